@@ -1,0 +1,86 @@
+"""Every default of foleycli, once. Frozen, unit beside each value; imports no torch."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameConfig:
+    """How a picture is sampled for the encoders (arXiv 2306.17203: 4 frames a second, 224 x 224)."""
+
+    frame_rate: int = 4  # sampled frames per second
+    size: int = 224  # pixels; aspect squashed, as the public model was trained
+    luma_height: int = 90  # pixels of the small gray picture that motion and cuts are read from
+    luma_width: int = 160
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureConfig:
+    """Layout of one feature row: what is seen (words as a vector), then when it moves (curves).
+
+    A row covers 1 / frame_rate = 250 ms. Columns: ``what_size`` of text embedding scaled by
+    confidence, then ``bins`` of hit strength, then ``bins`` of activity; the rest is zero.
+    """
+
+    frame_rate: int = 4  # rows per second
+    size: int = 512  # columns
+    what_size: int = 384  # MiniLM text embedding
+    bins: int = 16  # points of each "when" curve within a row
+
+    @property
+    def when_rate(self) -> int:
+        """Points per second of the hit and activity curves: 64 at the defaults (15.6 ms)."""
+        return self.frame_rate * self.bins
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MelConfig:
+    """How a waveform becomes a log-mel spectrogram; stored in the checkpoint it trained.
+
+    The defaults are those of ``small``: one mel frame per point of the feature curves.
+    """
+
+    sample_rate: int = 32_000  # Hz
+    n_fft: int = 2048  # samples in an analysis window
+    hop_length: int = 500  # samples from one mel frame to the next
+    n_mels: int = 128
+    f_min: float = 30.0  # Hz
+    f_max: float = 16_000.0  # Hz
+
+    @property
+    def frame_rate(self) -> Fraction:
+        """Mel frames per second, exactly: 64 at the defaults."""
+        return Fraction(self.sample_rate, self.hop_length)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowConfig:
+    """How a long clip is cut into windows the models can see."""
+
+    duration: float = 8.0  # seconds
+    overlap: float = 0.5  # seconds that neighbours share, joined at equal power
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplerConfig:
+    """DPM-Solver++ 2M and classifier-free guidance (arXiv 2507.02271: 25 steps, w = 4.5)."""
+
+    steps: int = 25
+    guidance: float = 4.5
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputConfig:
+    """What is written: 48 kHz, 24 bits, peaks under EBU R128's recommendation for lossy delivery."""
+
+    sample_rate: int = 48_000  # Hz
+    true_peak_db: float = -2.0  # dBTP ceiling
+
+
+FRAMES = FrameConfig()
+FEATURES = FeatureConfig()
+MEL = MelConfig()
+WINDOW = WindowConfig()
+SAMPLER = SamplerConfig()
+OUTPUT = OutputConfig()
