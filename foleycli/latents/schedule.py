@@ -1,0 +1,54 @@
+"""How much signal and how much noise a latent holds at each time of the diffusion."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseSchedule:
+    """x_t = alpha(t) x_0 + sigma(t) noise, with alpha^2 + sigma^2 = 1 and t in (0, 1].
+
+    ``log_alpha`` holds log alpha at t_i = (i + 1) / n, float64; between the points it is linear,
+    as in the reference DPM-Solver for discrete-time models (arXiv 2206.00927, appendix).
+    """
+
+    log_alpha: Tensor  # (n,)
+
+    @classmethod
+    def scaled_linear(
+        cls, timesteps: int = 1000, beta_start: float = 0.00085, beta_end: float = 0.0120
+    ) -> "NoiseSchedule":
+        """The latent-diffusion "linear" schedule (diffusers' ``scaled_linear``): sqrt(beta) is
+        linear. alpha_bar is rounded to float32 because published checkpoints store it so.
+        """
+        betas = torch.linspace(beta_start**0.5, beta_end**0.5, timesteps, dtype=torch.float64) ** 2
+        alphas_cumprod = torch.cumprod(1 - betas, dim=0).float().double()
+        return cls(0.5 * alphas_cumprod.log())
+
+    @property
+    def timesteps(self) -> int:
+        """Number of discrete steps the model was trained on."""
+        return len(self.log_alpha)
+
+    def log_alpha_at(self, time: Tensor) -> Tensor:
+        """Log of the signal's share at ``time`` (any shape, values in [1 / timesteps, 1])."""
+        position = (time.double() * self.timesteps - 1).clamp(0, self.timesteps - 1)
+        left = position.floor().long().clamp(max=self.timesteps - 2)
+        return torch.lerp(self.log_alpha[left], self.log_alpha[left + 1], position - left)
+
+    def signal_and_noise(self, time: Tensor) -> tuple[Tensor, Tensor]:
+        """alpha(t) and sigma(t)."""
+        log_alpha = self.log_alpha_at(time)
+        return log_alpha.exp(), (-torch.expm1(2 * log_alpha)).sqrt()
+
+    def model_time(self, time: Tensor) -> Tensor:
+        """The fractional timestep a discrete-time model is asked at: 999.0 for t = 1, not rounded."""
+        return (time - 1 / self.timesteps) * self.timesteps
+
+    def sampling_times(self, steps: int) -> Tensor:
+        """(steps + 1,) times from 1 down to 1 / timesteps, uniform in t. Built in float32, as the
+        reference builds them, so that fractional timesteps agree.
+        """
+        return torch.linspace(1.0, 1 / self.timesteps, steps + 1, dtype=torch.float32)

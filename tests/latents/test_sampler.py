@@ -1,0 +1,58 @@
+"""The sampler against the float64 reference solver on an analytic model, and against theory."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from foleycli.latents.sampler import guide, sample_latents
+from foleycli.latents.schedule import NoiseSchedule
+
+GOLDEN = np.load(Path(__file__).parent / "solver_analytic_25.npz")
+
+
+def analytic_model(latent, time, features):
+    return torch.tanh(0.5 * latent * (1 + features)) * (0.5 + time / 2000)
+
+
+def test_times_and_schedule_are_those_of_the_reference():
+    schedule = NoiseSchedule.scaled_linear()
+    times = schedule.sampling_times(25)
+    alpha, sigma = schedule.signal_and_noise(times)
+    np.testing.assert_allclose(times, GOLDEN["t_cont"], atol=1e-7)
+    np.testing.assert_allclose(schedule.model_time(times[:-1]), GOLDEN["t_input"], atol=1e-4)
+    np.testing.assert_allclose(alpha.log(), GOLDEN["log_alpha"], atol=1e-6)
+    np.testing.assert_allclose(sigma, GOLDEN["sigma"], atol=1e-6)
+
+
+def test_25_steps_with_guidance_match_the_reference_solver():
+    noise = torch.from_numpy(GOLDEN["x_T"])
+    features = torch.full((1, 1, 1, 1), float(GOLDEN["cond_mean"]), dtype=torch.float64)
+    predict = guide(analytic_model, features, torch.zeros_like(features), 4.5)
+    latent = sample_latents(predict, noise, NoiseSchedule.scaled_linear(), steps=25)
+    np.testing.assert_allclose(latent, GOLDEN["x_out"], rtol=1e-6, atol=1e-6)
+
+
+def test_a_gaussian_is_sampled_with_its_own_spread():
+    """For data N(0, s^2) the ideal noise prediction is known; the ODE maps N(0, 1) to N(0, s^2)."""
+    schedule, spread = NoiseSchedule.scaled_linear(), 0.3
+
+    def ideal(latent, time):
+        alpha, sigma = schedule.signal_and_noise((time + 1) / 1000)
+        return latent * sigma / (alpha**2 * spread**2 + sigma**2)
+
+    noise = torch.randn(4096, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    latent = sample_latents(ideal, noise, schedule, steps=200)
+    assert abs(float(latent.std() / noise.std()) / spread - 1) < 0.05
+
+
+def test_progress_is_told_every_step():
+    seen = []
+    sample_latents(
+        lambda latent, time: torch.zeros_like(latent),
+        torch.zeros(2),
+        NoiseSchedule.scaled_linear(),
+        steps=4,
+        progress=lambda done, total: seen.append((done, total)),
+    )
+    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
