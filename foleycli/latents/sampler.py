@@ -1,4 +1,4 @@
-"""From noise to a latent: DPM-Solver++ 2M and, for comparison, DDIM; one sampler for every model."""
+"""From noise to a latent: DPM-Solver++ 2M, one sampler for every model."""
 
 from collections.abc import Callable
 

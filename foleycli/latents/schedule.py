@@ -44,7 +44,7 @@ class NoiseSchedule:
         return log_alpha.exp(), (-torch.expm1(2 * log_alpha)).sqrt()
 
     def model_time(self, time: Tensor) -> Tensor:
-        """The fractional timestep a discrete-time model is asked at: 999.0 for t = 1, not rounded."""
+        """The fractional timestep a discrete-time model is asked at: 999.0 for t = 1."""
         return (time - 1 / self.timesteps) * self.timesteps
 
     def sampling_times(self, steps: int) -> Tensor:

@@ -1,0 +1,101 @@
+"""The cue sheet: what sounds when, in words and numbers a person can read and change.
+
+Every source of sound is driven by cues, so an edited sheet always takes effect:
+``library`` sets a recording at each, ``small`` is conditioned on the features they render to.
+"""
+
+import csv
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+from foleycli.errors import MediaError
+
+Kind = Literal["hit", "bed"]
+COLUMNS = ("start", "duration", "kind", "what", "level_db", "confidence")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cue:
+    """One sound: a ``hit`` begins at an instant, a ``bed`` fills its span.
+
+    Beds of the same words that touch (one ends where the next starts) are one continuous sound
+    whose level moves. Chance (take, pitch, level) is drawn for each sound from the seed and the
+    cue's own words and start, so that an edited cue changes that sound and no other.
+    """
+
+    start: Fraction  # seconds from the first frame
+    duration: Fraction  # seconds it may sound; a hit's recording may end sooner
+    kind: Kind
+    what: str  # words
+    level_db: float = 0.0  # relative to the sound's usual level
+    confidence: float = 1.0  # 0 to 1
+
+    @property
+    def end(self) -> Fraction:
+        """Seconds from the first frame."""
+        return self.start + self.duration
+
+
+def write_cues(path: Path, cues: Iterable[Cue]) -> None:
+    """Write a cue sheet as CSV; times are decimal seconds, exact for the curves' 1/64 s grid."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        sheet = csv.writer(file)
+        sheet.writerow(COLUMNS)
+        for cue in cues:
+            times = (f"{float(cue.start):.6f}", f"{float(cue.duration):.6f}")
+            numbers = (f"{cue.level_db:.1f}", f"{cue.confidence:.2f}")
+            sheet.writerow((*times, cue.kind, cue.what, *numbers))
+
+
+def read_cues(path: Path) -> list[Cue]:
+    """Read a cue sheet, in order of time.
+
+    Only ``start`` and ``what`` are required of a row; the rest has defaults (a hit of one second).
+
+    Raises:
+        MediaError: naming the line that cannot be understood.
+    """
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        rows = csv.DictReader(file)
+        missing = {"start", "what"} - set(rows.fieldnames or ())
+        if missing:
+            raise MediaError(
+                f"{path.name} has no column {' or '.join(sorted(missing))}.",
+                f"Begin it with {','.join(COLUMNS)}; `foley cues CLIP` writes such a file.",
+            )
+        cues = [_parse(row, path, rows.line_num) for row in rows]
+    return sorted(cues, key=lambda cue: cue.start)
+
+
+def _parse(row: dict[str, str | None], path: Path, line: int) -> Cue:
+    try:
+        cue = Cue(
+            start=Fraction((row["start"] or "").strip()),
+            duration=Fraction((row.get("duration") or "1").strip()),
+            kind=_kind((row.get("kind") or "hit").strip()),
+            what=(row["what"] or "").strip(),
+            level_db=float(row.get("level_db") or 0),
+            confidence=float(row.get("confidence") or 1),
+        )
+    except (ValueError, ZeroDivisionError) as error:
+        raise MediaError(
+            f"{path.name}, line {line}: {error}.",
+            "Times are seconds such as 1.25, kind is hit or bed, level_db a number such as -6.",
+        ) from error
+    if cue.start < 0 or cue.duration <= 0 or not cue.what:
+        raise MediaError(
+            f"{path.name}, line {line}: a cue needs words, a start from 0 and a duration above 0.",
+            "Correct the line or delete it.",
+        )
+    return cue
+
+
+def _kind(text: str) -> Kind:
+    if text == "hit":
+        return "hit"
+    if text == "bed":
+        return "bed"
+    raise ValueError(f"kind is {text!r}, not hit or bed")

@@ -1,0 +1,77 @@
+"""What the picture says about its sound: one row of 512 numbers every 250 ms."""
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from foleycli.config import FEATURES
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """Features of one span of film, laid out as ``config.FeatureConfig`` says.
+
+    ``what`` is a text embedding whose length is the confidence; ``hits`` and ``activity`` are
+    curves at 64 points a second, so that a student or a person can look at and edit both.
+    """
+
+    rows: np.ndarray  # (T, 512) float32, four a second; T covers the duration
+    duration: Fraction  # seconds
+    cuts: tuple[Fraction, ...] = ()  # seconds, each the first instant of a new shot
+
+    @classmethod
+    def assemble(
+        cls,
+        what: np.ndarray,
+        hits: np.ndarray,
+        activity: np.ndarray,
+        duration: Fraction,
+        cuts: tuple[Fraction, ...] = (),
+    ) -> "Features":
+        """Lay out rows from what (T', 384) and curves (n,) at 64 Hz, padded to the duration."""
+        rows = np.zeros((row_count(duration), FEATURES.size), np.float32)
+        rows[:, _WHAT] = _fit(what, len(rows), repeat_last=True)
+        rows[:, _HITS] = _fit(hits, len(rows) * FEATURES.bins).reshape(-1, FEATURES.bins)
+        rows[:, _ACTIVITY] = _fit(activity, len(rows) * FEATURES.bins).reshape(-1, FEATURES.bins)
+        return cls(rows, duration, cuts)
+
+    @property
+    def what(self) -> np.ndarray:
+        """(T, 384) text embedding times confidence."""
+        return self.rows[:, _WHAT]
+
+    @property
+    def hits(self) -> np.ndarray:
+        """(T * 16,) strength of the event that begins at each point, 0 nearly everywhere."""
+        return self.rows[:, _HITS].reshape(-1)
+
+    @property
+    def activity(self) -> np.ndarray:
+        """(T * 16,) how much the picture keeps sounding, 0 to 1."""
+        return self.rows[:, _ACTIVITY].reshape(-1)
+
+    def shots(self) -> list[tuple[Fraction, Fraction]]:
+        """(start, end) in seconds of the stretches between cuts."""
+        edges = [Fraction(0), *self.cuts, self.duration]
+        return [(a, b) for a, b in zip(edges, edges[1:], strict=False) if b > a]
+
+
+_WHAT = slice(0, FEATURES.what_size)
+_HITS = slice(FEATURES.what_size, FEATURES.what_size + FEATURES.bins)
+_ACTIVITY = slice(_HITS.stop, _HITS.stop + FEATURES.bins)
+
+
+def row_count(duration: Fraction) -> int:
+    """Rows that cover ``duration`` seconds; a single frame has one."""
+    return max(1, math.ceil(duration * FEATURES.frame_rate))
+
+
+def _fit(values: np.ndarray, length: int, repeat_last: bool = False) -> np.ndarray:
+    """Cut or pad the first axis to ``length``, with zeros or with the last entry."""
+    fitted = np.zeros((length, *values.shape[1:]), np.float32)
+    fitted[: len(values)] = values[:length]
+    if repeat_last and 0 < len(values) < length:
+        fitted[len(values) :] = values[-1]
+    return fitted
