@@ -78,9 +78,29 @@ class OutputConfig:
     true_peak_db: float = -2.0  # dBTP ceiling
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerateConfig(SamplerConfig):
+    """What a user can ask of ``foley gen``; the command's options read their defaults here."""
+
+    model: str = "auto"  # library, small, diff-foley, a bundle's folder, or auto
+    prompt: str | None = None  # words for what sounds, in place of what is seen
+    negative_prompt: str | None = None  # words for what must not sound
+    takes: int = 1
+    start: str | None = None  # timecode, seconds or frames ("300f") from which sound is wanted
+    end: str | None = None
+    device: str = "auto"
+    mode: str = "track"  # track, mix, duck or replace
+    cues: str | None = None  # an edited cue sheet
+    library: str | None = None  # a folder of one's own recordings
+    wav: bool = False
+    overwrite: bool = False
+    verify: bool = False
+
+
 FRAMES = FrameConfig()
 FEATURES = FeatureConfig()
 MEL = MelConfig()
 WINDOW = WindowConfig()
 SAMPLER = SamplerConfig()
 OUTPUT = OutputConfig()
+GENERATE = GenerateConfig()
