@@ -78,6 +78,10 @@ class OutputConfig:
     true_peak_db: float = -2.0  # dBTP ceiling
 
 
+# How the new sound joins the clip: an extra track, mixed, mixed and dipped, or alone.
+SOUND_MODES = ("track", "mix", "duck", "replace")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerateConfig(SamplerConfig):
     """What a user can ask of ``foley gen``; the command's options read their defaults here."""
@@ -95,6 +99,7 @@ class GenerateConfig(SamplerConfig):
     wav: bool = False
     overwrite: bool = False
     verify: bool = False
+    offline: bool = False
 
 
 FRAMES = FrameConfig()

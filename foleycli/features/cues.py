@@ -5,7 +5,7 @@ Every source of sound is driven by cues, so an edited sheet always takes effect:
 """
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -39,15 +39,13 @@ class Cue:
         return self.start + self.duration
 
 
-def write_cues(path: Path, cues: Iterable[Cue]) -> None:
-    """Write a cue sheet as CSV; times are decimal seconds, exact for the curves' 1/64 s grid."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        sheet = csv.writer(file)
-        sheet.writerow(COLUMNS)
-        for cue in cues:
-            times = (f"{float(cue.start):.6f}", f"{float(cue.duration):.6f}")
-            numbers = (f"{cue.level_db:.1f}", f"{cue.confidence:.2f}")
-            sheet.writerow((*times, cue.kind, cue.what, *numbers))
+def sheet_rows(cues: Iterable[Cue]) -> Iterator[tuple[str, ...]]:
+    """The lines of a cue sheet; times are decimal seconds, exact on the curves' 1/64 s grid."""
+    yield COLUMNS
+    for cue in cues:
+        times = (f"{float(cue.start):.6f}", f"{float(cue.duration):.6f}")
+        numbers = (f"{cue.level_db:.1f}", f"{cue.confidence:.2f}")
+        yield (*times, cue.kind, cue.what, *numbers)
 
 
 def read_cues(path: Path) -> list[Cue]:

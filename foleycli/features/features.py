@@ -1,5 +1,6 @@
 """What the picture says about its sound: one row of 512 numbers every 250 ms."""
 
+import itertools
 import math
 from dataclasses import dataclass
 from fractions import Fraction
@@ -55,7 +56,7 @@ class Features:
     def shots(self) -> list[tuple[Fraction, Fraction]]:
         """(start, end) in seconds of the stretches between cuts."""
         edges = [Fraction(0), *self.cuts, self.duration]
-        return [(a, b) for a, b in zip(edges, edges[1:], strict=False) if b > a]
+        return [(a, b) for a, b in itertools.pairwise(edges) if b > a]
 
 
 _WHAT = slice(0, FEATURES.what_size)

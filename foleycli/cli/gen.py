@@ -1,0 +1,210 @@
+"""``foley gen``: clips in, the same pictures with sound out."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from foleycli.cli import options
+from foleycli.cli.options import DEFAULTS
+from foleycli.cli.progress import listen_for_warnings, show_progress
+from foleycli.config import SOUND_MODES, GenerateConfig
+from foleycli.errors import BatchError, FoleyError, UsageError
+
+
+def gen(
+    clips: options.Clips,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            help="Video to write, or a folder when there are several clips. "
+            "By default <name>_sfx beside each clip.",
+        ),
+    ] = None,
+    model: options.Model = DEFAULTS.model,
+    prompt: options.Prompt = DEFAULTS.prompt,
+    negative_prompt: Annotated[
+        str | None, typer.Option(help="Words for what must not sound.")
+    ] = DEFAULTS.negative_prompt,
+    cues: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="An edited cue sheet from `foley cues`."),
+    ] = None,
+    library: options.Library = None,
+    seed: Annotated[int, typer.Option(help="Same seed, same sound.")] = DEFAULTS.seed,
+    steps: Annotated[
+        int, typer.Option(min=1, help="Denoising steps of a diffusion model; more is slower.")
+    ] = DEFAULTS.steps,
+    guidance: Annotated[
+        float, typer.Option(min=0, help="How closely a diffusion model keeps to what is seen.")
+    ] = DEFAULTS.guidance,
+    takes: Annotated[
+        int, typer.Option(min=1, help="Several versions, each with the next seed.")
+    ] = DEFAULTS.takes,
+    start: options.Start = DEFAULTS.start,
+    end: options.End = DEFAULTS.end,
+    device: options.Device = DEFAULTS.device,
+    mix: Annotated[bool, typer.Option("--mix", help="Mix with the clip's own sound.")] = False,
+    duck: Annotated[
+        bool, typer.Option("--duck", help="Mix, and dip under the clip's own sound.")
+    ] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Write the new sound only.")
+    ] = False,
+    wav: Annotated[
+        bool, typer.Option("--wav", help="Also write the sound alone: 24-bit 48 kHz.")
+    ] = DEFAULTS.wav,
+    overwrite: options.Overwrite = DEFAULTS.overwrite,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Prove that the picture's packets are the same.")
+    ] = DEFAULTS.verify,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done; write nothing.")
+    ] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Never use the network.", envvar="FOLEY_OFFLINE")
+    ] = DEFAULTS.offline,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Add sound effects that fit what is seen, and when; the picture stays untouched.
+
+    The sound becomes an extra audio track, unless --mix, --duck or --replace is given.
+    """
+    config = GenerateConfig(
+        model=model,
+        prompt=prompt,
+        negative_prompt=negative_prompt,
+        cues=str(cues) if cues else None,
+        library=str(library) if library else None,
+        seed=seed,
+        steps=steps,
+        guidance=guidance,
+        takes=takes,
+        start=start,
+        end=end,
+        device=device,
+        mode=_one_mode(mix=mix, duck=duck, replace=replace),
+        wav=wav,
+        overwrite=overwrite,
+        verify=verify,
+        offline=offline,
+    )
+    jobs = _jobs(clips, output)
+    warnings = listen_for_warnings(quiet=quiet, verbose=verbose)
+    if dry_run:
+        _say_plans(jobs, config, as_json)
+        return
+    _run(jobs, config, as_json=as_json, quiet=quiet, warnings=warnings)
+
+
+def _one_mode(**asked: bool) -> str:
+    chosen = [mode for mode in SOUND_MODES if asked.get(mode)]
+    if len(chosen) > 1:
+        raise UsageError(f"--{' and --'.join(chosen)} exclude each other.", "Give one of them.")
+    return chosen[0] if chosen else DEFAULTS.mode
+
+
+def _jobs(clips: list[Path], output: Path | None) -> list[tuple[Path, Path | None]]:
+    """Each clip with the video to write for it (None: beside the clip)."""
+    from foleycli.clip.find import find_clips
+
+    found = find_clips(clips)
+    several = len(found) > 1 or any(clip.is_dir() for clip in clips)
+    if output is None:
+        return [(clip, None) for clip in found]
+    if not several and not output.is_dir():
+        return [(found[0], output)]
+    if output.suffix and not output.is_dir():
+        raise UsageError(
+            f"There are {len(found)} clips, but -o {output} is one file.", "Give -o a folder."
+        )
+    outs = [output / f"{clip.stem}_sfx{clip.suffix}" for clip in found]
+    doubled = {out.name for out in outs if outs.count(out) > 1}
+    if doubled:
+        raise UsageError(
+            f"Several clips would be written to {sorted(doubled)[0]}.",
+            "Run them with a folder each.",
+        )
+    return list(zip(found, outs, strict=True))
+
+
+def _say_plans(
+    jobs: list[tuple[Path, Path | None]], config: GenerateConfig, as_json: bool
+) -> None:
+    from foleycli.clip.probe import probe
+    from foleycli.generate import find_span, plan_outputs
+    from foleycli.models.sources import resolve
+
+    for clip, out in jobs:
+        film = probe(clip)
+        find_span(film, config)
+        outs = [str(path) for path in plan_outputs(film, out, config)]
+        plan = {
+            "clip": str(clip),
+            "outputs": outs,
+            "model": resolve(config),
+            "mode": config.mode,
+            "seconds": float(film.duration),
+        }
+        if as_json:
+            print(json.dumps(plan))
+        else:
+            seconds = f"{plan['seconds']:.2f} s, model {plan['model']}, {config.mode}"
+            print(f"{clip} -> {', '.join(outs)} ({seconds})")
+
+
+def _run(
+    jobs: list[tuple[Path, Path | None]],
+    config: GenerateConfig,
+    *,
+    as_json: bool,
+    quiet: bool,
+    warnings: list[str],
+) -> None:
+    from foleycli.generate import generate
+    from foleycli.models.sources import open_source
+
+    failures: list[tuple[Path, FoleyError]] = []
+    source = None
+    for clip, out in jobs:
+        warnings.clear()
+        try:
+            source = source or open_source(config)
+            if out:
+                out.parent.mkdir(parents=True, exist_ok=True)
+            with show_progress(clip.name, quiet=quiet) as progress:
+                result = generate(clip, out, config, source, progress)
+        except FoleyError as error:
+            if len(jobs) == 1:
+                raise
+            failures.append((clip, error))
+            if as_json:
+                print(json.dumps({"clip": str(clip), "error": error.problem}), flush=True)
+            continue
+        _say_result(result, as_json, warnings)
+    if failures:
+        reasons = "\n".join(f"  {clip}: {error}" for clip, error in failures)
+        raise BatchError(
+            f"{len(failures)} of {len(jobs)} clips failed, the others are done.\n{reasons}",
+            "Mend those named and run them again.",
+        )
+
+
+def _say_result(result, as_json: bool, warnings: list[str]) -> None:
+    if as_json:
+        fields = asdict(result) | {"warnings": list(warnings), "cues": len(result.cues)}
+        print(json.dumps(fields, default=_plain), flush=True)
+        return
+    for take in result.takes:
+        sounds = f"{len(result.cues)} sounds in {float(result.duration):.2f} s"
+        print(f"{take.out}  {sounds}, model {result.model}, seed {take.seed}", flush=True)
+
+
+def _plain(value: object) -> str | float:
+    return str(value) if isinstance(value, Path) else float(value)  # type: ignore[arg-type]

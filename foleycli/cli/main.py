@@ -1,0 +1,38 @@
+"""The command line: one file a command, and the one place that turns an error into words."""
+
+import sys
+
+import typer
+
+from foleycli.cli import cues, doctor, gen, models, probe, redo
+from foleycli.errors import FoleyError
+
+app = typer.Typer(
+    name="foley",
+    help="Foley for film: a silent clip in, the same picture with fitting sound out.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command()(gen.gen)
+app.command()(redo.redo)
+app.command()(cues.cues)
+app.command()(probe.probe)
+app.command()(doctor.doctor)
+app.add_typer(models.app, name="models")
+
+
+def main() -> None:
+    """Entry point of ``foley``. A FoleyError becomes two lines and its exit code; a bug keeps
+    its traceback."""
+    try:
+        app()
+    except FoleyError as error:
+        print(f"error: {error.problem}\n  try: {error.remedy}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("interrupted; nothing half-written is left behind", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+"""The whole way: a clip goes in, its picture becomes features and cues, cues become a waveform,
+and the waveform joins the untouched picture. Read this file first."""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from foleycli.clip.probe import Clip, probe
+from foleycli.clip.timecode import parse_time
+from foleycli.config import OUTPUT, GenerateConfig
+from foleycli.errors import OutputExistsError, UsageError
+from foleycli.features.cues import Cue, read_cues
+from foleycli.features.features import Features
+from foleycli.features.find import find_cues
+from foleycli.frames.decode import Picture, decode_pictures
+from foleycli.models.sources import Source, open_source
+from foleycli.mux.mux import mux_audio, verify_picture
+from foleycli.recipe import Recipe, recipe_path, write_recipe
+from foleycli.waveform.loudness import limit_peaks
+from foleycli.waveform.write import write_waveform
+
+# (stage, how much of it is done, 0 to 1)
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """One finished output."""
+
+    out: Path  # the video
+    wav: Path | None  # the sound alone, 24-bit 48 kHz, when asked for
+    recipe: Path  # what made it; `foley redo` makes it again
+    seed: int
+    waveform_hash: str  # BLAKE2b of the 24-bit samples
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What `generate` made of one clip."""
+
+    clip: Path
+    model: str
+    duration: Fraction  # seconds of sound
+    cues: tuple[Cue, ...]
+    takes: tuple[Take, ...]
+
+
+def generate(
+    clip: str | Path,
+    out: str | Path | None = None,
+    config: GenerateConfig | None = None,
+    source: Source | None = None,
+    progress: Progress = lambda stage, done: None,
+    **options,
+) -> Result:
+    """Add sound effects that fit what is seen, and when, to a clip; the picture stays untouched.
+
+    Args:
+        clip: the video.
+        out: the video to write; ``<name>_sfx`` beside the clip when None. Further takes are
+            numbered: ``out_take2.mp4``.
+        config: every option; ``options`` override single ones: ``generate(a, b, prompt="rain")``.
+        source: an opened source of sound, to load it once for many clips.
+        progress: told the stage and how much of it is done.
+
+    Raises:
+        FoleyError: one of its kinds, before anything slow where that is possible.
+    """
+    config = replace(config or GenerateConfig(), **options)
+    film = probe(Path(clip))
+    start, end = find_span(film, config)
+    outs = plan_outputs(film, out, config)
+    edited = read_cues(Path(config.cues)) if config.cues else None
+    source = source or open_source(config)
+
+    pictures = decode_pictures(film, start, end)
+    features = source.encode(_watched(pictures, film, progress))
+    cues = find_cues(features, config.prompt) if edited is None else edited
+    takes = tuple(
+        make_take(film, out, features, cues, source, replace(config, seed=config.seed + i), progress)
+        for i, out in enumerate(outs)
+    )
+    return Result(film.path, source.name, features.duration, tuple(cues), takes)
+
+
+def make_take(
+    film: Clip,
+    out: Path,
+    features: Features,
+    cues: list[Cue],
+    source: Source,
+    config: GenerateConfig,
+    progress: Progress,
+) -> Take:
+    """Render one take, join it to the picture and write down how it was made."""
+    start, _ = find_span(film, config)
+    with tempfile.TemporaryDirectory(prefix="foley-") as folder:
+        sound = Path(folder) / "foley.wav"
+        blocks = _heard(source.render(features, cues, config), features, progress)
+        limited = limit_peaks(blocks, OUTPUT.true_peak_db, OUTPUT.sample_rate)
+        waveform_hash = write_waveform(sound, limited, OUTPUT.sample_rate)
+        progress("muxing", 0.0)
+        mux_audio(film, sound, out, mode=config.mode, offset=start, overwrite=config.overwrite)
+        if config.verify:
+            verify_picture(film, out)
+        wav = _keep_wav(sound, out, config) if config.wav else None
+    recipe = recipe_path(out)
+    write_recipe(recipe, Recipe.of(film, out, config, source, features, cues, waveform_hash))
+    progress("muxing", 1.0)
+    return Take(out, wav, recipe, config.seed, waveform_hash)
+
+
+def find_span(film: Clip, config: GenerateConfig) -> tuple[Fraction, Fraction | None]:
+    """Seconds from the first frame between which sound is wanted; the whole clip by default."""
+    start = parse_time(config.start, film) if config.start else Fraction(0)
+    end = parse_time(config.end, film) if config.end else None
+    if end is not None and end <= start:
+        raise UsageError(
+            f"--out {config.end} is not after --in {config.start or 0}.", "Swap or correct them."
+        )
+    return start, end
+
+
+def plan_outputs(film: Clip, out: str | Path | None, config: GenerateConfig) -> list[Path]:
+    """The video each take will be written to.
+
+    Raises:
+        OutputExistsError: one is there and ``overwrite`` is off, or it is the clip itself.
+    """
+    path = film.path
+    first = Path(out) if out else path.with_name(f"{path.stem}_sfx{path.suffix}")
+    outs = [first] + [
+        first.with_name(f"{first.stem}_take{n}{first.suffix}") for n in range(2, config.takes + 1)
+    ]
+    for planned in outs:
+        sounds = planned.with_suffix(".wav")
+        for file in (planned, sounds) if config.wav else (planned,):
+            if file.exists() and not config.overwrite:
+                raise OutputExistsError(
+                    f"{file} exists already.", "Give another -o, or --overwrite to replace it."
+                )
+    return outs
+
+
+def _watched(pictures: Iterator[Picture], film: Clip, progress: Progress) -> Iterator[Picture]:
+    for picture in pictures:
+        progress("looking", min(float(picture.time / film.duration), 1.0) if film.duration else 0.0)
+        yield picture
+    progress("looking", 1.0)
+
+
+def _heard(
+    blocks: Iterator[np.ndarray], features: Features, progress: Progress
+) -> Iterator[np.ndarray]:
+    total = max(1, round(features.duration * OUTPUT.sample_rate))
+    samples = 0
+    for block in blocks:
+        yield block
+        samples += len(block)
+        progress("sounding", samples / total)
+
+
+def _keep_wav(sound: Path, out: Path, config: GenerateConfig) -> Path:
+    wav = out.with_suffix(".wav")
+    shutil.move(sound, wav)
+    return wav
