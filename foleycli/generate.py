@@ -13,19 +13,24 @@ import numpy as np
 from foleycli.clip.probe import Clip, probe
 from foleycli.clip.timecode import parse_time
 from foleycli.config import OUTPUT, GenerateConfig
-from foleycli.errors import OutputExistsError, UsageError
+from foleycli.errors import ModelError, UsageError
 from foleycli.features.cues import Cue, read_cues
 from foleycli.features.features import Features
 from foleycli.features.find import find_cues
 from foleycli.frames.decode import Picture, decode_pictures
 from foleycli.models.sources import Source, open_source
 from foleycli.mux.mux import mux_audio, verify_picture
-from foleycli.recipe import Recipe, recipe_path, write_recipe
+from foleycli.output import atomic_output, check_output
+from foleycli.recipe import Recipe, find_clip, read_recipe, recipe_path, write_recipe
 from foleycli.waveform.loudness import limit_peaks
 from foleycli.waveform.write import write_waveform
 
 # (stage, how much of it is done, 0 to 1)
 Progress = Callable[[str, float], None]
+
+
+def silent(stage: str, done: float) -> None:
+    """Progress that nobody watches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,8 @@ def generate(
     out: str | Path | None = None,
     config: GenerateConfig | None = None,
     source: Source | None = None,
-    progress: Progress = lambda stage, done: None,
+    progress: Progress = silent,
+    cues: list[Cue] | None = None,
     **options,
 ) -> Result:
     """Add sound effects that fit what is seen, and when, to a clip; the picture stays untouched.
@@ -67,6 +73,7 @@ def generate(
         config: every option; ``options`` override single ones: ``generate(a, b, prompt="rain")``.
         source: an opened source of sound, to load it once for many clips.
         progress: told the stage and how much of it is done.
+        cues: what sounds when, in place of what is found in the picture.
 
     Raises:
         FoleyError: one of its kinds, before anything slow where that is possible.
@@ -82,7 +89,9 @@ def generate(
     features = source.encode(_watched(pictures, film, progress))
     cues = find_cues(features, config.prompt) if edited is None else edited
     takes = tuple(
-        make_take(film, out, features, cues, source, replace(config, seed=config.seed + i), progress)
+        make_take(
+            film, out, features, cues, source, replace(config, seed=config.seed + i), progress
+        )
         for i, out in enumerate(outs)
     )
     return Result(film.path, source.name, features.duration, tuple(cues), takes)
@@ -110,7 +119,7 @@ def make_take(
             verify_picture(film, out)
         wav = _keep_wav(sound, out, config) if config.wav else None
     recipe = recipe_path(out)
-    write_recipe(recipe, Recipe.of(film, out, config, source, features, cues, waveform_hash))
+    write_recipe(recipe, Recipe.of(film, out, config, source, cues, waveform_hash))
     progress("muxing", 1.0)
     return Take(out, wav, recipe, config.seed, waveform_hash)
 
@@ -138,12 +147,8 @@ def plan_outputs(film: Clip, out: str | Path | None, config: GenerateConfig) -> 
         first.with_name(f"{first.stem}_take{n}{first.suffix}") for n in range(2, config.takes + 1)
     ]
     for planned in outs:
-        sounds = planned.with_suffix(".wav")
-        for file in (planned, sounds) if config.wav else (planned,):
-            if file.exists() and not config.overwrite:
-                raise OutputExistsError(
-                    f"{file} exists already.", "Give another -o, or --overwrite to replace it."
-                )
+        for file in (planned, planned.with_suffix(".wav")) if config.wav else (planned,):
+            check_output(file, overwrite=config.overwrite, inputs=(path,))
     return outs
 
 
@@ -167,5 +172,6 @@ def _heard(
 
 def _keep_wav(sound: Path, out: Path, config: GenerateConfig) -> Path:
     wav = out.with_suffix(".wav")
-    shutil.move(sound, wav)
+    with atomic_output(wav, overwrite=config.overwrite) as beside:
+        shutil.copyfile(sound, beside)
     return wav

@@ -14,7 +14,7 @@ from foleycli.config import GenerateConfig
 from foleycli.errors import MediaError
 from foleycli.features.cues import Cue
 from foleycli.models.sources import Source
-from foleycli.mux.output import atomic_output
+from foleycli.output import atomic_output
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +93,9 @@ def find_clip(recipe: Recipe, path: Path) -> Path:
     """
     clip = path.parent / recipe.clip
     if not clip.is_file():
-        raise MediaError(f"The recipe's clip {clip} is not there.", "Put it back, or run foley gen.")
+        raise MediaError(
+            f"The recipe's clip {clip} is not there.", "Put it back, or run foley gen."
+        )
     if content_hash(clip) != recipe.clip_hash:
         raise MediaError(
             f"{clip} is not the file the recipe was made from.",

@@ -52,9 +52,7 @@ def gen(
     duck: Annotated[
         bool, typer.Option("--duck", help="Mix, and dip under the clip's own sound.")
     ] = False,
-    replace: Annotated[
-        bool, typer.Option("--replace", help="Write the new sound only.")
-    ] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Write the new sound only.")] = False,
     wav: Annotated[
         bool, typer.Option("--wav", help="Also write the sound alone: 24-bit 48 kHz.")
     ] = DEFAULTS.wav,
@@ -134,9 +132,7 @@ def _jobs(clips: list[Path], output: Path | None) -> list[tuple[Path, Path | Non
     return list(zip(found, outs, strict=True))
 
 
-def _say_plans(
-    jobs: list[tuple[Path, Path | None]], config: GenerateConfig, as_json: bool
-) -> None:
+def _say_plans(jobs: list[tuple[Path, Path | None]], config: GenerateConfig, as_json: bool) -> None:
     from foleycli.clip.probe import probe
     from foleycli.generate import find_span, plan_outputs
     from foleycli.models.sources import resolve

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from foleycli.errors import MediaError
+from foleycli.output import atomic_output
 
 Kind = Literal["hit", "bed"]
 COLUMNS = ("start", "duration", "kind", "what", "level_db", "confidence")
@@ -46,6 +47,15 @@ def sheet_rows(cues: Iterable[Cue]) -> Iterator[tuple[str, ...]]:
         times = (f"{float(cue.start):.6f}", f"{float(cue.duration):.6f}")
         numbers = (f"{cue.level_db:.1f}", f"{cue.confidence:.2f}")
         yield (*times, cue.kind, cue.what, *numbers)
+
+
+def write_cues(path: Path, cues: Iterable[Cue], *, overwrite: bool = False) -> None:
+    """Write a cue sheet as CSV, whole or not at all."""
+    with (
+        atomic_output(path, overwrite=overwrite) as beside,
+        beside.open("w", newline="", encoding="utf-8") as file,
+    ):
+        csv.writer(file).writerows(sheet_rows(cues))
 
 
 def read_cues(path: Path) -> list[Cue]:

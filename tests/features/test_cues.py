@@ -1,0 +1,67 @@
+"""A cue sheet survives the file, says which line is wrong, and draws the features it stands for."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from foleycli.config import FEATURES
+from foleycli.errors import MediaError
+from foleycli.features.cues import Cue, read_cues, write_cues
+from foleycli.features.features import Features, row_count
+from foleycli.features.render import render_features
+
+HIT = Cue(
+    start=Fraction(81, 64), duration=Fraction(1, 2), kind="hit", what="door slam", level_db=-6
+)
+BED = Cue(start=Fraction(2), duration=Fraction(3, 2), kind="bed", what="heavy rain")
+
+
+def test_a_sheet_comes_back_exactly(tmp_path):
+    sheet = tmp_path / "cues.csv"
+    write_cues(sheet, [HIT, BED])
+    assert read_cues(sheet) == [HIT, BED]
+
+
+def test_a_sheet_by_hand_needs_only_start_and_words(tmp_path):
+    sheet = tmp_path / "cues.csv"
+    sheet.write_text("start,what\n2.5,glass breaking\n1,door\n")
+    cues = read_cues(sheet)
+    assert [(cue.start, cue.kind, cue.duration) for cue in cues] == [(1, "hit", 1), (2.5, "hit", 1)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x,1,hit,door,0,1",
+        "1,1,thud,door,0,1",
+        "-1,1,hit,door,0,1",
+        "1,0,hit,door,0,1",
+        "1,1,hit,,0,1",
+    ],
+)
+def test_a_wrong_line_is_named(tmp_path, line):
+    sheet = tmp_path / "cues.csv"
+    sheet.write_text(f"start,duration,kind,what,level_db,confidence\n0,1,hit,ok,0,1\n{line}\n")
+    with pytest.raises(MediaError, match="line 3"):
+        read_cues(sheet)
+
+
+def test_rows_cover_the_duration():
+    assert [row_count(Fraction(d)) for d in ("1/24", "8", "8.1")] == [1, 32, 33]
+
+
+def test_a_hit_is_one_point_and_a_bed_a_level():
+    features = render_features([HIT, BED], Fraction(4))
+    assert features.rows.shape == (16, FEATURES.size)
+    assert np.flatnonzero(features.hits).tolist() == [81]
+    assert features.hits[81] == pytest.approx(10 ** (-6 / 20))
+    assert np.all(features.activity[128:224] == 1) and not features.activity[224:].any()
+    lengths = np.linalg.norm(features.what, axis=1)
+    assert lengths[5] == pytest.approx(10 ** (-6 / 20), rel=1e-5)
+    assert lengths[8:14] == pytest.approx(1) and not lengths[14:].any() and not lengths[:5].any()
+
+
+def test_shots_are_the_stretches_between_cuts():
+    features = Features(np.zeros((8, 512), np.float32), Fraction(2), (Fraction(1, 2),))
+    assert features.shots() == [(0, Fraction(1, 2)), (Fraction(1, 2), 2)]
