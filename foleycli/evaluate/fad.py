@@ -1,0 +1,28 @@
+"""Frechet distance between two sets of embeddings. Over YAMNet's it is ``fad_yamnet``, and not
+comparable with the ``fad_vggish`` of papers."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def frechet_distance(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
+    """|m - n|^2 + tr(S + T - 2 (S T)^(1/2)) for normal fits N(m, S), N(n, T) (arXiv 1812.08466).
+
+    Args:
+        a, b: (sounds or patches, size) embeddings, at least two rows each.
+    """
+    if min(len(a), len(b)) < 2:
+        raise ValueError("a normal fit needs at least two rows")
+    centre = a.mean(axis=0, dtype=np.float64) - b.mean(axis=0, dtype=np.float64)
+    rows_a, rows_b = _centred(a), _centred(b)
+    # tr (S T)^(1/2) = sum of the singular values of rows_b @ rows_a.T, as S = A'A and T = B'B
+    shared = np.linalg.svd(rows_b @ rows_a.T, compute_uv=False).sum()
+    return float(centre @ centre + np.sum(rows_a**2) + np.sum(rows_b**2) - 2 * shared)
+
+
+def _centred(rows: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Rows X with X'X the covariance; a triangle of it when there are more rows than columns."""
+    centred = (rows - rows.mean(axis=0, dtype=np.float64)) / np.sqrt(len(rows) - 1)
+    if len(rows) > rows.shape[1]:
+        return np.asarray(np.linalg.qr(centred, mode="r"))
+    return centred
