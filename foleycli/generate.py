@@ -33,6 +33,10 @@ def silent(stage: str, done: float) -> None:
     """Progress that nobody watches."""
 
 
+def silent(stage: str, done: float) -> None:
+    """Progress that nobody watches."""
+
+
 @dataclass(frozen=True, slots=True)
 class Take:
     """One finished output."""
@@ -82,19 +86,18 @@ def generate(
     film = probe(Path(clip))
     start, end = find_span(film, config)
     outs = plan_outputs(film, out, config)
-    edited = read_cues(Path(config.cues)) if config.cues else None
+    edited = read_cues(Path(config.cues)) if config.cues else cues
     source = source or open_source(config)
 
     pictures = decode_pictures(film, start, end)
     features = source.encode(_watched(pictures, film, progress))
-    cues = find_cues(features, config.prompt) if edited is None else edited
+    found = find_cues(features, config.prompt) if edited is None else edited
+    seeds = range(config.seed, config.seed + config.takes)
     takes = tuple(
-        make_take(
-            film, out, features, cues, source, replace(config, seed=config.seed + i), progress
-        )
-        for i, out in enumerate(outs)
+        make_take(film, take_out, features, found, source, replace(config, seed=seed), progress)
+        for take_out, seed in zip(outs, seeds, strict=True)
     )
-    return Result(film.path, source.name, features.duration, tuple(cues), takes)
+    return Result(film.path, source.name, features.duration, tuple(found), takes)
 
 
 def make_take(
@@ -122,6 +125,45 @@ def make_take(
     write_recipe(recipe, Recipe.of(film, out, config, source, cues, waveform_hash))
     progress("muxing", 1.0)
     return Take(out, wav, recipe, config.seed, waveform_hash)
+
+
+def look(clip: str | Path, progress: Progress = silent, **options) -> list[Cue]:
+    """The cues `generate` would set sounds at; ``options`` as there (prompt, start, end)."""
+    config = GenerateConfig(**options)
+    film = probe(Path(clip))
+    pictures = decode_pictures(film, *find_span(film, config))
+    return find_cues(open_source(config).encode(_watched(pictures, film, progress)), config.prompt)
+
+
+def redo(
+    recipe: str | Path,
+    out: str | Path | None = None,
+    *,
+    overwrite: bool = False,
+    progress: Progress = silent,
+) -> tuple[Take, bool]:
+    """Make an output again from its recipe.
+
+    Returns:
+        the take, and whether its samples are those of the first time.
+
+    Raises:
+        MediaError: the clip is gone or has changed, or the recipe cannot be read.
+        ModelError: the source of sound is another one than then.
+    """
+    path = Path(recipe)
+    made = read_recipe(path)
+    clip = find_clip(made, path)
+    config = replace(made.config, model=made.source, overwrite=overwrite)
+    source = open_source(config)
+    if source.fingerprint != made.source_fingerprint:
+        raise ModelError(
+            f"The recipe was made with another version of {made.source}.",
+            f"Install foleycli {made.foleycli}, or run foley gen anew.",
+        )
+    out = out or path.with_name(made.out)
+    take = generate(clip, out, config, source, progress, cues=list(made.cues)).takes[0]
+    return take, take.waveform_hash == made.waveform_hash
 
 
 def find_span(film: Clip, config: GenerateConfig) -> tuple[Fraction, Fraction | None]:
