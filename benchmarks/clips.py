@@ -161,7 +161,7 @@ def table(named: Scores) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("clips", type=Path, help="folder of videos with clips.csv")
     parser.add_argument("--sounds", type=Path, action="append", default=[], help="scored folder")
     parser.add_argument("--model", help="let this source make the sounds: library, small, ...")
