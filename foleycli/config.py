@@ -54,6 +54,15 @@ class MelConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CavpConfig:
+    """Sizes of the public video and audio encoders of ``diff-foley`` (arXiv 2306.17203)."""
+
+    base_channels: int = 64  # of the ResNet-50
+    size: int = 512  # of a feature row
+    n_mels: int = 128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WindowConfig:
     """How a long clip is cut into windows the models can see."""
 
@@ -105,6 +114,7 @@ class GenerateConfig(SamplerConfig):
 FRAMES = FrameConfig()
 FEATURES = FeatureConfig()
 MEL = MelConfig()
+CAVP = CavpConfig()
 WINDOW = WindowConfig()
 SAMPLER = SamplerConfig()
 OUTPUT = OutputConfig()
