@@ -33,10 +33,6 @@ def silent(stage: str, done: float) -> None:
     """Progress that nobody watches."""
 
 
-def silent(stage: str, done: float) -> None:
-    """Progress that nobody watches."""
-
-
 @dataclass(frozen=True, slots=True)
 class Take:
     """One finished output."""
