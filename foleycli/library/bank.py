@@ -1,0 +1,249 @@
+"""A bank of recordings that can be searched by words.
+
+A bank is a folder::
+
+    recordings.csv          one row a recording, see ``COLUMNS``
+    kinds.csv               class, its words, and how loud it usually is
+    embeddings.safetensors  "labels" (n, 384) and "classes" (m, 384) float16 text embeddings, in
+                            the order of the sorted labels and of kinds.csv
+    <class>/<id>.opus       the sounds
+
+The package ships one; a folder of sounds becomes one through ``index.index_folder``.
+"""
+
+import csv
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file
+
+from foleycli.errors import UsageError
+from foleycli.features.text import embed_text
+from foleycli.library.level import Samples
+from foleycli.library.recording import read_sound
+from foleycli.library.words import stem
+
+Kind = Literal["hit", "bed"]
+SHIPPED = Path(__file__).parent / "bank"
+COLUMNS = (
+    *("id", "file", "kind", "class", "label", "start", "onset", "samples", "level_db"),
+    *("typical", "licence", "author", "url", "source"),
+)
+LABEL_WEIGHT, CLASS_WEIGHT, WORD_WEIGHT, TYPICAL_WEIGHT = 0.7, 0.3, 0.25, 0.1
+AVOID_WEIGHT = 0.5
+SURE, UNSURE = 0.75, 0.30  # scores that mean confidence 1 and 0
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A stretch of a sound file; positions are samples at 48 kHz."""
+
+    id: str
+    file: Path
+    kind: Kind
+    category: str  # its class, a row of kinds.csv
+    label: str  # words
+    start: int  # in the file
+    onset: int  # after start: where the attack is heard
+    samples: int
+    level_db: float  # hits: loudest 100 ms; beds: all of it; K-weighted
+    typical: float  # 0 to 1: how much it sounds like others of its class
+
+    def read(self) -> Samples:
+        """Decode: (samples,) mono float32 at 48 kHz, exactly ``self.samples`` of them."""
+        sound = read_sound(self.file, self.start, self.samples)
+        return np.pad(sound, (0, self.samples - len(sound)))
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """A class of sounds and how loud it usually is in a film's effects track."""
+
+    name: str
+    words: str
+    hit_db: float  # loudest 100 ms of a hit, LUFS
+    bed_db: float  # LUFS
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A recording found for words; ``score`` orders matches, ``confidence`` is 0 to 1."""
+
+    recording: Recording
+    score: float
+
+    @property
+    def confidence(self) -> float:
+        """How likely the recording is what the words mean."""
+        return float(np.clip((self.score - UNSURE) / (SURE - UNSURE), 0, 1))
+
+
+class Bank:
+    """Recordings, found by words.
+
+    Args:
+        recordings: in any order.
+        categories: a superset of the recordings' classes.
+        labels: (number of different labels, 384) unit rows, in the order of the sorted labels.
+        classes: (len(categories), 384) unit rows.
+    """
+
+    def __init__(
+        self,
+        recordings: Sequence[Recording],
+        categories: Sequence[Category],
+        labels: NDArray[np.floating],
+        classes: NDArray[np.floating],
+    ) -> None:
+        self.recordings = list(recordings)
+        self.categories = {category.name: category for category in categories}
+        self._label_vectors = labels.astype(np.float32)
+        self._class_vectors = classes.astype(np.float32)
+        self._names = sorted({recording.label for recording in recordings})
+        label_row = {label: row for row, label in enumerate(self._names)}
+        class_row = {category.name: row for row, category in enumerate(categories)}
+        self._label_of = np.array([label_row[r.label] for r in self.recordings], np.intp)
+        self._class_of = np.array([class_row[r.category] for r in self.recordings], np.intp)
+        self._is_hit = np.array([r.kind == "hit" for r in self.recordings])
+        self._typical = np.array([r.typical for r in self.recordings], np.float32)
+        self._found: dict[tuple[str, str], NDArray[np.float32]] = {}
+
+    @classmethod
+    def open(cls, folder: Path | None = None) -> "Bank":
+        """Open a bank, a folder of sounds (indexed the first time), or by default the shipped bank.
+
+        Raises:
+            UsageError: the folder is not there or holds no sound.
+        """
+        folder = SHIPPED if folder is None else folder
+        if not (folder / "recordings.csv").is_file():
+            from foleycli.library.index import index_folder
+
+            return index_folder(folder)
+        categories = read_categories(folder / "kinds.csv")
+        vectors = load_file(folder / "embeddings.safetensors")
+        recordings = read_recordings(folder)
+        return cls(recordings, categories, vectors["labels"], vectors["classes"])
+
+    def find(
+        self, words: str, kind: Kind | None = None, most: int = 8, avoid: str = ""
+    ) -> list[Match]:
+        """The recordings nearest to words, best first.
+
+        Words in brackets are remarks and do not count; parts between commas, slashes or "and" are
+        several sounds, and the matches alternate between them.
+
+        Args:
+            words: "dog barking, man at door".
+            kind: hits or beds only; None means both.
+            avoid: words whose sounds are not wanted.
+        """
+        allowed = np.ones(len(self.recordings), bool)
+        if kind is not None:
+            allowed = self._is_hit if kind == "hit" else ~self._is_hit
+        ranked = []
+        for phrase in split_phrases(words):
+            scores = np.where(allowed, self.scores(phrase, avoid), -np.inf)
+            best = np.argsort(-scores, kind="stable")[:most]
+            ranked.append([(int(i), float(scores[i])) for i in best if np.isfinite(scores[i])])
+        merged: dict[int, float] = {}
+        for place in range(most):
+            for matches in ranked:
+                if place < len(matches):
+                    merged.setdefault(*matches[place])
+        return [Match(self.recordings[i], score) for i, score in list(merged.items())[:most]]
+
+    def scores(self, phrase: str, avoid: str = "") -> NDArray[np.float32]:
+        """How well each recording fits one phrase: (recordings,), about 0 to 1."""
+        key = (phrase, avoid)
+        if key not in self._found:
+            scores = self._similarity(phrase)
+            if avoid.strip():
+                unwanted = [self._similarity(part) for part in split_phrases(avoid)]
+                scores = scores - AVOID_WEIGHT * np.maximum(0, np.max(unwanted, axis=0) - 0.25)
+            if len(self._found) > 256:
+                self._found.clear()
+            self._found[key] = scores + TYPICAL_WEIGHT * self._typical
+        return self._found[key]
+
+    def usual_db(self, recording: Recording) -> float:
+        """How loud this recording usually is in a film's effects, LUFS."""
+        category = self.categories[recording.category]
+        return category.hit_db if recording.kind == "hit" else category.bed_db
+
+    def _similarity(self, phrase: str) -> NDArray[np.float32]:
+        vector = embed_text([phrase])[0]
+        by_label = LABEL_WEIGHT * (self._label_vectors @ vector) + WORD_WEIGHT * self._overlap(
+            phrase
+        )
+        by_class = CLASS_WEIGHT * (self._class_vectors @ vector)
+        return (by_label[self._label_of] + by_class[self._class_of]).astype(np.float32)
+
+    def _overlap(self, phrase: str) -> NDArray[np.float32]:
+        """Share of the phrase's word weight that each label says too; rare words weigh more."""
+        weights = {
+            word: math.log(len(self._names) / (1 + self._stems[1].get(word, 0)))
+            for word in {stem(word) for word in re.findall(r"[a-z]+", phrase.lower())}
+            if self._stems[1].get(word, 0)
+        }
+        total = sum(weights.values()) or 1.0
+        return np.array(
+            [sum(weights[w] for w in label & weights.keys()) / total for label in self._stems[0]],
+            np.float32,
+        )
+
+    @cached_property
+    def _stems(self) -> tuple[list[frozenset[str]], dict[str, int]]:
+        """Stemmed words of every label, and in how many labels each stem is."""
+        sets = [frozenset(stem(word) for word in label.split()) for label in self._names]
+        counts: dict[str, int] = {}
+        for words in sets:
+            for word in words:
+                counts[word] = counts.get(word, 0) + 1
+        return sets, counts
+
+
+def split_phrases(words: str) -> list[str]:
+    """The sounds that words ask for: "dog barking, man (left) and door" -> three phrases."""
+    plain = re.sub(r"\([^)]*\)|\[[^\]]*\]", " ", words)
+    parts = re.split(r"[,;/&+]|\band\b|\bwhile\b|\bthen\b", plain, flags=re.IGNORECASE)
+    phrases = [" ".join(part.split()) for part in parts if re.search(r"[^\W\d_]{2,}", part)]
+    return phrases or [" ".join(words.split())]
+
+
+def read_recordings(folder: Path) -> list[Recording]:
+    """The rows of a bank's recordings.csv."""
+    with (folder / "recordings.csv").open(newline="", encoding="utf-8") as file:
+        return [
+            Recording(
+                id=row["id"],
+                file=folder / row["file"],
+                kind="hit" if row["kind"] == "hit" else "bed",
+                category=row["class"],
+                label=row["label"],
+                start=int(row["start"]),
+                onset=int(row["onset"]),
+                samples=int(row["samples"]),
+                level_db=float(row["level_db"]),
+                typical=float(row["typical"]),
+            )
+            for row in csv.DictReader(file)
+        ]
+
+
+def read_categories(path: Path) -> list[Category]:
+    """The rows of a bank's kinds.csv."""
+    if not path.is_file():
+        raise UsageError(f"{path.parent} has no kinds.csv.", "Build the bank again.")
+    with path.open(newline="", encoding="utf-8") as file:
+        return [
+            Category(row["class"], row["words"], float(row["hit_db"]), float(row["bed_db"]))
+            for row in csv.DictReader(file)
+        ]

@@ -1,0 +1,327 @@
+"""Cut a bank from a folder of sounds and its CSV; the shipped bank is made by
+
+    python -m foleycli.library.build SOUNDS foleycli/library/bank --clean
+
+SOUNDS holds ``sounds.csv`` (file, class, label, licence, author, url, source). One sound in ten,
+``zlib.crc32(file) % 10 == 0``, is held out for tests and never enters a bank. ``--clean`` drops
+recordings whose neighbours, by ear (see ``typical.py``), are of other classes; it needs `aisfx`.
+"""
+
+import argparse
+import csv
+import logging
+import shutil
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from foleycli.errors import MediaError, UsageError
+from foleycli.features.text import embed_text
+from foleycli.library.bank import COLUMNS, Category, Kind
+from foleycli.library.level import SAMPLE_RATE, Samples, bed_level_db, hit_level_db
+from foleycli.library.recording import read_sound, write_opus
+from foleycli.library.segment import find_beds, find_hits
+from foleycli.library.words import label_words
+
+log = logging.getLogger("foleycli")
+
+# Class -> words it is found by, loudest 100 ms of a hit and loudness of a bed in LUFS: where such
+# a sound sits in an effects track that peaks at full scale with an explosion.
+CATEGORIES = {
+    "ambience": ("room tone, outdoor background, street noise", -28, -36),
+    "animal_bird": ("bird call, chirp, song, crow, duck, rooster", -20, -28),
+    "animal_cat": ("cat meow, purr, hiss", -20, -28),
+    "animal_dog": ("dog bark, puppy, howl, growl", -16, -24),
+    "animal_insect": ("insect buzz, bee, cricket, cicada", -28, -34),
+    "animal_other": ("animal call, horse, cow, pig, lion, frog, monkey", -18, -26),
+    "ball_sport": ("ball bounce, basketball, tennis, sport", -18, -28),
+    "clock_bell_alarm": ("bell, clock tick, alarm, phone ring, chime", -20, -28),
+    "cloth_paper_plastic": ("cloth rustle, paper, cardboard, plastic bag, tape", -26, -32),
+    "creak_squeak": ("creak, squeak, squeal", -24, -30),
+    "door": ("door open, close, slam, knock, latch", -18, -28),
+    "eat_drink": ("eating, chewing, biting, crunch, drinking", -26, -30),
+    "engine_vehicle": ("car, engine, motor, train, aeroplane, helicopter, boat, horn", -18, -24),
+    "explosion": ("explosion, blast, fireworks", -12, -20),
+    "fire": ("fire crackling, flames, match", -24, -28),
+    "footsteps": ("footsteps, walking, running, shoes", -24, -30),
+    "glass_break": ("glass breaking, smash, shatter", -16, -24),
+    "glass_ceramic": ("glass, ceramic, bottle, plate, cup, bowl", -22, -30),
+    "gun": ("gun shot, rifle, pistol, shotgun, reload", -12, -20),
+    "human_nonspeech": ("person, baby cry, laugh, cough, sneeze, clap, crowd, cheer", -18, -24),
+    "impact_generic": ("hit, thump, knock, crash, bang, tap", -18, -28),
+    "metal": ("metal hit, clang, chain, coins, keys, pan, can", -20, -28),
+    "punch_body": ("punch, kick, body fall, thud", -18, -28),
+    "rain": ("rain, drizzle, rain on roof", -28, -28),
+    "rattle_shake": ("rattle, shake, dice, chips, marbles", -24, -30),
+    "scrape_drag_roll": ("scrape, drag, scratch, roll, chalk, brush", -24, -30),
+    "stone_ground": ("stone, gravel, bricks, rubble, sand, leaves on the ground", -20, -28),
+    "sword_weapon": ("sword, knife, blade, chop, stab, cut", -20, -28),
+    "thunder_storm": ("thunder, lightning, storm", -16, -24),
+    "tool_machine": ("machine, power tool, drill, saw, fan, vacuum, dryer, printer", -20, -26),
+    "typing_click_switch": ("keyboard typing, mouse click, button, switch", -30, -36),
+    "water": ("water, splash, pour, river, waterfall, waves, swimming", -20, -26),
+    "whoosh_swing": ("whoosh, swish, swing through the air", -24, -30),
+    "wind": ("wind blowing, gust, breeze", -28, -32),
+    "wood": ("wood hit, plank, stick, box, chair", -20, -28),
+}
+
+# Words of packs and of their folders, which say nothing of the sound.
+PACK_WORDS = frozenset(
+    "src assets environment weather resources rpg audio interface casino misc impact plmove mon"
+    " smash success fail ui generic dink sonic pi fps unused perhaps maybe someone".split()
+)
+# Synthetic game sounds: no film asks for them.
+PACKS_LEFT_OUT = ("digitalaudio", "arcade", "starter", "sonic pi", "dink dink")
+# The sounds of Freedoom are named like Doom's; those whose meaning is known.
+FREEDOOM = {
+    "dspistol": "pistol shot", "dsshotgn": "shotgun shot", "dsdshtgn": "double shotgun shot",
+    "dssgcock": "shotgun cock", "dsrlaunc": "rocket launch", "dsrxplod": "rocket explosion",
+    "dsbarexp": "barrel explosion", "dsfirxpl": "fire ball explosion", "dsflame": "flame",
+    "dsdoropn": "door open", "dsdorcls": "door close", "dsbdopn": "metal door open fast",
+    "dsbdcls": "metal door close fast", "dsstnmov": "stone moving scrape", "dsswtchn": "switch",
+    "dssawidl": "chain saw idle", "dssawful": "chain saw", "dssawup": "chain saw start",
+    "dssawhit": "chain saw cutting", "dspstart": "lift start", "dspstop": "lift stop",
+    "dspunch": "punch", "dsclaw": "claw scratch", "dsplpain": "man pain grunt",
+    "dspldeth": "man death scream", "dsoof": "man grunt", "dshoof": "heavy hoof stomp",
+    "dsmetal": "heavy metal foot step", "dspopain": "man pain grunt", "dsskeswg": "swing",
+}  # fmt: skip
+
+CLASS_SECONDS = {"hit": 75.0, "bed": 75.0}  # of one class at most
+TAKES = {"hit": 4, "bed": 1}  # from one file at most
+MEGABYTES = 30
+LEAST_RISE_DB, LEAST_ABOVE_FLOOR_DB = 14.0, 18.0  # a hit worth keeping
+LEAST_TYPICAL = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A stretch of a source file that could enter the bank; positions in samples."""
+
+    row: Mapping[str, str]  # of sounds.csv
+    label: str
+    kind: Kind
+    start: int
+    onset: int
+    end: int
+    merit: float  # how clean it is, in dB: higher is better
+    level_db: float
+    typical: float = 0.5
+
+
+def held_out(file: str) -> bool:
+    """Whether a sound belongs to the tenth that tests, and no bank or training, may use."""
+    return zlib.crc32(file.encode()) % 10 == 0
+
+
+def build_bank(sounds: Path, out: Path, clean: bool, cache: Path | None = None) -> None:
+    """Cut, clean, choose and write a bank.
+
+    Args:
+        sounds: folder with sounds.csv.
+        out: folder to write; an older bank there is replaced.
+        clean: drop what its neighbours say is of another class.
+        cache: file that keeps embeddings from one build to the next.
+
+    Raises:
+        UsageError: there is no sounds.csv.
+    """
+    rows = read_rows(sounds)
+    cuts = [cut for row in rows for cut in cut_recording(sounds, row)]
+    if clean:
+        cuts = clean_cuts(sounds, cuts, cache)
+    chosen = choose_cuts(cuts)
+    write_bank(sounds, out, chosen)
+
+
+def read_rows(sounds: Path) -> list[dict[str, str]]:
+    """The rows of sounds.csv that a bank may use."""
+    table = sounds / "sounds.csv"
+    if not table.is_file():
+        raise UsageError(f"{sounds} has no sounds.csv.", "Give a folder of sounds with its CSV.")
+    with table.open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if not held_out(row["file"])]
+    return [row for row in rows if not row["label"].startswith(PACKS_LEFT_OUT)]
+
+
+def sound_label(label: str) -> str:
+    """The words of a label that are about its sound; empty when none is."""
+    label = FREEDOOM.get(label, "" if label.startswith("ds") and " " not in label else label)
+    words = label_words(label).split()
+    return " ".join(word for word in words if word not in PACK_WORDS)
+
+
+def cut_recording(sounds: Path, row: Mapping[str, str]) -> list[Cut]:
+    """The clean hits and beds of one file, the best of each first; a warning if it is unreadable."""
+    label = sound_label(row["label"])
+    if not label or row["class"] not in CATEGORIES:
+        return []
+    try:
+        samples = read_sound(sounds / row["file"])
+    except MediaError as error:
+        log.warning("%s It is left out of the bank.", error.problem)
+        return []
+    cuts = [*_hits(samples, row, label), *_beds(samples, row, label)]
+    return [cut for cut in cuts if not is_clipped(samples[cut.start : cut.end])]
+
+
+def is_clipped(samples: Samples) -> bool:
+    """Whether runs of samples stand at the ceiling: more than one in 500 at full scale."""
+    return bool((np.abs(samples) > 0.995).mean() > 0.002)
+
+
+def clean_cuts(sounds: Path, cuts: Sequence[Cut], cache: Path | None) -> list[Cut]:
+    """Cuts with their typicality, those of another class's sound dropped."""
+    from foleycli.library.typical import Ear, typicality
+
+    known = load_file(cache) if cache and cache.is_file() else {}
+    ear = Ear()
+    for file, group in _by_file(cuts).items():
+        keys = [f"{file}:{cut.start}:{cut.end}" for cut in group]
+        if all(key in known for key in keys):
+            continue
+        samples = read_sound(sounds / file)
+        for key, cut in zip(keys, group, strict=True):
+            known[key] = ear.embed(samples[cut.start : cut.end])
+    if cache:
+        save_file(known, cache)
+    embeddings = np.stack([known[f"{cut.row['file']}:{cut.start}:{cut.end}"] for cut in cuts])
+    groups = [cut.row["file"] for cut in cuts]
+    shares = typicality(embeddings, [cut.row["class"] for cut in cuts], groups)
+    kept = [
+        Cut(c.row, c.label, c.kind, c.start, c.onset, c.end, c.merit, c.level_db, round(float(s), 3))
+        for c, s in zip(cuts, shares, strict=True)
+        if s >= LEAST_TYPICAL
+    ]
+    log.info("%d of %d cuts sound like their class", len(kept), len(cuts))
+    return kept
+
+
+def choose_cuts(cuts: Iterable[Cut]) -> list[Cut]:
+    """The best cuts within each class's share, going round its labels so that all are heard."""
+    shelves: dict[tuple[str, str], dict[str, list[Cut]]] = defaultdict(lambda: defaultdict(list))
+    for cut in sorted(cuts, key=lambda cut: -(cut.merit + 20 * cut.typical)):
+        shelves[cut.row["class"], cut.kind][cut.label].append(cut)
+    chosen: list[Cut] = []
+    for (_, kind), labels in sorted(shelves.items()):
+        left = CLASS_SECONDS[kind]
+        for take in range(max(map(len, labels.values()))):
+            for group in labels.values():
+                if take < len(group) and left > 0:
+                    chosen.append(group[take])
+                    left -= (group[take].end - group[take].start) / SAMPLE_RATE
+    return chosen
+
+
+def write_bank(sounds: Path, out: Path, cuts: Sequence[Cut]) -> None:
+    """Encode the cuts and write the tables; the folder is replaced when all is done."""
+    building = out.with_name(out.name + ".building")
+    shutil.rmtree(building, ignore_errors=True)
+    building.mkdir(parents=True)
+    rows = []
+    numbers: Counter[str] = Counter()
+    for file, group in sorted(_by_file(cuts).items()):
+        samples = read_sound(sounds / file)
+        for cut in group:
+            category = cut.row["class"]
+            numbers[category] += 1
+            rows.append(_write_cut(building, samples, cut, f"{category}_{numbers[category]:03d}"))
+    _write_table(building / "recordings.csv", COLUMNS, rows)
+    _write_table(
+        building / "kinds.csv",
+        ("class", "words", "hit_db", "bed_db"),
+        [(name, *rest) for name, rest in CATEGORIES.items()],
+    )
+    _write_embeddings(building, [str(row[COLUMNS.index("label")]) for row in rows])
+    shutil.rmtree(out, ignore_errors=True)
+    building.rename(out)
+    size = sum(file.stat().st_size for file in out.rglob("*") if file.is_file()) / 1e6
+    log.info("%d recordings, %.1f MB", len(rows), size)
+    if size > MEGABYTES:
+        log.warning("The bank is %.1f MB, more than %d MB; lower CLASS_SECONDS.", size, MEGABYTES)
+
+
+def save_embeddings(
+    folder: Path, labels: Iterable[str], categories: Iterable[Category]
+) -> None:
+    """Embed the sorted labels and the classes' words, as float16."""
+    names = sorted(set(labels))
+    classes = [category.words for category in categories]
+    vectors = {"labels": embed_text(names), "classes": embed_text(classes)}
+    save_file({k: v.astype(np.float16) for k, v in vectors.items()}, folder / "embeddings.safetensors")
+
+
+def _hits(samples: Samples, row: Mapping[str, str], label: str) -> list[Cut]:
+    good = [
+        hit
+        for hit in find_hits(samples)
+        if hit.rise_db >= LEAST_RISE_DB and hit.above_floor_db >= LEAST_ABOVE_FLOOR_DB
+    ]
+    merit = {hit: min(hit.rise_db, 40) + min(hit.above_floor_db, 50) / 2 for hit in good}
+    best = sorted(good, key=lambda hit: -merit[hit])[: TAKES["hit"]]
+    return [
+        Cut(row, label, "hit", h.start, h.onset - h.start, h.end, merit[h], hit_level_db(samples[h.start : h.end]))
+        for h in best
+    ]
+
+
+def _beds(samples: Samples, row: Mapping[str, str], label: str) -> list[Cut]:
+    return [
+        Cut(row, label, "bed", b.start, 0, b.end, -b.spread_db, bed_level_db(samples[b.start : b.end]))
+        for b in find_beds(samples, TAKES["bed"])
+    ]
+
+
+def _by_file(cuts: Iterable[Cut]) -> dict[str, list[Cut]]:
+    files: dict[str, list[Cut]] = defaultdict(list)
+    for cut in cuts:
+        files[cut.row["file"]].append(cut)
+    return files
+
+
+def _write_cut(folder: Path, samples: Samples, cut: Cut, name: str) -> tuple[str | int | float, ...]:
+    """Encode one cut; returns its row."""
+    piece = samples[cut.start : cut.end].copy()
+    fade = min(len(piece) // 4, SAMPLE_RATE // 50)
+    if cut.kind == "hit" and fade:  # a tail that was cut off must not click
+        piece[-fade:] *= np.cos(np.linspace(0, np.pi / 2, fade)).astype(np.float32)
+    gain = 0.5 / max(float(np.abs(piece).max()), 1e-4)
+    file = Path(cut.row["class"]) / f"{name}.opus"
+    (folder / file).parent.mkdir(exist_ok=True)
+    write_opus(folder / file, piece * np.float32(gain))
+    level = cut.level_db + 20 * float(np.log10(gain))
+    credit = tuple(cut.row[column] for column in ("licence", "author", "url", "source"))
+    where = (0, cut.onset, len(piece), round(level, 2), cut.typical)
+    return (name, file.as_posix(), cut.kind, cut.row["class"], cut.label, *where, *credit)
+
+
+def _write_embeddings(folder: Path, labels: Iterable[str]) -> None:
+    categories = [Category(name, *rest) for name, rest in CATEGORIES.items()]
+    save_embeddings(folder, labels, categories)
+
+
+def _write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(columns)
+        table.writerows(rows)
+
+
+def main() -> None:
+    """Parse the command line and build."""
+    parser = argparse.ArgumentParser(description="Cut a bank from a folder of sounds.")
+    parser.add_argument("sounds", type=Path, help="folder with sounds.csv")
+    parser.add_argument("out", type=Path, help="bank to write")
+    parser.add_argument("--clean", action="store_true", help="drop mislabelled sounds (aisfx)")
+    parser.add_argument("--cache", type=Path, help="keep embeddings here between builds")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    build_bank(arguments.sounds, arguments.out, arguments.clean, arguments.cache)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,371 @@
+"""Recordings set at the cues: cues and a bank -> one waveform, block by block."""
+
+import heapq
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from functools import lru_cache
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+from scipy.signal import lfilter
+
+from foleycli.config import OUTPUT
+from foleycli.features.cues import Cue
+from foleycli.library.bank import Bank, Kind, Match, Recording, split_phrases
+from foleycli.library.level import SAMPLE_RATE, Samples
+
+BLOCK = OUTPUT.sample_rate  # samples in a block that is handed on
+POOL = 8  # recordings that the sounds of one phrase are drawn from
+POOL_SPREAD = 0.04  # a recording whose score is this much lower is drawn 1/e as often
+OTHER_KIND = 0.12  # a recording of the other kind must fit this much better to be used instead
+PHRASES = 3  # sounds named in one cue that are heard, at most
+LEVEL_SPREAD_DB, PITCH_SPREAD = 2.0, 1.0  # dB and semitones, either way, from hit to hit
+PEAK = 0.7  # largest sample of one hit: -3 dBFS
+PREROLL = 0.02  # seconds of a recording heard before its onset
+BED_FADE, CUT_FADE = 0.25, 0.01  # seconds in which a bed comes and goes; the latter at a cut
+STEP_FADE = 0.1  # seconds in which a bed goes from one level to the next
+LOOP_FADE = 0.5  # seconds in which one pass of a loop turns into the next, at most
+CUT_TAIL = 0.06  # seconds that a hit may ring into the next shot
+DENSE = 0.35  # seconds: of two hits of the same words closer than this, the first makes way
+
+# When a stretch of sound begins (output samples), and how to make it.
+Entry = tuple[int, Callable[[], Samples]]
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """One thing that sounds, from one cue or from several that touch; positions in samples."""
+
+    start: int
+    end: int
+    kind: Kind
+    what: str
+    seed: int
+    edges: tuple[int, ...]  # where each of the levels begins
+    levels_db: tuple[float, ...]  # relative to the sound's usual level
+    fade_in: float = BED_FADE  # seconds, of a bed
+    fade_out: float = BED_FADE
+
+
+@dataclass(order=True, slots=True)
+class _Voice:
+    """Samples that are heard from `start` on."""
+
+    start: int
+    order: int
+    samples: Samples = field(compare=False)
+
+
+def place_cues(
+    cues: Sequence[Cue],
+    bank: Bank,
+    duration: Fraction,
+    sample_rate: int = OUTPUT.sample_rate,
+    seed: int = 0,
+    cuts: Sequence[Fraction] = (),
+    *,
+    avoid: str = "",
+    block: int = BLOCK,
+) -> Iterator[Samples]:
+    """Set a recording at every cue.
+
+    A hit's attack falls on its cue's time to the sample. Takes, levels (2 dB either way) and
+    pitches (a semitone either way) differ from hit to hit; soft hits are duller. Beds loop without
+    a seam and follow the levels of their cues. Nothing sounds where no cue is. The same seed gives
+    the same samples, whatever the block.
+
+    Args:
+        cues: in any order.
+        bank: where the recordings come from.
+        duration: seconds.
+        sample_rate: Hz, of the waveform.
+        seed: chance for takes, levels and pitches; each sound's depends on its own cue only.
+        cuts: seconds, each the first instant of a new shot; tails end there.
+        avoid: words whose sounds are not wanted.
+        block: samples in each block but the last.
+
+    Yields:
+        (samples,) float32, in all exactly ``round(duration * sample_rate)``. Single hits stay
+        under -3 dBFS, but the sum may pass full scale: limit it downstream.
+    """
+    total = round(duration * sample_rate)
+    stage = _Stage(bank, sample_rate, avoid)
+    sounds = plan_sounds(cues, duration, sample_rate, seed, cuts)
+    lead = round(2 * PREROLL * sample_rate)
+    waiting = [
+        (sound.start - lead, order, stage.entries(sound)) for order, sound in enumerate(sounds)
+    ]
+    queue: list[tuple[int, int, Callable[[], Samples] | None, Iterator[Entry]]]
+    queue = [(start, order, None, entries) for start, order, entries in waiting]
+    heapq.heapify(queue)
+    playing: list[_Voice] = []
+    for begin in range(0, total, block):
+        end = min(begin + block, total)
+        while queue and queue[0][0] < end:
+            start, order, render, entries = heapq.heappop(queue)
+            if render is not None:
+                playing.append(_Voice(start, order, render()))
+            if (entry := next(entries, None)) is not None:
+                heapq.heappush(queue, (entry[0], order, entry[1], entries))
+        yield _mix(sorted(playing), begin, end)
+        playing = [v for v in playing if v.start + len(v.samples) > end]
+
+
+def plan_sounds(
+    cues: Sequence[Cue],
+    duration: Fraction,
+    sample_rate: int,
+    seed: int = 0,
+    cuts: Sequence[Fraction] = (),
+) -> list[Sound]:
+    """Cues as sounds, in order of time.
+
+    Beds of the same words that touch become one; a hit ends with its cue, soon after a cut, and
+    when the next of the same words follows closely.
+    """
+    total = round(duration * sample_rate)
+    edges = np.array([round(cut * sample_rate) for cut in sorted(cuts)], np.int64)
+    sounds: list[Sound] = []
+    latest: dict[tuple[str, str], int] = {}
+    for cue in sorted(cues, key=lambda cue: (cue.start, cue.kind, cue.what)):
+        sound = _sound(cue, sample_rate, total, seed)
+        if sound.start >= total:
+            continue
+        before = latest.get((cue.kind, cue.what))
+        if before is not None:
+            last = sounds[before]
+            if cue.kind == "bed" and last.end == sound.start:
+                sounds[before] = _joined(last, sound)
+                continue
+            if cue.kind == "hit" and sound.start - last.start < DENSE * sample_rate:
+                way = sound.start + round(2 * PREROLL * sample_rate)
+                sounds[before] = replace(last, end=min(last.end, way))
+        latest[cue.kind, cue.what] = len(sounds)
+        sounds.append(sound)
+    return [_at_cuts(sound, edges, sample_rate, total) for sound in sounds]
+
+
+def _sound(cue: Cue, sample_rate: int, total: int, seed: int) -> Sound:
+    start = round(cue.start * sample_rate)
+    end = max(start + 1, min(total, round(cue.end * sample_rate)))
+    key = zlib.crc32(f"{cue.kind}|{cue.what}|{float(cue.start):.6f}".encode())
+    own_seed = (seed * 0x9E3779B1 + key) % 2**63
+    return Sound(start, end, cue.kind, cue.what, own_seed, (start,), (cue.level_db,))
+
+
+def _joined(first: Sound, second: Sound) -> Sound:
+    edges, levels = first.edges + second.edges, first.levels_db + second.levels_db
+    return replace(first, end=second.end, edges=edges, levels_db=levels)
+
+
+def _at_cuts(sound: Sound, cuts: NDArray[np.int64], sample_rate: int, total: int) -> Sound:
+    """End a hit's tail after a cut; let a bed that begins or ends with a shot do so at once."""
+    if sound.kind == "hit":
+        following = cuts[cuts > sound.start]
+        limit = int(following[0]) + round(CUT_TAIL * sample_rate) if len(following) else total
+        return replace(sound, end=min(sound.end, limit))
+    shots = np.array([0, *cuts, total])
+    starts, ends = (bool(np.abs(shots - at).min() <= 1) for at in (sound.start, sound.end))
+    return replace(
+        sound, fade_in=CUT_FADE if starts else BED_FADE, fade_out=CUT_FADE if ends else BED_FADE
+    )
+
+
+def _mix(playing: Sequence[_Voice], begin: int, end: int) -> Samples:
+    """Sum what sounds in [begin, end), always in the same order, so that blocks do not matter."""
+    mixed = np.zeros(end - begin, np.float32)
+    for voice in playing:
+        first, last = max(begin, voice.start), min(end, voice.start + len(voice.samples))
+        if first < last:
+            part = voice.samples[first - voice.start : last - voice.start]
+            mixed[first - begin : last - begin] += part
+    return mixed
+
+
+class _Stage:
+    """Turns sounds into samples; remembers what it took last, so as not to take it again."""
+
+    def __init__(self, bank: Bank, sample_rate: int, avoid: str) -> None:
+        self.bank, self.rate, self.avoid = bank, sample_rate, avoid
+        self._pools: dict[tuple[str, Kind], list[Match]] = {}
+        self._last: dict[tuple[str, Kind], Recording] = {}
+
+    def entries(self, sound: Sound) -> Iterator[Entry]:
+        """The stretches of samples that make up a sound, in order of time."""
+        rng = np.random.default_rng(sound.seed)
+        phrases = split_phrases(sound.what)[:PHRASES]
+        if sound.kind == "hit":
+            yield from self._hit(sound, phrases[int(rng.integers(len(phrases)))], rng)
+            return
+        quieter = 10 * np.log10(len(phrases))
+        layers = [self._bed(sound, phrase, -quieter, rng.spawn(1)[0]) for phrase in phrases]
+        yield from heapq.merge(*layers, key=lambda entry: entry[0])
+
+    def _hit(self, sound: Sound, phrase: str, rng: np.random.Generator) -> Iterator[Entry]:
+        recording = self._take(phrase, "hit", rng)
+        if recording is not None:
+            level = sound.levels_db[0] + rng.uniform(-LEVEL_SPREAD_DB, LEVEL_SPREAD_DB)
+            yield self._struck(recording, sound.start, sound.end, level, rng)
+
+    def _bed(
+        self, sound: Sound, phrase: str, level_db: float, rng: np.random.Generator
+    ) -> Iterator[Entry]:
+        recording = self._take(phrase, "bed", rng)
+        if recording is None:
+            return
+        if recording.kind == "bed":
+            yield from self._loop(recording, sound, level_db, rng)
+            return
+        start = sound.start  # nothing goes on by itself: a natural sequence of single hits
+        while start < sound.end and recording is not None:
+            level = level_db + float(_level_curve(sound, start, start + 1, self.rate)[0])
+            level += rng.uniform(-2 * LEVEL_SPREAD_DB, 0)
+            yield self._struck(recording, start, sound.end, level, rng)
+            pause = max(0.25, recording.samples / SAMPLE_RATE) * rng.lognormal(0, 0.25)
+            start += round(pause * self.rate)
+            recording = self._take(phrase, "bed", rng)
+
+    def _take(self, phrase: str, kind: Kind, rng: np.random.Generator) -> Recording | None:
+        """Draw a recording for a phrase, not the one drawn for it last; None of an empty bank."""
+        if (phrase, kind) not in self._pools:
+            self._pools[phrase, kind] = self._pool(phrase, kind)
+        pool = self._pools[phrase, kind]
+        if not pool:
+            return None
+        scores = np.array([match.score for match in pool])
+        order = np.argsort(-scores / POOL_SPREAD - rng.gumbel(size=len(pool)))
+        drawn = [pool[i].recording for i in order]
+        if len(drawn) > 1 and drawn[0] == self._last.get((phrase, kind)):
+            drawn.pop(0)
+        self._last[phrase, kind] = drawn[0]
+        return drawn[0]
+
+    def _pool(self, phrase: str, kind: Kind) -> list[Match]:
+        other: Kind = "bed" if kind == "hit" else "hit"
+        wanted, instead = (self.bank.find(phrase, k, POOL, self.avoid) for k in (kind, other))
+        if not wanted or (instead and instead[0].score > wanted[0].score + OTHER_KIND):
+            return instead
+        return wanted
+
+    def _struck(
+        self, recording: Recording, at: int, end: int, level_db: float, rng: np.random.Generator
+    ) -> Entry:
+        """A recording whose attack is heard at `at` and which has faded out by `end`."""
+        spread = PITCH_SPREAD if recording.samples < SAMPLE_RATE else PITCH_SPREAD / 2
+        speed = 2 ** (rng.uniform(-spread, spread) / 12)
+        tail, offset = rng.uniform(0.75, 1.0), rng.uniform()
+        lead = min(recording.onset, round(PREROLL * SAMPLE_RATE))
+        onset = round(lead * self.rate / (SAMPLE_RATE * speed))
+
+        def render() -> Samples:
+            sound = _decode(recording)
+            if recording.kind == "bed":
+                sound = sound[int(offset * len(sound) / 2) :]
+            sound = sound[recording.onset - lead :]
+            sound = soxr.resample(sound, SAMPLE_RATE * speed, self.rate).astype(np.float32)
+            sound = _shortened(sound, onset, end - at, tail, recording.kind == "bed", self.rate)
+            sound = _dulled(sound, level_db, self.rate)
+            return sound * self._gain(sound, recording, level_db)
+
+        return at - onset, render
+
+    def _gain(self, sound: Samples, recording: Recording, level_db: float) -> np.float32:
+        category = self.bank.categories[recording.category]
+        gain = 10 ** ((category.hit_db + level_db - recording.level_db) / 20)
+        return np.float32(min(gain, PEAK / max(float(np.abs(sound).max(initial=0)), 1e-6)))
+
+    def _loop(
+        self, recording: Recording, sound: Sound, level_db: float, rng: np.random.Generator
+    ) -> Iterator[Entry]:
+        """A recording that goes on as long as the sound does, its passes crossfaded."""
+        length = int(recording.samples * self.rate / SAMPLE_RATE)
+        fade = min(round(LOOP_FADE * self.rate), length // 4)
+        needed = sound.end - sound.start
+        spare = length - needed if needed <= length else length // 2
+        skip, start = int(rng.integers(spare + 1)), sound.start
+        while True:
+            stop = min(start + length - skip, sound.end)
+            last = stop == sound.end
+            yield start, self._pass(recording, sound, level_db, (start, stop, skip, fade, last))
+            if last:
+                return
+            start, skip = stop - fade, 0
+
+    def _pass(
+        self,
+        recording: Recording,
+        sound: Sound,
+        level_db: float,
+        span: tuple[int, int, int, int, bool],
+    ) -> Callable[[], Samples]:
+        start, stop, skip, fade, last = span
+
+        def render() -> Samples:
+            samples = _decode(recording)
+            if self.rate != SAMPLE_RATE:
+                samples = soxr.resample(samples, SAMPLE_RATE, self.rate).astype(np.float32)
+            samples = np.pad(samples[skip : skip + stop - start], (0, stop - start))[: stop - start]
+            curve = _level_curve(sound, start, stop, self.rate)
+            category = self.bank.categories[recording.category]
+            curve += category.bed_db - recording.level_db + level_db
+            gain = 10 ** (curve / 20) * _bed_fades(sound, start, stop, self.rate)
+            rise = np.sin(np.linspace(0, np.pi / 2, fade, endpoint=False))
+            if start > sound.start:
+                gain[:fade] *= rise[: len(gain)]
+            if not last:
+                gain[-fade:] *= rise[::-1]
+            return (samples * gain).astype(np.float32)
+
+        return render
+
+
+@lru_cache(maxsize=24)
+def _decode(recording: Recording) -> Samples:
+    return recording.read()
+
+
+def _shortened(
+    sound: Samples, onset: int, allowed: int, tail: float, is_swell: bool, sample_rate: int
+) -> Samples:
+    """Fade in up to the onset, and out at the end: the sound's own, or what the cue allows."""
+    length = min(onset + allowed, max(onset + 1, round(tail * len(sound))))
+    sound = sound[:length].copy()
+    fade_in = round(0.01 * sample_rate) if is_swell else onset
+    rise = 0.5 - 0.5 * np.cos(np.linspace(0, np.pi, fade_in, endpoint=False))
+    sound[:fade_in] *= rise[: len(sound)].astype(np.float32)
+    rest = len(sound) - onset
+    fade = rest if is_swell else min(rest * 2 // 5, round(0.3 * sample_rate))
+    if fade > 0:
+        sound[-fade:] *= np.cos(np.linspace(0, np.pi / 2, fade)).astype(np.float32) ** 2
+    return sound
+
+
+def _dulled(sound: Samples, level_db: float, sample_rate: int) -> Samples:
+    """Soft hits excite less treble: a one-pole low pass that comes down from 18 kHz."""
+    if level_db >= -1:
+        return sound
+    cutoff = max(2000.0, 18_000 * 2 ** (level_db / 6))
+    mix = 1 - np.exp(-2 * np.pi * cutoff / sample_rate)
+    return lfilter([mix], [1, mix - 1], sound).astype(np.float32)
+
+
+def _level_curve(sound: Sound, start: int, stop: int, sample_rate: int) -> NDArray[np.float64]:
+    """A bed's level in dB at [start, stop), going from step to step around each edge."""
+    at, half = np.arange(start, stop), STEP_FADE * sample_rate / 2
+    edges = np.array(sound.edges[1:], float)
+    points = np.sort(np.concatenate([edges - half, edges + half])) if len(edges) else edges
+    if not len(points):
+        return np.full(stop - start, sound.levels_db[0])
+    return np.interp(at, points, np.repeat(sound.levels_db, 2)[1:-1])
+
+
+def _bed_fades(sound: Sound, start: int, stop: int, sample_rate: int) -> NDArray[np.float64]:
+    """Gain of a bed that comes and goes, at [start, stop)."""
+    at = np.arange(start, stop)
+    most = max(1.0, (sound.end - sound.start) / 2)
+    rise = np.clip((at - sound.start) / min(most, sound.fade_in * sample_rate), 0, 1)
+    fall = np.clip((sound.end - at) / min(most, sound.fade_out * sample_rate), 0, 1)
+    return np.sin(np.pi / 2 * rise) * np.sin(np.pi / 2 * fall)

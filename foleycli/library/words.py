@@ -1,0 +1,109 @@
+"""From file and folder names to words that can be searched."""
+
+import math
+import re
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import PurePath
+
+# Universal Category System 8.2 (universalcategorysystem.com, public domain): the category part of
+# a CatID, in words where the abbreviation itself says too little. CatIDs read CATSub, for example
+# DOORWood; the subcategory after it is nearly always whole words.
+UCS_CATEGORIES: dict[str, str] = {
+    "AERO": "aircraft", "AIR": "air", "ALRM": "alarm", "AMB": "ambience", "ANML": "animal",
+    "ARCH": "archived", "BALL": "ball", "BEEP": "beep", "BELL": "bell", "BIRD": "bird",
+    "BLLT": "bullet", "BOAT": "boat", "BULB": "bulb", "CART": "cartoon",
+    "CERM": "ceramic", "CHAIN": "chain", "CHN": "chain", "CLOCK": "clock", "CLOTH": "cloth",
+    "CLTH": "cloth", "CMPT": "computer", "COMM": "communications", "CREA": "creature",
+    "CRWD": "crowd", "DEST": "destruction", "DIRT": "dirt sand", "DOOR": "door", "DRWR": "drawer",
+    "DSGN": "designed", "ELEC": "electricity", "EQPT": "equipment", "EXPL": "explosion",
+    "FARM": "farm", "FEET": "footsteps", "FGHT": "fight", "FIRE": "fire", "FIRW": "fireworks",
+    "FLAG": "flag", "FOLY": "foley", "FOOD": "food drink", "FOOT": "footsteps", "GAME": "game",
+    "GEOM": "geothermal", "GLAS": "glass", "GORE": "gore", "GUN": "gun", "GUNA": "gun automatic",
+    "GUNM": "gun", "HMN": "human", "HORN": "horn", "ICE": "ice", "LASR": "laser", "LEAT": "leather",
+    "LEVR": "lever", "LIQD": "liquid mud", "MACH": "machine", "MAGC": "magic", "MECH": "mechanical",
+    "METL": "metal", "MOTR": "motor", "MOVE": "movement", "MUSC": "musical", "NATR": "natural",
+    "OBJ": "object", "PAPR": "paper", "PLAS": "plastic", "RAIN": "rain", "ROBT": "robot",
+    "ROCK": "rock stone", "ROPE": "rope", "RUBR": "rubber", "SCI": "science fiction", "SNOW": "snow",
+    "SPRT": "sport", "SWSH": "swoosh whoosh", "TOOL": "tool", "TOON": "cartoon", "TOY": "toy",
+    "TRN": "train", "TRAIN": "train", "UI": "click", "VEG": "leaves", "VEGE": "vegetation leaves",
+    "VEH": "vehicle", "VOX": "voice", "WATR": "water", "WEAP": "weapon", "WHIS": "whistle",
+    "WIND": "wind", "WINGS": "wings", "WNDW": "window", "WOOD": "wood", "WTHR": "weather storm",
+}  # fmt: skip
+_UCS_NAME = re.compile(r"^([A-Z]{2,5})([A-Z][a-zA-Z]{1,7})?(?:-[^_]*)?_([^_]+)(?:_|$)")
+_NOISE = frozenset(
+    "wav aif flac mp3 ogg stereo mono take tk var vol mix final edit raw rec st khz bit hz db sfx"
+    " fx sound sounds sample samples recording audio untitled the a an of and with in on".split()
+)
+
+
+def name_words(path: PurePath) -> str:
+    """Words that a file's name and its folders say about its sound.
+
+    A UCS name (``CATSub_FX Name_Creator_Source``) gives category and FX name, nothing else. Any
+    other name gives its own words, then those of its folder.
+
+    Args:
+        path: relative to the collection, so that folders above it say nothing.
+    """
+    if ucs := _ucs_words(path.stem):
+        return label_words(ucs)
+    own = label_words(path.stem)
+    folder = label_words(" ".join(path.parent.parts[-2:]))
+    return _unique(f"{own} {folder}")
+
+
+def label_words(label: str) -> str:
+    """Lower-case words of a label: numbers, codes and repetitions gone, compounds split."""
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[^A-Za-z]+", " ", label)
+    words = (w for w in spaced.lower().split() if len(w) > 1 and w not in _NOISE)
+    return _unique(" ".join(part for word in words for part in split_compound(word)))
+
+
+def split_compound(word: str) -> list[str]:
+    """Split a lower-case word that is none into commonest ones that are: "liddrop" -> lid, drop."""
+    ranks = word_ranks()
+    if word in ranks or word + "s" in ranks or len(word) < 5:
+        return [word]
+    best: list[tuple[float, list[str]]] = [(0.0, [])]
+    for end in range(1, len(word) + 1):
+        options = [
+            (cost + math.log(ranks[word[start:end]] + 10) + 2.0, [*parts, word[start:end]])
+            for start, (cost, parts) in enumerate(best)
+            if end - start >= 3 and word[start:end] in ranks
+        ]
+        best.append(min(options, default=(math.inf, [word])))
+    cost, parts = best[-1]
+    return parts if math.isfinite(cost) and len(parts) <= 3 else [word]
+
+
+@lru_cache(maxsize=1)
+def word_ranks() -> dict[str, int]:
+    """Known English words, commonest first: the whole words of BERT's vocabulary, in its order."""
+    vocabulary = (files("foleycli.features") / "minilm" / "vocab.txt").read_text("utf-8")
+    words = (w for w in vocabulary.split("\n") if len(w) > 1 and w.isascii() and w.isalpha())
+    return {word: rank for rank, word in enumerate(words)}
+
+
+@lru_cache(maxsize=4096)
+def stem(word: str) -> str:
+    """A word without its grammar, roughly: "barking", "barks" and "bark" agree."""
+    for ending in ("ings", "ing", "ers", "ed", "es", "er", "s", "e", "y"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            word = word.removesuffix(ending)
+            break
+    return word[:-1] if len(word) > 3 and word[-1] == word[-2] else word
+
+
+def _ucs_words(name: str) -> str | None:
+    match = _UCS_NAME.match(name)
+    if not match:
+        return None
+    category = match[1]
+    if match[2] is None or category not in UCS_CATEGORIES:
+        return None
+    return f"{match[3]} {UCS_CATEGORIES[category]} {match[2]}"
+
+
+def _unique(text: str) -> str:
+    return " ".join(dict.fromkeys(text.split()))
