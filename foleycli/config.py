@@ -63,6 +63,33 @@ class CavpConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LatentDiffusionConfig:
+    """Sizes of ``diff-foley``'s denoiser and autoencoder: Stable Diffusion 1 over mel pictures."""
+
+    feature_size: int = 512  # columns of a feature row
+    feature_rows: int = 40  # rows a window can have: 10 s
+    context_size: int = 768  # columns the denoiser attends to
+    base_channels: int = 320  # of the denoiser
+    multipliers: tuple[int, ...] = (1, 2, 4, 4)  # channels of each level / base channels
+    heads: int = 8
+    autoencoder_channels: int = 128
+    latent_channels: int = 4
+    latent_scale: float = 0.18215  # latents are kept near unit variance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlignmentConfig:
+    """Sizes of the classifiers that tell whether a latent belongs to a picture."""
+
+    feature_size: int = 512
+    feature_rows: int = 40
+    context_size: int = 512
+    base_channels: int = 128
+    multipliers: tuple[int, ...] = (1, 2, 2)
+    heads: int = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WindowConfig:
     """How a long clip is cut into windows the models can see."""
 
@@ -85,6 +112,17 @@ class OutputConfig:
 
     sample_rate: int = 48_000  # Hz
     true_peak_db: float = -2.0  # dBTP ceiling
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DuckConfig:
+    """How far the new sound steps back while the clip's own sound is heard."""
+
+    threshold_db: float = -45.0  # dBFS (RMS of 10 ms) above which the own sound counts as heard
+    ratio: float = 3.0
+    depth_db: float = 12.0  # the most it is turned down
+    attack: float = 0.03  # seconds
+    release: float = 0.4  # seconds
 
 
 # How the new sound joins the clip: an extra track, mixed, mixed and dipped, or alone.
@@ -115,7 +153,10 @@ FRAMES = FrameConfig()
 FEATURES = FeatureConfig()
 MEL = MelConfig()
 CAVP = CavpConfig()
+LATENT_DIFFUSION = LatentDiffusionConfig()
+ALIGNMENT = AlignmentConfig()
 WINDOW = WindowConfig()
 SAMPLER = SamplerConfig()
 OUTPUT = OutputConfig()
+DUCK = DuckConfig()
 GENERATE = GenerateConfig()
