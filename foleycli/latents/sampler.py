@@ -1,4 +1,4 @@
-"""From noise to a latent: DPM-Solver++ 2M, one sampler for every model."""
+"""From noise to a latent: DPM-Solver++ 2M, one sampler for every model; DDIM to compare with."""
 
 from collections.abc import Callable
 
@@ -46,8 +46,8 @@ def sample_latents(
         data = (latent - float(sigma[i]) * predict_noise(latent, model_time)) / float(alpha[i])
         h = log_snr[i + 1] - log_snr[i]
         step_towards = data
-        first_order = before is None or (i == steps - 1 and steps < FIRST_ORDER_END_BELOW)
-        if not first_order:
+        ends_first_order = i == steps - 1 and steps < FIRST_ORDER_END_BELOW
+        if before is not None and not ends_first_order:
             ratio = (log_snr[i] - log_snr[i - 1]) / h
             step_towards = data + float(0.5 / ratio) * (data - before)
         latent = (
@@ -57,6 +57,31 @@ def sample_latents(
         before = data
         if progress:
             progress(i + 1, steps)
+    return latent
+
+
+def sample_ddim(
+    predict_noise: NoisePredictor,
+    noise: Tensor,
+    schedule: NoiseSchedule,
+    steps: int = 25,
+    progress: Progress | None = None,
+) -> Tensor:
+    """DDIM without added noise (eta 0), at the evenly spaced whole timesteps of latent diffusion.
+
+    Arguments and result are those of `sample_latents`; the result stands at the first timestep.
+
+    Source: Song et al. 2021, arXiv 2010.02502, equation 12.
+    """
+    timesteps = schedule.whole_timesteps(steps)
+    alpha, sigma = schedule.signal_and_noise((timesteps + 1) / schedule.timesteps)
+    latent = noise
+    for i in range(len(timesteps) - 1):
+        predicted = predict_noise(latent, timesteps[i].float())
+        data = (latent - float(sigma[i]) * predicted) / float(alpha[i])
+        latent = float(alpha[i + 1]) * data + float(sigma[i + 1]) * predicted
+        if progress:
+            progress(i + 1, len(timesteps) - 1)
     return latent
 
 
@@ -83,3 +108,28 @@ def guide(
         return without + guidance * (with_ - without)
 
     return guided
+
+
+def steer(
+    predict_noise: NoisePredictor,
+    log_probability: Callable[[Tensor, Tensor], Tensor],
+    schedule: NoiseSchedule,
+    scale: float,
+) -> NoisePredictor:
+    """Classifier guidance: e - scale * sigma(t) * d log p / d latent ("double guidance" when what
+    it steers is guided already).
+
+    Args:
+        log_probability: (latent (b, ...), timestep) -> (b,), differentiable in the latent.
+
+    Source: Dhariwal & Nichol 2021, arXiv 2105.05233, algorithm 2.
+    """
+
+    def steered(latent: Tensor, time: Tensor) -> Tensor:
+        with torch.inference_mode(False), torch.enable_grad():
+            probe = latent.detach().clone().requires_grad_()
+            (slope,) = torch.autograd.grad(log_probability(probe, time).sum(), probe)
+        _, sigma = schedule.signal_and_noise((time + 1) / schedule.timesteps)
+        return predict_noise(latent, time) - scale * float(sigma) * slope
+
+    return steered

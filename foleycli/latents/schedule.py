@@ -52,3 +52,10 @@ class NoiseSchedule:
         reference builds them, so that fractional timesteps agree.
         """
         return torch.linspace(1.0, 1 / self.timesteps, steps + 1, dtype=torch.float32)
+
+    def whole_timesteps(self, steps: int) -> Tensor:
+        """(about steps + 1,) whole timesteps, falling by the same amount, 0 last: where latent
+        diffusion's DDIM stands. 25 steps ask the model at 961, 921, ... 1.
+        """
+        stride = self.timesteps // steps
+        return torch.cat([torch.arange(1, self.timesteps, stride).flip(0), torch.zeros(1).long()])
