@@ -1,0 +1,142 @@
+"""The known models: what each is, where its files are, and whose licence they carry.
+
+The card of each, ``README.md``, and its measured figures by name, ``scores.json``, ship in the
+package, also for a model that has to be fetched, so that its licence can be read before.
+"""
+
+import json
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal
+
+from foleycli.errors import ModelError
+from foleycli.folders import cache_folder
+
+PACKAGE = Path(str(files("foleycli")))
+CARD, SCORES = "README.md", "scores.json"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """One file of a model; ``size`` (bytes) and ``sha256`` where they are known."""
+
+    name: str
+    size: int | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A source of sound that can be asked for by name."""
+
+    name: str
+    summary: str
+    kind: Literal["recordings", "diffusion"]
+    code_licence: str
+    weights_licence: str
+    folder: Path  # where its files are, or will be
+    files: tuple[ModelFile, ...]
+    card_folder: Path  # where its card and scores are, installed or not
+    hub: str | None = None  # owner/name; None ships in the package
+    hub_folder: str = ""
+    revision: str | None = None  # commit
+
+    @property
+    def shipped(self) -> bool:
+        """Whether it comes inside the package."""
+        return self.hub is None
+
+    @property
+    def installed(self) -> bool:
+        """Whether every file is there; their content is checked when they are loaded."""
+        return all((self.folder / file.name).is_file() for file in self.files)
+
+    @property
+    def size(self) -> int | None:
+        """Bytes on disk when installed, else of the download where that is known."""
+        if self.installed:
+            return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
+        sizes = [file.size for file in self.files]
+        return sum(sizes) if None not in sizes else None  # type: ignore[arg-type]
+
+    @property
+    def source(self) -> str:
+        """Where it comes from, in words."""
+        return f"hub:{self.hub}@{self.revision}" if self.hub else "shipped in the package"
+
+    @property
+    def card(self) -> str:
+        """The model card: data, licences, what it can and cannot do. Markdown."""
+        path = self.card_folder / CARD
+        return path.read_text(encoding="utf-8") if path.is_file() else self.summary + "\n"
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """Measured figures by name; empty when there are none."""
+        path = self.card_folder / SCORES
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+MODELS = (
+    Model(
+        name="library",
+        summary="Recordings set at the cues, each varied so that no two hits are the same.",
+        kind="recordings",
+        code_licence="Apache-2.0",
+        weights_licence="CC0, CC BY, BSD, zlib: see the credits of each recording",
+        folder=PACKAGE / "library" / "bank",
+        card_folder=PACKAGE / "models" / "library",
+        files=(
+            ModelFile("recordings.csv"),
+            ModelFile("kinds.csv"),
+            ModelFile("embeddings.safetensors"),
+        ),
+    ),
+    Model(
+        name="small",
+        summary="Latent diffusion, small enough for two CPU cores, trained on free recordings.",
+        kind="diffusion",
+        code_licence="Apache-2.0",
+        weights_licence="Apache-2.0",
+        folder=PACKAGE / "models" / "small",
+        card_folder=PACKAGE / "models" / "small",
+        files=(ModelFile("config.json"), ModelFile("model.safetensors")),
+    ),
+    Model(
+        name="diff-foley",
+        summary="The public Diff-Foley checkpoint: CAVP features and latent diffusion at 16 kHz.",
+        kind="diffusion",
+        code_licence="Apache-2.0",
+        weights_licence="MIT",
+        folder=cache_folder("models") / "diff-foley",
+        card_folder=PACKAGE / "models" / "diff_foley",
+        # Names from the reference's notebook; the one size and checksum known are those that a
+        # third-party installer pins at this revision.
+        files=(
+            ModelFile(
+                "cavp_epoch66.ckpt",
+                1_361_483_035,
+                "3472c2217a9481f530a96e32611c9e4611766f10b7f0d185a1ce35be7b7f9c80",
+            ),
+            ModelFile("ldm_epoch240.ckpt"),
+            ModelFile("double_guidance_classifier.ckpt"),
+        ),
+        hub="SimianLuo/Diff-Foley",
+        hub_folder="diff_foley_ckpt",
+        revision="b17ddbe76e6d42f4b4135eeb443b1c1644267e3e",
+    ),
+)
+
+
+def find_model(name: str) -> Model:
+    """The model of that name.
+
+    Raises:
+        ModelError: there is none; the remedy lists those there are.
+    """
+    for model in MODELS:
+        if model.name == name:
+            return model
+    known = ", ".join(model.name for model in MODELS)
+    raise ModelError(f"There is no model named {name!r}.", f"Known: {known}.")
