@@ -1,0 +1,422 @@
+"""A file -> Clip: what is in it, where its picture begins, and whether it can be used at all."""
+
+import hashlib
+import logging
+import os
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.sidedata.sidedata import Type as SideDataType
+from av.stream import Disposition
+from av.video.reformatter import ColorTrc
+from av.video.stream import VideoStream
+
+from foleycli.clip.timecode import Timecode
+from foleycli.errors import MediaError
+
+LOG = logging.getLogger("foleycli")
+# one local file and nothing it points to: a playlist cannot reach the network or other files
+OPEN_OPTIONS = {"protocol_whitelist": "file"}
+STILL_FORMATS = ("image2", "_pipe")
+COVER_CODECS = ("png", "mjpeg", "bmp", "webp", "gif")
+NOT_FILM = Disposition.attached_pic | Disposition.timed_thumbnails
+HASHED_PART = 1 << 20  # bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioStream:
+    """A sound track: ``index`` counts all streams of the file, ``start`` is on its clock."""
+
+    index: int
+    codec: str
+    channels: int
+    layout: str
+    sample_rate: int  # Hz
+    start: Fraction | None  # seconds
+    duration: Fraction | None  # seconds, by the header
+    title: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherStream:
+    """Subtitles, an attachment, data, or a further picture."""
+
+    index: int
+    codec: str  # "" when FFmpeg knows no decoder for it
+    title: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clip:
+    """What a film file holds. Times are seconds on the file's own clock, exact.
+
+    Attributes:
+        container: FFmpeg's name of the format, such as "mov,mp4,m4a,3gp,3g2,mj2".
+        picture_index: the picture's place among all streams; ``picture_number`` among the videos.
+        width, height: pixels as shown: upright and with square pixels.
+        coded_width, coded_height: pixels as stored.
+        pixel_aspect: width of a stored pixel over its height.
+        rotation: degrees counter-clockwise that make the stored picture upright: 0, 90, 180, 270.
+        frame_rate: nominal; pictures need not keep to it. None when the file says nothing.
+        time_base: seconds in one tick of the picture's clock.
+        start: when the first picture is shown; ``format_start``: when the earliest stream begins.
+        duration: of the picture by the header, which may lie; None when the header is silent.
+            What decodes decides: see ``frames.decode``.
+        timecode: of the first picture.
+        timed: whether pictures carry time stamps; raw streams do not, and are counted.
+        transfer: transfer characteristic of the colours, "" when not stated.
+        other_pictures: further videos and cover art, which are not looked at.
+        cover_art: whether there is any.
+    """
+
+    path: Path
+    container: str
+    picture_index: int
+    picture_number: int
+    codec: str
+    profile: str
+    width: int
+    height: int
+    coded_width: int
+    coded_height: int
+    pixel_aspect: Fraction
+    rotation: int
+    frame_rate: Fraction | None
+    time_base: Fraction
+    start: Fraction
+    format_start: Fraction
+    duration: Fraction | None
+    timecode: Timecode | None
+    timed: bool
+    pixel_format: str
+    bits: int
+    alpha: bool
+    interlaced: bool
+    colorspace: int  # AVColorSpace number, ITU-T H.273
+    transfer: str
+    audio: tuple[AudioStream, ...] = ()
+    subtitles: tuple[OtherStream, ...] = ()
+    attachments: tuple[OtherStream, ...] = ()
+    data: tuple[OtherStream, ...] = ()
+    other_pictures: tuple[OtherStream, ...] = ()
+    cover_art: bool = False
+    chapters: int = 0
+    title: str = ""
+
+
+def probe(path: str | Path) -> Clip:
+    """Look into a file: read its header and decode its first picture.
+
+    Raises:
+        MediaError: it is not there, not a film, or nothing of its picture decodes.
+    """
+    path = Path(path)
+    with open_media(path) as container:
+        stream = _choose_picture(container, path)
+        return _describe(path, container, stream, _first_picture(container, stream, path))
+
+
+def open_media(path: Path) -> InputContainer:
+    """Open a film for reading; the container closes as a context manager does.
+
+    Raises:
+        MediaError: the file cannot be opened, with the reason in words.
+    """
+    _check_file(path)
+    try:
+        # "file:" so that a name with a colon is not taken for a protocol
+        return av.open(f"file:{path}", metadata_errors="replace", options=OPEN_OPTIONS)
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise _not_readable(path, error) from error
+
+
+def content_hash(path: str | Path) -> str:
+    """A name for a file's content that takes milliseconds, even for a 200 GB master.
+
+    BLAKE2b over the size and 1 MiB each of head, middle and tail (all of a file up to 3 MiB).
+    It tells one export from another, whose length, header or index differ; it is not meant to
+    prove that nobody changed a byte.
+
+    Returns:
+        32 hexadecimal digits
+    """
+    with Path(path).open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        digest = hashlib.blake2b(str(size).encode(), digest_size=16)
+        parts = (0, size // 2 - HASHED_PART // 2, size - HASHED_PART)
+        for offset in parts if size > 3 * HASHED_PART else (0,):
+            file.seek(offset)
+            digest.update(file.read(HASHED_PART if size > 3 * HASHED_PART else size))
+    return digest.hexdigest()
+
+
+def _check_file(path: Path) -> None:
+    if path.is_symlink() and not path.exists():
+        raise MediaError(
+            f"{path.name} is a link to {path.readlink()}, which is not there.",
+            "Mount the volume it points to, or give the film itself.",
+        )
+    if not path.exists():
+        raise MediaError(f"{path} does not exist.", "Check the name.")
+    if path.is_dir():
+        raise MediaError(f"{path.name} is a folder, not a film.", "Give a file in it.")
+    if not os.access(path, os.R_OK):
+        raise MediaError(f"{path.name} may not be read.", "Change its permissions (chmod u+r).")
+    if path.is_file() and path.stat().st_size == 0:
+        raise MediaError(f"{path.name} is empty (0 bytes).", "Copy or export it again.")
+
+
+def _not_readable(path: Path, error: Exception) -> MediaError:
+    with path.open("rb") as file:
+        head = file.read(64)
+    if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
+        return MediaError(
+            f"{path.name} is cut off or damaged: its index (moov) is missing or unreadable.",
+            "Copy it from the source again, or export it again.",
+        )
+    if isinstance(error, av.InvalidDataError):
+        return MediaError(
+            f"{path.name} is not a film in any format that FFmpeg knows, or it is damaged.",
+            "Export it as H.264 .mp4 or ProRes .mov.",
+        )
+    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return MediaError(f"{path.name} cannot be opened: {reason}.", "Export it as H.264 .mp4.")
+
+
+def _choose_picture(container: InputContainer, path: Path) -> VideoStream:
+    """The film among the pictures: marked as default, else the first; never cover art."""
+    films = [s for s in container.streams.video if not _is_cover(s, container)]
+    if not films:
+        raise _no_film(container, path)
+    if _is_still(container):
+        raise MediaError(
+            f"{path.name} is a still picture, which has no length.",
+            "Make a clip of it first: ffmpeg -loop 1 -i picture -t 5 -pix_fmt yuv420p clip.mp4",
+        )
+    marked = [s for s in films if s.disposition & Disposition.default]
+    chosen = marked[0] if len(marked) == 1 else films[0]
+    if len(films) > 1:
+        LOG.warning(
+            "%s: %d pictures in one file; stream %d is used, the others are not looked at.",
+            path.name,
+            len(films),
+            chosen.index,
+        )
+    return chosen
+
+
+def _is_cover(stream: VideoStream, container: InputContainer) -> bool:
+    if stream.disposition & NOT_FILM:
+        return True
+    # taggers that forget the mark still store a single JPEG or PNG beside the sound
+    alone = len(container.streams.video) == 1 and not container.streams.audio
+    name = stream.codec_context.name if stream.codec_context else ""
+    return not alone and name in COVER_CODECS and stream.frames == 1
+
+
+def _is_still(container: InputContainer) -> bool:
+    return container.format.name.endswith(STILL_FORMATS)
+
+
+def _no_film(container: InputContainer, path: Path) -> MediaError:
+    if container.streams.audio:
+        cover = " and cover art" if container.streams.video else ""
+        return MediaError(
+            f"{path.name} holds sound{cover} but no moving picture.",
+            "Give the film that the sound is for.",
+        )
+    return MediaError(f"{path.name} holds no picture.", "Give a film.")
+
+
+def _first_picture(container: InputContainer, stream: VideoStream, path: Path) -> av.VideoFrame:
+    if stream.codec_context is None:
+        raise MediaError(
+            f"{path.name} is coded in a way that FFmpeg cannot decode.",
+            "Export it as H.264 .mp4 or ProRes .mov.",
+        )
+    for frame in decoded(container, stream):
+        return frame
+    raise MediaError(
+        f"No picture of {path.name} can be decoded ({stream.codec_context.name}).",
+        "Copy it from the source again, or export it as H.264 .mp4.",
+    )
+
+
+class Damage:
+    """What went wrong while decoding, counted, so that it is said once and not per packet."""
+
+    def __init__(self) -> None:
+        self.packets = 0
+
+
+def decoded(container: InputContainer, stream: VideoStream, damage: Damage | None = None):
+    """Every picture that decodes, in the order of showing; what does not is counted in ``damage``.
+
+    Yields:
+        ``av.VideoFrame``
+    """
+    damage = damage or Damage()
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except (av.FFmpegError, OSError):  # the file ends in the middle of something
+            damage.packets += 1
+            packet = None
+        try:
+            # None drains the pictures the decoder still holds
+            yield from stream.decode(packet)
+        except (av.FFmpegError, ValueError) as error:
+            if not isinstance(error, av.EOFError):
+                damage.packets += 1
+        if packet is None:
+            return
+
+
+def _describe(
+    path: Path, container: InputContainer, stream: VideoStream, first: av.VideoFrame
+) -> Clip:
+    rate = stream.guessed_rate or stream.average_rate or stream.base_rate
+    time_base = stream.time_base or Fraction(1, 1000)
+    aspect = Fraction(stream.sample_aspect_ratio or 1) or Fraction(1)
+    rotation = round(first.rotation / 90) * 90 % 360
+    width, height = max(1, round(first.width * aspect)), first.height
+    if rotation % 180:
+        width, height = height, width
+    format_start = Fraction(container.start_time or 0, av.time_base)
+    start = format_start if first.pts is None else first.pts * time_base
+    others = [s for s in container.streams.video if s is not stream]
+    return Clip(
+        path=path,
+        container=container.format.name,
+        picture_index=stream.index,
+        picture_number=container.streams.video.index(stream),
+        codec=stream.codec_context.name,
+        profile=str(stream.profile or ""),
+        width=width,
+        height=height,
+        coded_width=first.width,
+        coded_height=first.height,
+        pixel_aspect=aspect,
+        rotation=rotation,
+        frame_rate=Fraction(rate) if rate else None,
+        time_base=time_base,
+        start=start,
+        format_start=format_start,
+        duration=_header_duration(container, stream),
+        timecode=_find_timecode(container, stream, first, rate, path),
+        timed=first.pts is not None,
+        pixel_format=first.format.name,
+        bits=max(component.bits for component in first.format.components),
+        alpha=any(component.is_alpha for component in first.format.components),
+        interlaced=first.interlaced_frame,
+        colorspace=int(first.colorspace),
+        transfer=_transfer_name(int(first.color_trc)),
+        audio=tuple(_audio(s) for s in container.streams.audio),
+        subtitles=tuple(_other(s) for s in container.streams.subtitles),
+        attachments=tuple(_other(s) for s in container.streams.attachments),
+        data=tuple(_other(s) for s in container.streams.data),
+        other_pictures=tuple(_other(s) for s in others),
+        cover_art=any(_is_cover(s, container) for s in others),
+        chapters=len(container.chapters()),
+        title=container.metadata.get("title", ""),
+    )
+
+
+def _header_duration(container: InputContainer, stream: VideoStream) -> Fraction | None:
+    """How long the picture should be: its own header, else Matroska's tag, else the file's."""
+    if stream.duration and stream.time_base:
+        return stream.duration * stream.time_base
+    tag = stream.metadata.get("DURATION", "")
+    try:
+        hours, minutes, seconds = tag.split(":")
+        return (int(hours) * 60 + int(minutes)) * 60 + Fraction(seconds[:13])
+    except ValueError:
+        pass
+    # the file's own length counts its longest stream: a hint only where the picture is alone
+    if container.duration and not container.streams.audio:
+        return Fraction(container.duration, av.time_base)
+    return None
+
+
+def _transfer_name(number: int) -> str:
+    try:
+        transfer = ColorTrc(number)
+    except ValueError:
+        return ""
+    return "" if transfer is ColorTrc.UNSPECIFIED else transfer.name.lower()
+
+
+def _audio(stream: av.AudioStream) -> AudioStream:
+    context, tick = stream.codec_context, stream.time_base
+    known = context is not None
+    return AudioStream(
+        index=stream.index,
+        codec=context.name if known else "",
+        channels=context.layout.nb_channels if known else 0,
+        layout=context.layout.name if known else "",
+        sample_rate=context.sample_rate if known else 0,
+        start=stream.start_time * tick if stream.start_time is not None and tick else None,
+        duration=stream.duration * tick if stream.duration and tick else None,
+        title=_title(stream),
+        language=stream.metadata.get("language", ""),
+    )
+
+
+def _other(stream: av.stream.Stream) -> OtherStream:
+    context = stream.codec_context
+    return OtherStream(
+        index=stream.index,
+        codec=context.name if context else "",
+        title=_title(stream),
+        language=stream.metadata.get("language", ""),
+    )
+
+
+def _title(stream: av.stream.Stream) -> str:
+    """A track's name: ``title`` in Matroska, ``handler_name`` in MOV and MP4."""
+    metadata = stream.metadata
+    handler = metadata.get("handler_name", "")
+    return metadata.get("title") or ("" if handler.endswith("Handler") else handler)
+
+
+def _find_timecode(
+    container: InputContainer,
+    stream: VideoStream,
+    first: av.VideoFrame,
+    rate: Fraction | None,
+    path: Path,
+) -> Timecode | None:
+    """Of the picture's own track, else a timecode track, the file's header, a GOP header."""
+    if not rate:
+        return None
+    sources = [stream.metadata, *(s.metadata for s in container.streams.data), container.metadata]
+    labels = [tags["timecode"] for tags in sources if tags.get("timecode")]
+    label = labels[0] if labels else _gop_timecode(first)
+    if not label:
+        return None
+    try:
+        return Timecode.parse(label, Fraction(rate))
+    except MediaError:
+        raise
+    except Exception as error:
+        LOG.warning("%s: its timecode %s is ignored: %s", path.name, label, error)
+        return None
+
+
+def _gop_timecode(frame: av.VideoFrame) -> str:
+    """MPEG-2's 25 bits (ISO 13818-2, 6.3.8); all zero is what encoders write that have none."""
+    for data in frame.side_data:
+        if data.type == SideDataType.GOP_TIMECODE:
+            bits = int.from_bytes(bytes(data)[:4], "little")
+            hours, minutes = bits >> 19 & 31, bits >> 13 & 63
+            seconds, frames = bits >> 6 & 63, bits & 63
+            if hours or minutes or seconds or frames:
+                separator = ";" if bits >> 24 & 1 else ":"
+                return f"{hours:02}:{minutes:02}:{seconds:02}{separator}{frames:02}"
+    return ""

@@ -1,0 +1,238 @@
+"""Clip -> Pictures: every frame by its time stamp, and which of them the 4-fps rule takes."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from foleycli.clip.probe import Clip, Damage, decoded, open_media
+from foleycli.clip.timecode import rate_name
+from foleycli.config import FRAMES
+from foleycli.errors import MediaError, UsageError
+from foleycli.frames.resize import Shrinker
+
+LOG = logging.getLogger("foleycli")
+# a picture that touches a span by less than this is a rounded time stamp (Matroska counts
+# milliseconds), not a picture of the span
+SLIVER = Fraction(1, 1000)  # seconds
+GAP = 10  # seconds; a longer jump in a transport stream is a new clock, not a held picture
+BACKWARD = 1  # seconds; a smaller step back is one bad stamp, a larger one a new clock
+SEEK_MARGINS = (Fraction(1), Fraction(15))  # seconds before the span: tried first, then second
+JUMPING_FORMATS = ("mpegts", "mpeg")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """One frame as it is shown.
+
+    Attributes:
+        time: seconds from the start of the span.
+        duration: seconds until the next picture, or the end.
+        luma: (90, 160) uint8, brightness, area average, upright.
+        rgb: (224, 224, 3) uint8 when the 4-fps rule takes this frame, else None.
+        repeats: rows of the 4-fps sequence that this frame fills: 0 without ``rgb``.
+    """
+
+    time: Fraction
+    duration: Fraction
+    luma: NDArray[np.uint8]
+    rgb: NDArray[np.uint8] | None
+    repeats: int
+
+    @property
+    def end(self) -> Fraction:
+        """When the next picture follows; of the last one, the exact length of what decoded."""
+        return self.time + self.duration
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Shown:
+    """A decoded frame and when it is on screen, in seconds from the clip's first frame."""
+
+    time: Fraction
+    end: Fraction
+    frame: av.VideoFrame
+
+
+def decode_pictures(
+    clip: Clip, start: Fraction = Fraction(0), end: Fraction | None = None
+) -> Iterator[Picture]:
+    """Decode the pictures on screen from ``start`` to ``end``, one at a time.
+
+    The first picture begins at 0 even when it was on screen before ``start``, the last one stops
+    at ``end``: durations add up to the span exactly, or to what decodes of it. Files that end
+    early or are damaged give what they have and a warning.
+
+    Args:
+        start: seconds from the clip's first frame.
+        end: the same, exclusive; None for all that decodes.
+
+    Raises:
+        MediaError: nothing decodes.
+        UsageError: the span is empty, or begins after the last frame.
+    """
+    if start < 0 or (end is not None and end <= start):
+        raise UsageError("The span is empty.", "Let --out come after --in.")
+    shrinker, rows, time = Shrinker(clip.rotation), 0, Fraction(0)
+    for shown, stop, last in _span(clip, start, end):
+        filled = max(count_rows(stop), 1) if last else count_rows(stop)
+        repeats, rows = filled - rows, filled
+        try:
+            luma = shrinker.luma(shown.frame)
+            rgb = shrinker.rgb(shown.frame) if repeats else None
+        except (av.FFmpegError, ValueError) as error:
+            raise MediaError(
+                f"{clip.path.name} has pictures ({clip.pixel_format}) that cannot be converted.",
+                "Export it as H.264 .mp4 or ProRes .mov.",
+            ) from error
+        yield Picture(time, stop - time, luma, rgb, repeats)
+        time = stop
+
+
+def count_rows(duration: Fraction) -> int:
+    """Rows of the 4-fps sequence that have been filled after ``duration`` seconds.
+
+    Row n is the last frame that begins before (n + 1/2) / 4 s, as FFmpeg's ``fps=4`` takes it,
+    so 8.2 s make 33 rows and 8.0 s make 32. (A clip shorter than 1/8 s still gets one.)
+    """
+    return int(duration * FRAMES.frame_rate + Fraction(1, 2))
+
+
+def _span(
+    clip: Clip, start: Fraction, end: Fraction | None
+) -> Iterator[tuple[_Shown, Fraction, bool]]:
+    """Frames on screen in the span, when each ends in span time, and whether it is the last."""
+    held: _Shown | None = None
+    for shown in _from(clip, start):
+        if shown.end - start <= SLIVER:
+            continue
+        if held is not None:
+            yield held, held.end - start, False
+        held = shown
+        if end is not None and shown.end >= end - SLIVER:
+            yield held, end - start, True
+            return
+    if held is None:
+        raise UsageError(
+            f"{clip.path.name} ends before {float(start):g} s.", "Give an earlier --in."
+        )
+    yield held, held.end - start, True
+
+
+def _from(clip: Clip, start: Fraction) -> Iterator[_Shown]:
+    """Frames from one that is on screen at ``start``, or earlier: seek, and check where it led."""
+    for margin in SEEK_MARGINS if clip.timed else ():
+        if start > 2 * margin:
+            frames = _shown(clip, start - margin)
+            first = next(frames, None)
+            if first is not None and first.time <= start:
+                yield first
+                yield from frames
+                return
+            frames.close()
+    yield from _shown(clip, None)
+
+
+def _shown(clip: Clip, seek: Fraction | None) -> Iterator[_Shown]:
+    """Decode from a keyframe at or before ``seek``, or from the beginning."""
+    damage, corrupt, shown = Damage(), 0, None
+    with open_media(clip.path) as container:
+        stream = container.streams[clip.picture_index]
+        assert isinstance(stream, av.VideoStream)
+        stream.thread_type = "AUTO"
+        if seek is not None:
+            try:
+                container.seek(int((clip.start + seek) / clip.time_base), stream=stream)
+            except av.FFmpegError:
+                return
+        for shown in _timed(clip, decoded(container, stream, damage)):
+            corrupt += shown.frame.is_corrupt
+            yield shown
+    if seek is None or shown is not None:
+        _warn(clip, damage.packets, corrupt, shown)
+
+
+def _timed(clip: Clip, frames: Iterator[av.VideoFrame]) -> Iterator[_Shown]:
+    """Give every frame its time: stamps on the clip's frame grid, mended where they jump."""
+    clock = _Clock(clip)
+    held: tuple[Fraction, av.VideoFrame] | None = None
+    for frame in frames:
+        time = clock.read(frame)
+        if time is None:
+            continue
+        if held is not None:
+            yield _Shown(held[0], time, held[1])
+        held = time, frame
+    if held is not None:
+        yield _Shown(held[0], held[0] + clock.length(held[1]), held[1])
+
+
+class _Clock:
+    """Time stamps -> seconds from the first frame, strictly rising."""
+
+    def __init__(self, clip: Clip) -> None:
+        self._clip = clip
+        self._shift = Fraction(0)
+        self._last: Fraction | None = None
+        self._due: Fraction = Fraction(0)  # when the frame after the last one is expected
+        self._jumps = any(clip.container.startswith(name) for name in JUMPING_FORMATS)
+
+    def read(self, frame: av.VideoFrame) -> Fraction | None:
+        """When the frame is shown, or None for one whose stamp repeats an earlier one."""
+        if frame.pts is None:
+            time = self._due
+        else:
+            time = self._on_grid(frame.pts * self._clip.time_base - self._clip.start + self._shift)
+        if self._last is not None:
+            step = time - self._last
+            if step < -BACKWARD or (self._jumps and step > GAP):
+                self._shift += self._due - time
+                LOG.warning(
+                    "%s: its clock jumps at %.2f s; the pictures are joined there.",
+                    self._clip.path.name,
+                    float(self._due),
+                )
+                time = self._due
+            elif step <= 0:
+                return None
+        self._last, self._due = time, time + self.length(frame)
+        return time
+
+    def length(self, frame: av.VideoFrame) -> Fraction:
+        """How long a frame is shown by its own account; the nominal time if that is close."""
+        nominal = 1 / self._clip.frame_rate if self._clip.frame_rate else Fraction(1, 25)
+        stated = (frame.duration or 0) * self._clip.time_base
+        return nominal if not stated or abs(stated - nominal) <= self._clip.time_base else stated
+
+    def _on_grid(self, time: Fraction) -> Fraction:
+        """Undo the rounding of stamps to ticks where the nominal rate explains them."""
+        rate, tick = self._clip.frame_rate, self._clip.time_base
+        if rate is None or 4 * tick * rate > 1:
+            return time
+        exact = round(time * rate) / rate
+        return exact if abs(exact - time) <= tick else time
+
+
+def _warn(clip: Clip, packets: int, corrupt: int, last: _Shown | None) -> None:
+    """Say once, at the end of the file, what was only partly usable."""
+    if packets or corrupt:
+        LOG.warning(
+            "%s is damaged: %d packets did not decode, %d pictures are broken; "
+            "the sound follows those that can be seen.",
+            clip.path.name,
+            packets,
+            corrupt,
+        )
+    length = last.end if last else Fraction(0)
+    frame = 1 / clip.frame_rate if clip.frame_rate else Fraction(1, 10)
+    if clip.duration is not None and clip.duration - length > 2 * frame:
+        LOG.warning(
+            "%s says it is %.3f s long, but %.3f s decode; the sound gets that length.",
+            clip.path.name,
+            float(clip.duration),
+            float(length),
+        )
