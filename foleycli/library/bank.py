@@ -3,9 +3,10 @@
 A bank is a folder::
 
     recordings.csv          one row a recording, see ``COLUMNS``
-    kinds.csv               class, its words, and how loud it usually is
-    embeddings.safetensors  "labels" (n, 384) and "classes" (m, 384) float16 text embeddings, in
-                            the order of the sorted labels and of kinds.csv
+    kinds.csv               class, its words, how loud it usually is, how continuous
+    embeddings.safetensors  "labels" (n, 384) and "words" (m, 384) float16 text embeddings, in the
+                            order of the sorted labels and of the words in kinds.csv
+    CREDITS.csv             who made the sounds
     <class>/<id>.opus       the sounds
 
 The package ships one; a folder of sounds becomes one through ``index.index_folder``.
@@ -36,7 +37,8 @@ COLUMNS = (
     *("id", "file", "kind", "class", "label", "start", "onset", "samples", "level_db"),
     *("typical", "licence", "author", "url", "source"),
 )
-LABEL_WEIGHT, CLASS_WEIGHT, WORD_WEIGHT, TYPICAL_WEIGHT = 0.7, 0.3, 0.25, 0.1
+LABEL_WEIGHT, CLASS_WEIGHT, WORD_WEIGHT, TYPICAL_WEIGHT = 0.6, 0.4, 0.25, 0.1
+UNKNOWN_WEIGHT = 0.5  # of a word that no label has, against the rarest that one has
 AVOID_WEIGHT = 0.5
 SURE, UNSURE = 0.75, 0.30  # scores that mean confidence 1 and 0
 
@@ -67,9 +69,10 @@ class Category:
     """A class of sounds and how loud it usually is in a film's effects track."""
 
     name: str
-    words: str
+    words: tuple[str, ...]  # what it is found by
     hit_db: float  # loudest 100 ms of a hit, LUFS
     bed_db: float  # LUFS
+    continuous: float  # 0 to 1: how much such things sound on and on rather than in hits
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ class Bank:
         recordings: in any order.
         categories: a superset of the recordings' classes.
         labels: (number of different labels, 384) unit rows, in the order of the sorted labels.
-        classes: (len(categories), 384) unit rows.
+        words: (number of all categories' words, 384) unit rows.
     """
 
     def __init__(
@@ -100,12 +103,13 @@ class Bank:
         recordings: Sequence[Recording],
         categories: Sequence[Category],
         labels: NDArray[np.floating],
-        classes: NDArray[np.floating],
+        words: NDArray[np.floating],
     ) -> None:
         self.recordings = list(recordings)
         self.categories = {category.name: category for category in categories}
         self._label_vectors = labels.astype(np.float32)
-        self._class_vectors = classes.astype(np.float32)
+        self._word_vectors = words.astype(np.float32)
+        self._first_word = np.cumsum([0, *(len(category.words) for category in categories[:-1])])
         self._names = sorted({recording.label for recording in recordings})
         label_row = {label: row for row, label in enumerate(self._names)}
         class_row = {category.name: row for row, category in enumerate(categories)}
@@ -130,7 +134,7 @@ class Bank:
         categories = read_categories(folder / "kinds.csv")
         vectors = load_file(folder / "embeddings.safetensors")
         recordings = read_recordings(folder)
-        return cls(recordings, categories, vectors["labels"], vectors["classes"])
+        return cls(recordings, categories, vectors["labels"], vectors["words"])
 
     def find(
         self, words: str, kind: Kind | None = None, most: int = 8, avoid: str = ""
@@ -178,26 +182,27 @@ class Bank:
         category = self.categories[recording.category]
         return category.hit_db if recording.kind == "hit" else category.bed_db
 
+    def class_likeness(self, phrase: str) -> NDArray[np.float32]:
+        """Cosine of a phrase and the nearest word of each category: (categories,)."""
+        return np.maximum.reduceat(self._word_vectors @ embed_text([phrase])[0], self._first_word)
+
     def _similarity(self, phrase: str) -> NDArray[np.float32]:
         vector = embed_text([phrase])[0]
         by_label = LABEL_WEIGHT * (self._label_vectors @ vector) + WORD_WEIGHT * self._overlap(
             phrase
         )
-        by_class = CLASS_WEIGHT * (self._class_vectors @ vector)
+        by_class = CLASS_WEIGHT * self.class_likeness(phrase)
         return (by_label[self._label_of] + by_class[self._class_of]).astype(np.float32)
 
     def _overlap(self, phrase: str) -> NDArray[np.float32]:
         """Share of the phrase's word weight that each label says too; rare words weigh more."""
-        weights = {
-            word: math.log(len(self._names) / (1 + self._stems[1].get(word, 0)))
-            for word in {stem(word) for word in re.findall(r"[a-z]+", phrase.lower())}
-            if self._stems[1].get(word, 0)
-        }
-        total = sum(weights.values()) or 1.0
-        return np.array(
-            [sum(weights[w] for w in label & weights.keys()) / total for label in self._stems[0]],
-            np.float32,
-        )
+        sets, counts = self._stems
+        words = {stem(word) for word in re.findall(r"[a-z]{2,}", phrase.lower())}
+        weights = {word: math.log(len(sets) / counts[word]) for word in words if word in counts}
+        unknown = UNKNOWN_WEIGHT * math.log(len(sets) + 1) * (len(words) - len(weights))
+        total = sum(weights.values()) + unknown or 1.0
+        shares = [sum(weights[w] for w in label & weights.keys()) / total for label in sets]
+        return np.array(shares, np.float32)
 
     @cached_property
     def _stems(self) -> tuple[list[frozenset[str]], dict[str, int]]:
@@ -244,6 +249,12 @@ def read_categories(path: Path) -> list[Category]:
         raise UsageError(f"{path.parent} has no kinds.csv.", "Build the bank again.")
     with path.open(newline="", encoding="utf-8") as file:
         return [
-            Category(row["class"], row["words"], float(row["hit_db"]), float(row["bed_db"]))
+            Category(
+                name=row["class"],
+                words=tuple(word.strip() for word in row["words"].split(",")),
+                hit_db=float(row["hit_db"]),
+                bed_db=float(row["bed_db"]),
+                continuous=float(row["continuous"]),
+            )
             for row in csv.DictReader(file)
         ]

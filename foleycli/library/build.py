@@ -14,7 +14,7 @@ import shutil
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ from safetensors.numpy import load_file, save_file
 
 from foleycli.errors import MediaError, UsageError
 from foleycli.features.text import embed_text
-from foleycli.library.bank import COLUMNS, Category, Kind
+from foleycli.library.bank import COLUMNS, Kind, read_categories
 from foleycli.library.level import SAMPLE_RATE, Samples, bed_level_db, hit_level_db
 from foleycli.library.recording import read_sound, write_opus
 from foleycli.library.segment import find_beds, find_hits
@@ -30,50 +30,16 @@ from foleycli.library.words import label_words
 
 log = logging.getLogger("foleycli")
 
-# Class -> words it is found by, loudest 100 ms of a hit and loudness of a bed in LUFS: where such
-# a sound sits in an effects track that peaks at full scale with an explosion.
-CATEGORIES = {
-    "ambience": ("room tone, outdoor background, street noise", -28, -36),
-    "animal_bird": ("bird call, chirp, song, crow, duck, rooster", -20, -28),
-    "animal_cat": ("cat meow, purr, hiss", -20, -28),
-    "animal_dog": ("dog bark, puppy, howl, growl", -16, -24),
-    "animal_insect": ("insect buzz, bee, cricket, cicada", -28, -34),
-    "animal_other": ("animal call, horse, cow, pig, lion, frog, monkey", -18, -26),
-    "ball_sport": ("ball bounce, basketball, tennis, sport", -18, -28),
-    "clock_bell_alarm": ("bell, clock tick, alarm, phone ring, chime", -20, -28),
-    "cloth_paper_plastic": ("cloth rustle, paper, cardboard, plastic bag, tape", -26, -32),
-    "creak_squeak": ("creak, squeak, squeal", -24, -30),
-    "door": ("door open, close, slam, knock, latch", -18, -28),
-    "eat_drink": ("eating, chewing, biting, crunch, drinking", -26, -30),
-    "engine_vehicle": ("car, engine, motor, train, aeroplane, helicopter, boat, horn", -18, -24),
-    "explosion": ("explosion, blast, fireworks", -12, -20),
-    "fire": ("fire crackling, flames, match", -24, -28),
-    "footsteps": ("footsteps, walking, running, shoes", -24, -30),
-    "glass_break": ("glass breaking, smash, shatter", -16, -24),
-    "glass_ceramic": ("glass, ceramic, bottle, plate, cup, bowl", -22, -30),
-    "gun": ("gun shot, rifle, pistol, shotgun, reload", -12, -20),
-    "human_nonspeech": ("person, baby cry, laugh, cough, sneeze, clap, crowd, cheer", -18, -24),
-    "impact_generic": ("hit, thump, knock, crash, bang, tap", -18, -28),
-    "metal": ("metal hit, clang, chain, coins, keys, pan, can", -20, -28),
-    "punch_body": ("punch, kick, body fall, thud", -18, -28),
-    "rain": ("rain, drizzle, rain on roof", -28, -28),
-    "rattle_shake": ("rattle, shake, dice, chips, marbles", -24, -30),
-    "scrape_drag_roll": ("scrape, drag, scratch, roll, chalk, brush", -24, -30),
-    "stone_ground": ("stone, gravel, bricks, rubble, sand, leaves on the ground", -20, -28),
-    "sword_weapon": ("sword, knife, blade, chop, stab, cut", -20, -28),
-    "thunder_storm": ("thunder, lightning, storm", -16, -24),
-    "tool_machine": ("machine, power tool, drill, saw, fan, vacuum, dryer, printer", -20, -26),
-    "typing_click_switch": ("keyboard typing, mouse click, button, switch", -30, -36),
-    "water": ("water, splash, pour, river, waterfall, waves, swimming", -20, -26),
-    "whoosh_swing": ("whoosh, swish, swing through the air", -24, -30),
-    "wind": ("wind blowing, gust, breeze", -28, -32),
-    "wood": ("wood hit, plank, stick, box, chair", -20, -28),
-}
-
+KINDS = Path(__file__).parent / "kinds.csv"  # classes, their words and usual levels
 # Words of packs and of their folders, which say nothing of the sound.
 PACK_WORDS = frozenset(
     "src assets environment weather resources rpg audio interface casino misc impact plmove mon"
     " smash success fail ui generic dink sonic pi fps unused perhaps maybe someone".split()
+)
+# Words of recordings that are music, speech or synthetic: no picture shows them sounding so.
+UNWANTED_WORDS = frozenset(
+    "piano guitar vinyl drum drumming bamboo reso ufo laser plasma harmonica harp analog phone robot"
+    " alien ghost talking theremin melodic reverb portal gene acid vibra music beat perc static".split()
 )
 # Synthetic game sounds: no film asks for them.
 PACKS_LEFT_OUT = ("digitalaudio", "arcade", "starter", "sonic pi", "dink dink")
@@ -91,11 +57,27 @@ FREEDOOM = {
     "dsmetal": "heavy metal foot step", "dspopain": "man pain grunt", "dsskeswg": "swing",
 }  # fmt: skip
 
-CLASS_SECONDS = {"hit": 75.0, "bed": 75.0}  # of one class at most
+CLASS_SECONDS = {"hit": 80.0, "bed": 110.0}  # of one class at most
+LABEL_TAKES = {"hit": 12, "bed": 4}  # of one label at most
 TAKES = {"hit": 4, "bed": 1}  # from one file at most
 MEGABYTES = 30
+CREDIT_COLUMNS = ("licence", "author", "url", "source")
 LEAST_RISE_DB, LEAST_ABOVE_FLOOR_DB = 14.0, 18.0  # a hit worth keeping
 LEAST_TYPICAL = 0.05
+
+README = """# The shipped bank of recordings
+
+{recordings} recordings with {labels} labels in {classes} classes, cut by
+`python -m foleycli.library.build SOUNDS BANK --clean` from sounds that are free for any use, some
+with attribution: CREDITS.csv names the author, licence and page of each, and where a page is not
+given the collection it came in (berklee_olpc: Berklee College of Music, One Laptop per Child
+sample library, CC-BY 3.0). Changes made: mono, cut, levelled, faded, encoded as Opus. A film that
+uses CC-BY recordings credits their authors.
+
+| licence | recordings |
+|---|---|
+{licences}
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,13 +134,15 @@ def sound_label(label: str) -> str:
     """The words of a label that are about its sound; empty when none is."""
     label = FREEDOOM.get(label, "" if label.startswith("ds") and " " not in label else label)
     words = label_words(label).split()
+    if UNWANTED_WORDS.intersection(words):
+        return ""
     return " ".join(word for word in words if word not in PACK_WORDS)
 
 
 def cut_recording(sounds: Path, row: Mapping[str, str]) -> list[Cut]:
     """The clean hits and beds of one file, the best of each first; a warning if it is unreadable."""
     label = sound_label(row["label"])
-    if not label or row["class"] not in CATEGORIES:
+    if not label:
         return []
     try:
         samples = read_sound(sounds / row["file"])
@@ -192,12 +176,10 @@ def clean_cuts(sounds: Path, cuts: Sequence[Cut], cache: Path | None) -> list[Cu
     embeddings = np.stack([known[f"{cut.row['file']}:{cut.start}:{cut.end}"] for cut in cuts])
     groups = [cut.row["file"] for cut in cuts]
     shares = typicality(embeddings, [cut.row["class"] for cut in cuts], groups)
-    kept = [
-        Cut(c.row, c.label, c.kind, c.start, c.onset, c.end, c.merit, c.level_db, round(float(s), 3))
-        for c, s in zip(cuts, shares, strict=True)
-        if s >= LEAST_TYPICAL
-    ]
-    log.info("%d of %d cuts sound like their class", len(kept), len(cuts))
+    rated = [replace(c, typical=round(float(s), 3)) for c, s in zip(cuts, shares, strict=True)]
+    proven = {cut.label for cut in rated if cut.typical >= LEAST_TYPICAL}
+    kept = [c for c in rated if c.typical >= LEAST_TYPICAL or c.label not in proven]
+    log.info("%d of %d cuts sound like their class, or are the only ones", len(kept), len(cuts))
     return kept
 
 
@@ -209,7 +191,7 @@ def choose_cuts(cuts: Iterable[Cut]) -> list[Cut]:
     chosen: list[Cut] = []
     for (_, kind), labels in sorted(shelves.items()):
         left = CLASS_SECONDS[kind]
-        for take in range(max(map(len, labels.values()))):
+        for take in range(min(LABEL_TAKES[kind], max(map(len, labels.values())))):
             for group in labels.values():
                 if take < len(group) and left > 0:
                     chosen.append(group[take])
@@ -231,12 +213,9 @@ def write_bank(sounds: Path, out: Path, cuts: Sequence[Cut]) -> None:
             numbers[category] += 1
             rows.append(_write_cut(building, samples, cut, f"{category}_{numbers[category]:03d}"))
     _write_table(building / "recordings.csv", COLUMNS, rows)
-    _write_table(
-        building / "kinds.csv",
-        ("class", "words", "hit_db", "bed_db"),
-        [(name, *rest) for name, rest in CATEGORIES.items()],
-    )
-    _write_embeddings(building, [str(row[COLUMNS.index("label")]) for row in rows])
+    shutil.copyfile(KINDS, building / "kinds.csv")
+    save_embeddings(building, {cut.label for cut in cuts})
+    write_credits(building)
     shutil.rmtree(out, ignore_errors=True)
     building.rename(out)
     size = sum(file.stat().st_size for file in out.rglob("*") if file.is_file()) / 1e6
@@ -245,14 +224,30 @@ def write_bank(sounds: Path, out: Path, cuts: Sequence[Cut]) -> None:
         log.warning("The bank is %.1f MB, more than %d MB; lower CLASS_SECONDS.", size, MEGABYTES)
 
 
-def save_embeddings(
-    folder: Path, labels: Iterable[str], categories: Iterable[Category]
-) -> None:
-    """Embed the sorted labels and the classes' words, as float16."""
-    names = sorted(set(labels))
-    classes = [category.words for category in categories]
-    vectors = {"labels": embed_text(names), "classes": embed_text(classes)}
+def save_embeddings(folder: Path, labels: Iterable[str]) -> None:
+    """Embed the sorted labels, and each word of kinds.csv in its order, as float16."""
+    words = [word for category in read_categories(folder / "kinds.csv") for word in category.words]
+    vectors = {"labels": embed_text(sorted(set(labels))), "words": embed_text(words)}
     save_file({k: v.astype(np.float16) for k, v in vectors.items()}, folder / "embeddings.safetensors")
+
+
+def write_credits(folder: Path) -> None:
+    """Write CREDITS.csv, one row a source sound, and README.md, which says what the bank is."""
+    with (folder / "recordings.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    used: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for row in rows:
+        used[tuple(row[c] for c in CREDIT_COLUMNS)].append(row["id"])
+    table = [(*credit, " ".join(ids)) for credit, ids in sorted(used.items())]
+    _write_table(folder / "CREDITS.csv", (*CREDIT_COLUMNS, "recordings"), table)
+    licences = Counter(row["licence"] for row in rows)
+    lines = [f"| {licence} | {count} |" for licence, count in licences.most_common()]
+    (folder / "README.md").write_text(README.format(
+        recordings=len(rows),
+        labels=len({row["label"] for row in rows}),
+        classes=len({row["class"] for row in rows}),
+        licences="\n".join(lines),
+    ), encoding="utf-8")
 
 
 def _hits(samples: Samples, row: Mapping[str, str], label: str) -> list[Cut]:
@@ -294,14 +289,9 @@ def _write_cut(folder: Path, samples: Samples, cut: Cut, name: str) -> tuple[str
     (folder / file).parent.mkdir(exist_ok=True)
     write_opus(folder / file, piece * np.float32(gain))
     level = cut.level_db + 20 * float(np.log10(gain))
-    credit = tuple(cut.row[column] for column in ("licence", "author", "url", "source"))
+    credit = tuple(cut.row[column] for column in CREDIT_COLUMNS)
     where = (0, cut.onset, len(piece), round(level, 2), cut.typical)
     return (name, file.as_posix(), cut.kind, cut.row["class"], cut.label, *where, *credit)
-
-
-def _write_embeddings(folder: Path, labels: Iterable[str]) -> None:
-    categories = [Category(name, *rest) for name, rest in CATEGORIES.items()]
-    save_embeddings(folder, labels, categories)
 
 
 def _write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

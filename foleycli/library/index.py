@@ -216,12 +216,13 @@ def _recordings(folder: Path, file: Path, heard: Heard) -> Iterator[Recording]:
 def _as_bank(folder: Path, recordings: list[Recording]) -> Bank:
     """Each recording joins the class of sounds that its words are nearest to, for its level."""
     categories = read_categories(SHIPPED / "kinds.csv")
-    classes = load_file(SHIPPED / "embeddings.safetensors")["classes"].astype(np.float32)
+    words = load_file(SHIPPED / "embeddings.safetensors")["words"].astype(np.float32)
+    first = np.cumsum([0, *(len(category.words) for category in categories[:-1])])
     names = sorted({recording.label for recording in recordings})
     labels = _label_vectors(folder, names)
-    nearest = dict(zip(names, (labels @ classes.T).argmax(axis=1), strict=True))
+    nearest = dict(zip(names, np.maximum.reduceat(labels @ words.T, first, axis=1).argmax(axis=1), strict=True))
     sorted_in = [replace(r, category=categories[nearest[r.label]].name) for r in recordings]
-    return Bank(sorted_in, categories, labels, classes)
+    return Bank(sorted_in, categories, labels, words)
 
 
 def _label_vectors(folder: Path, names: list[str]) -> NDArray[np.float32]:
