@@ -1,0 +1,96 @@
+"""What is seen, in words of what it would sound like.
+
+The ImageNet classes of ``soundings.csv`` each have a sound and a place in words; probabilities
+that share a sound are added up: a hundred breeds of dog bark alike.
+"""
+
+import csv
+from functools import lru_cache
+from importlib.resources import files
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from foleycli.config import FRAMES
+from foleycli.features.efficientnet import EfficientNetLite0
+from foleycli.features.phrases import (
+    Phrase,
+    phrase_of,
+    phrase_vectors,
+    read_shares,
+    vocabulary,
+)
+
+__all__ = ["Phrase", "Seer", "nearest_phrases", "phrase_of", "vocabulary"]
+
+BATCH = 8  # pictures at once; always filled, so that a picture's numbers do not know its company
+PLACES = {
+    "room": "room tone",
+    "hall": "large room ambience",
+    "field": "outdoor ambience",
+    "forest": "forest ambience with birds",
+    "street": "city street ambience",
+    "water": "outdoor ambience",
+    "sea": "outdoor ambience",
+}
+
+
+class Seer:
+    """Sees what is in pictures, in shares of the vocabulary."""
+
+    def __init__(self, device: str = "cpu") -> None:
+        self._network = EfficientNetLite0.from_pretrained().to(device, _quick_type(device))
+        self._sounds = _class_sounds()
+
+    def look(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Pictures (n, 224, 224, 3) -> rows (n, 384): phrase embeddings times their shares.
+
+        Rows add: the mean of the rows of a shot says what is seen in all of it.
+        """
+        return self.shares(frames) @ phrase_vectors()
+
+    def shares(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Pictures (n, 224, 224, 3) -> (n, phrases): probability of every sound and every place.
+
+        Sounds sum to at most 1 (what is silent has none), and so do places.
+        """
+        return self.classify(frames) @ self._sounds
+
+    def classify(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Pictures (n, 224, 224, 3) -> ImageNet probabilities (n, 1000)."""
+        size = FRAMES.size
+        filled = np.zeros((-(-len(frames) // BATCH) * BATCH, size, size, 3), np.uint8)
+        filled[: len(frames)] = frames
+        with torch.inference_mode():
+            batches = torch.from_numpy(filled).split(BATCH)
+            logits = [self._network(batch)[1].cpu() for batch in batches]
+        return torch.cat(logits).softmax(dim=1).numpy()[: len(frames)]
+
+
+def nearest_phrases(what: NDArray[np.floating]) -> list[tuple[Phrase, float]]:
+    """The sounds in a row, or a mean of rows, (384,): the surest first, with its confidence."""
+    shares = read_shares(what)
+    order = np.argsort(-shares)
+    return [(vocabulary()[i], float(min(1.0, shares[i]))) for i in order if shares[i] > 0.05]
+
+
+@lru_cache(maxsize=1)
+def _class_sounds() -> NDArray[np.float32]:
+    """(1000, phrases) of ones where a class has a sound, or is seen in a place."""
+    column = {phrase.words: i for i, phrase in enumerate(vocabulary())}
+    with (files("foleycli.features") / "soundings.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    table = np.zeros((len(rows), len(column)), np.float32)
+    for i, row in enumerate(rows):
+        for words in filter(None, (row["sound"], PLACES.get(row["place"], ""))):
+            table[i, column[words]] = 1
+    return table
+
+
+def _quick_type(device: str) -> torch.dtype:
+    """bfloat16 where the machine multiplies it natively (a third of the time), else float32."""
+    if device != "cpu":
+        return torch.float32
+    native = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    return torch.bfloat16 if native() else torch.float32
