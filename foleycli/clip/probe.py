@@ -39,6 +39,7 @@ class AudioStream:
     duration: Fraction | None  # seconds, by the header
     title: str
     language: str
+    is_default: bool = False  # the track that players choose
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +108,8 @@ class Clip:
     cover_art: bool = False
     chapters: int = 0
     title: str = ""
+    codec_tag: str = ""  # four letters by which the container calls the codec, such as hvc1
+    tags: tuple[str, ...] = ()  # names of the file's own metadata
 
 
 def probe(path: str | Path) -> Clip:
@@ -325,6 +328,8 @@ def _describe(
         cover_art=any(_is_cover(s, container) for s in others),
         chapters=len(container.chapters()),
         title=container.metadata.get("title", ""),
+        codec_tag=stream.codec_context.codec_tag,
+        tags=tuple(container.metadata),
     )
 
 
@@ -365,6 +370,7 @@ def _audio(stream: av.AudioStream) -> AudioStream:
         duration=stream.duration * tick if stream.duration and tick else None,
         title=_title(stream),
         language=stream.metadata.get("language", ""),
+        is_default=bool(stream.disposition & Disposition.default),
     )
 
 
