@@ -39,7 +39,10 @@ MP4 = Container(
     "mov_text",
 )
 MKV = Container("matroska", "pcm_s24le", None, _MKV_SUBTITLES, "subrip", attachments=True)
-WEBM = Container("webm", "libopus", frozenset({"opus", "vorbis"}), frozenset({"webvtt"}), "webvtt")
+# Vorbis, for Opus comes 6.5 ms early out of ffmpeg 5.
+WEBM = Container(
+    "webm", "libvorbis", frozenset({"opus", "vorbis"}), frozenset({"webvtt"}), "webvtt"
+)
 MXF = Container("mxf", "pcm_s24le", _PCM)
 AVI = Container(
     "avi",
@@ -99,6 +102,7 @@ CODECS = {
     "aac": ({"mov", "mp4", "matroska", "mpegts", "avi", "flv", "3gp", "nut"}, "aac"),
     "alac": ({"mov", "mp4", "matroska"}, "alac"),
     "flac": ({"mp4", "matroska", "ogg"}, "flac"),
+    "vorbis": ({"matroska", "webm", "ogg"}, "libvorbis"),
     "opus": ({"mp4", "matroska", "webm", "mpegts", "ogg"}, "libopus"),
     "pcm": ({"mov", "matroska", "mxf", "avi", "nut"}, "pcm_s24le"),
     "ac3": ({"mov", "mp4", "matroska", "mpegts", "mpeg", "avi"}, "ac3"),

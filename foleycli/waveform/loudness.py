@@ -194,7 +194,8 @@ class LoudnessMeter:
 
     def add(self, block: np.ndarray) -> None:
         """Hear the next block."""
-        samples = np.asarray(block, dtype=np.float64).reshape(len(block), -1)
+        samples = np.asarray(block, dtype=np.float64)
+        samples = samples[:, None] if samples.ndim == 1 else samples
         for index, (b, a) in enumerate(self._filters):
             samples, self._states[index] = lfilter(b, a, samples, axis=0, zi=self._states[index])
         samples = np.concatenate([self._rest, samples])
@@ -284,7 +285,7 @@ class _Rechunk:
 
     def add(self, block: np.ndarray) -> Iterator[np.ndarray]:
         samples = np.asarray(block, dtype=self._dtype)
-        self._waiting.append(samples.reshape(len(samples), -1))
+        self._waiting.append(samples[:, None] if samples.ndim == 1 else samples)
         self._length += len(samples)
         if self._length < CHUNK:
             return

@@ -47,7 +47,7 @@ def spread(sound: np.ndarray, channels: int) -> np.ndarray:
     Returns:
         (samples, channels)
     """
-    sound = sound.reshape(len(sound), -1)
+    sound = sound[:, None] if sound.ndim == 1 else sound
     given = sound.shape[1]
     if given == channels:
         return sound
@@ -127,7 +127,7 @@ class _Reader:
             if block is None:
                 break
             if len(block):
-                parts.append(block.reshape(len(block), -1))
+                parts.append(block[:, None] if block.ndim == 1 else block)
                 held += len(block)
         joined = np.concatenate(parts) if parts else self._rest
         self._rest = joined[samples:]

@@ -1,0 +1,296 @@
+"""The sound joins the picture; the picture's packets and every other stream stay as they are."""
+
+import logging
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import ffmpeg
+import numpy as np
+import soundfile
+
+from foleycli.clip.probe import AudioStream, Clip, OtherStream
+from foleycli.config import OUTPUT, SOUND_MODES
+from foleycli.errors import FoleyError, MediaError, UsageError
+from foleycli.mux.containers import TEXT_SUBTITLES, Container, find_codec, find_container
+from foleycli.mux.ffmpeg import input_path, run_ffmpeg
+from foleycli.mux.soundtrack import read_soundtrack
+from foleycli.output import atomic_output, check_output
+from foleycli.waveform.loudness import limit_peaks
+from foleycli.waveform.mix import duck_sounds, mix_sounds
+from foleycli.waveform.write import write_waveform
+
+LOG = logging.getLogger("foleycli")
+
+TITLES = {"track": "Foley", "replace": "Foley", "mix": "Foley mix", "duck": "Foley mix"}
+# Pictures that no container of film and sound keeps as they are.
+NOT_COPIED = frozenset({"gif", "apng", "webp", "bmp", "tiff", "rawvideo"})
+LOSSY = frozenset({"aac", "libopus", "libvorbis", "ac3", "mp2", "wmav2"})
+LOSSY_BITS = 160_000  # per second and channel
+MOST_LOSSY_BITS = 384_000  # per second, the most that MP2 takes
+MOVIE_TIMESCALE = 48_000  # ticks per second; ffmpeg's own 1000 rounds lengths to a millisecond
+TRIAL = 0.1  # seconds that `check_mux` tries
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What becomes of a clip's streams."""
+
+    clip: Clip
+    container: Container
+    encoder: str
+    mode: str
+
+    @classmethod
+    def of(cls, clip: Clip, out: Path, mode: str, codec: str | None) -> "_Plan":
+        if mode not in SOUND_MODES:
+            raise UsageError(f"Unknown mode {mode}.", f"Known: {', '.join(SOUND_MODES)}.")
+        if clip.codec in NOT_COPIED:
+            name = clip.path.name
+            raise MediaError(
+                f"{name}: no video file holds {clip.codec} pictures as they are beside sound.",
+                f'Convert it first: ffmpeg -i "{name}" -crf 12 "{clip.path.stem}.mp4"',
+            )
+        container = find_container(out, clip.container)
+        return cls(clip, container, find_codec(container, codec), mode)
+
+    @property
+    def own(self) -> tuple[AudioStream, ...]:
+        """The clip's own sound tracks that stay."""
+        return () if self.mode == "replace" else self.clip.audio
+
+    @property
+    def first(self) -> bool:
+        """Whether our track goes before the clip's own."""
+        return self.mode in ("mix", "duck")
+
+    @property
+    def subtitles(self) -> list[tuple[OtherStream, str]]:
+        """Subtitles that stay, each with the codec they are written in."""
+        kept = [(s, self.subtitle_codec(s.codec)) for s in self.clip.subtitles]
+        return [(stream, codec) for stream, codec in kept if codec]
+
+    @property
+    def attachments(self) -> tuple[OtherStream, ...]:
+        return self.clip.attachments if self.container.attachments else ()
+
+    def subtitle_codec(self, codec: str) -> str | None:
+        if codec in self.container.subtitles:
+            return "copy"
+        return self.container.text if codec in TEXT_SUBTITLES else None
+
+    def copies(self, track: AudioStream) -> bool:
+        return self.container.audio is None or track.codec in self.container.audio
+
+    def losses(self) -> Iterator[str]:
+        """What the container cannot take over as it is, one line each."""
+        muxer = self.container.muxer
+        if self.container.warning:
+            yield self.container.warning
+        if self.encoder == "libopus" and muxer in ("matroska", "webm"):
+            yield "Opus plays 6.5 ms early in files that ffmpeg 5 wrote; the default does not"
+        for track in self.own:
+            if not self.copies(track):
+                yield f"{muxer} files take no {track.codec} sound; it becomes {self.encoder}"
+        for subtitle in self.clip.subtitles:
+            if self.subtitle_codec(subtitle.codec) is None:
+                yield f"{muxer} files take no {subtitle.codec} subtitles; they are left out"
+        if self.clip.attachments and not self.container.attachments:
+            yield f"{muxer} files take no attachments; they are left out"
+        rebuilt = (self.clip.timecode is not None) + bool(self.clip.chapters)
+        if len(self.clip.data) > rebuilt:
+            yield f"{len(self.clip.data) - rebuilt} data streams are left out"
+
+
+def mux_audio(
+    clip: Clip,
+    sound: str | Path,
+    out: str | Path,
+    mode: str = "track",
+    *,
+    offset: Fraction = Fraction(0),
+    codec: str | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Write a clip with a new sound; the picture is copied bit for bit, whole.
+
+    The sound starts with the picture's first frame, or ``offset`` after it. Existing audio,
+    subtitles, chapters, titles, colour, rotation and timecode are kept.
+
+    Modes:
+        track: the sound is an extra track titled "Foley", last and not default, or the only one.
+        mix: a new first track, default, sums the first existing track and the sound, its peaks
+            held under the usual ceiling; every existing track follows, none default.
+        duck: as mix, the sound turned down while the existing track is heard.
+        replace: the sound is the only audio.
+
+    Args:
+        sound: a mono or stereo .wav; for mix and duck at `config.OUTPUT.sample_rate`.
+        out: its extension chooses the container.
+        offset: seconds from the first frame to the sound's start.
+        codec: aac, alac, flac, opus, pcm, ac3 or mp2 in place of the container's usual one.
+
+    Raises:
+        MediaError: the picture's codec goes into no container with sound.
+        UsageError: the container or codec is not one we write, or ``out`` is the clip itself.
+        OutputExistsError: ``out`` is there and ``overwrite`` is False.
+        FoleyError: ffmpeg failed, most often because the container cannot hold the picture.
+    """
+    out, sound = Path(out), Path(sound)
+    plan = _Plan.of(clip, out, mode, codec)
+    for line in plan.losses():
+        LOG.warning("%s: %s", out.name, line)
+    lead = clip.start - clip.format_start + offset
+    with (
+        atomic_output(out, overwrite=overwrite, inputs=(clip.path, sound)) as hidden,
+        tempfile.TemporaryDirectory(prefix=".foley-", dir=hidden.parent) as folder,
+    ):
+        if plan.first and plan.own:
+            mixed = Path(folder) / "mix.wav"
+            _write_mix(clip, sound, mixed, lead, duck=mode == "duck")
+            sound, lead = mixed, Fraction(0)
+        _run(_mux_spec(plan, sound, lead, hidden), plan, out)
+
+
+def check_mux(
+    clip: Clip,
+    out: str | Path,
+    mode: str = "track",
+    *,
+    codec: str | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Find out before the slow part whether `mux_audio` will work: the first 0.1 s is tried.
+
+    Raises:
+        FoleyError: what `mux_audio` would raise.
+    """
+    check_output(out, overwrite=overwrite, inputs=(clip.path,))
+    plan = _Plan.of(clip, Path(out), mode, codec)
+    with tempfile.TemporaryDirectory(prefix="foley-") as folder:
+        sound = Path(folder) / "silence.wav"
+        silence = np.zeros(round(TRIAL * OUTPUT.sample_rate), np.float32)
+        write_waveform(sound, [silence], OUTPUT.sample_rate)
+        trial = Path(folder) / f"trial{Path(out).suffix}"
+        _run(_mux_spec(plan, sound, Fraction(0), trial, t=TRIAL), plan, Path(out))
+
+
+def _mux_spec(plan: _Plan, sound: Path, lead: Fraction, hidden: Path, **extra: Any) -> Any:
+    """The ffmpeg command as an ffmpeg-python stream spec."""
+    clip = plan.clip
+    # raw streams carry no time stamps and get them here
+    film = ffmpeg.input(input_path(clip.path), fflags="+genpts")
+    foley = _placed(ffmpeg.input(input_path(sound)).audio, plan, sound, lead)
+    own = [film[str(track.index)] for track in plan.own]
+    pictures = sorted([clip.picture_index, *(stream.index for stream in clip.other_pictures)])
+    streams = [
+        *(film[str(index)] for index in pictures),
+        *([foley, *own] if plan.first else [*own, foley]),
+        *(film[str(stream.index)] for stream, _ in plan.subtitles),
+        *(film[str(stream.index)] for stream in plan.attachments),
+    ]
+    options = {
+        "f": plan.container.muxer,
+        "map_metadata": 0,
+        "map_chapters": 0,
+        "c:v": "copy",
+        "c:t": "copy",
+        "max_muxing_queue_size": 9999,
+        **_container_options(plan),
+        **_sound_options(plan, sound, pictures=len(pictures)),
+        **_own_options(plan),
+        **{f"c:s:{number}": codec for number, (_, codec) in enumerate(plan.subtitles)},
+    }
+    return ffmpeg.output(*streams, input_path(hidden), **options, **extra)
+
+
+def _placed(foley: Any, plan: _Plan, sound: Path, lead: Fraction) -> Any:
+    """Silence before the sound, exact to a sample: unlike an edit list, every reader obeys it."""
+    sample_rate = soundfile.info(str(sound)).samplerate
+    samples = round(lead * sample_rate)
+    if samples > 0:
+        foley = foley.filter("adelay", delays=f"{samples}S", all=1)
+    if plan.container.muxer == "mxf" and plan.clip.duration:  # ends with its shortest stream
+        foley = foley.filter("apad", whole_len=round(plan.clip.duration * sample_rate))
+    return foley
+
+
+def _container_options(plan: _Plan) -> dict[str, Any]:
+    muxer, clip = plan.container.muxer, plan.clip
+    if muxer == "mxf" and clip.frame_rate:
+        return {"r:v": f"{clip.frame_rate.numerator}/{clip.frame_rate.denominator}"}
+    if muxer not in ("mov", "mp4"):
+        return {}
+    options: dict[str, Any] = {"movie_timescale": MOVIE_TIMESCALE}
+    if any(name.startswith("com.") for name in clip.tags):
+        options["movflags"] = "+use_metadata_tags"  # phones' own keys are lost without it
+    if clip.codec == "hevc" and clip.codec_tag not in ("hvc1", "hev1"):
+        options[f"tag:v:{clip.picture_number}"] = "hvc1"  # Apple's players open no other
+    return options
+
+
+def _sound_options(plan: _Plan, sound: Path, pictures: int) -> dict[str, Any]:
+    place = 0 if plan.first else len(plan.own)
+    title = TITLES[plan.mode]
+    options: dict[str, Any] = {
+        f"c:a:{place}": plan.encoder,
+        f"metadata:s:a:{place}": f"title={title}",
+        f"disposition:a:{place}": "default" if plan.first or not plan.own else 0,
+    }
+    if plan.container.muxer in ("mov", "mp4"):  # their track name; a key goes in once only
+        options[f"metadata:s:{pictures + place}"] = f"handler_name={title}"
+    if plan.encoder in LOSSY:
+        bits = LOSSY_BITS * soundfile.info(str(sound)).channels
+        options[f"b:a:{place}"] = min(bits, MOST_LOSSY_BITS)
+    if plan.encoder == "flac":  # 24 bits; in MP4, ffmpeg 5 calls it experimental
+        options |= {f"sample_fmt:a:{place}": "s32", "strict": "-2"}
+    return options
+
+
+def _own_options(plan: _Plan) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    for number, track in enumerate(plan.own, start=1 if plan.first else 0):
+        is_default = track.is_default and not plan.first
+        options[f"disposition:a:{number}"] = "default" if is_default else 0
+        options[f"c:a:{number}"] = "copy" if plan.copies(track) else plan.encoder
+        if plan.container.muxer == "mxf" and not plan.copies(track):
+            options[f"ar:a:{number}"] = 48_000
+    return options
+
+
+def _run(spec: Any, plan: _Plan, out: Path) -> None:
+    try:
+        run_ffmpeg(spec, f"mux the sound into {out.name}")
+    except FoleyError as error:
+        other = ".mov" if plan.container.muxer == "matroska" else ".mkv"
+        raise FoleyError(
+            f"{error.problem.rstrip('.')} (the picture is {plan.clip.codec}).",
+            f"Name the output {other} with -o, or convert the picture to H.264 first.",
+        ) from error
+
+
+def _write_mix(clip: Clip, sound: Path, mixed: Path, lead: Fraction, *, duck: bool) -> None:
+    """Sum a clip's first own track and the sound, both counted from the file's start."""
+    own, sample_rate = clip.audio[0], OUTPUT.sample_rate
+    existing = read_soundtrack(clip.path, own.index, sample_rate, clip.format_start)
+    with soundfile.SoundFile(str(sound)) as file:
+        if file.samplerate != sample_rate:
+            raise ValueError(f"{sound} has {file.samplerate} Hz, not {sample_rate}")
+        channels = max(own.channels, file.channels)
+        foley = _after_silence(file, round(lead * sample_rate))
+        if duck:
+            blocks = duck_sounds(existing, foley, channels, sample_rate)
+        else:
+            blocks = mix_sounds(existing, foley, channels)
+        limited = limit_peaks(blocks, OUTPUT.true_peak_db, sample_rate)
+        write_waveform(mixed, limited, sample_rate, channels)
+
+
+def _after_silence(file: soundfile.SoundFile, lead: int) -> Iterator[np.ndarray]:
+    block = 1 << 16
+    for start in range(0, lead, block):
+        yield np.zeros((min(block, lead - start), file.channels), np.float32)
+    yield from file.blocks(blocksize=block, dtype="float32", always_2d=True)
