@@ -34,6 +34,22 @@ class FeatureConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CueConfig:
+    """How features become cues. Shares are of what is seen, 0 to 1."""
+
+    sure_source: float = 0.2  # share from which a thing that sounds by itself is heard
+    sure_contact: float = 0.15  # share from which a touched thing gives its own sound
+    sure_scene: float = 0.2  # share from which a place is heard
+    unknown_contact: str = "soft thud"  # what a hit on something unknown sounds like
+    steady_rows: int = 8  # feature rows, 2 s, for which something is seen at least
+    hit_length: float = 4.0  # seconds a hit may ring
+    bed_step: float = 0.5  # seconds in which a bed keeps one level
+    bed_range_db: float = 12.0  # a source that hardly moves is this much softer than one that does
+    scene_db: float = -6.0  # a place under the sounds, against the same place alone
+    still: float = 0.02  # activity under which nothing goes on, and no bed is heard
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MelConfig:
     """How a waveform becomes a log-mel spectrogram; stored in the checkpoint it trained.
 
@@ -58,6 +74,7 @@ class CavpConfig:
     """Sizes of the public video and audio encoders of ``diff-foley`` (arXiv 2306.17203)."""
 
     base_channels: int = 64  # of the ResNet-50
+    audio_channels: int = 64  # of the Cnn14
     size: int = 512  # of a feature row
     n_mels: int = 128
 
@@ -151,6 +168,7 @@ class GenerateConfig(SamplerConfig):
 
 FRAMES = FrameConfig()
 FEATURES = FeatureConfig()
+CUES = CueConfig()
 MEL = MelConfig()
 CAVP = CavpConfig()
 LATENT_DIFFUSION = LatentDiffusionConfig()
