@@ -2,6 +2,7 @@
 
 import importlib.util
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -36,7 +37,7 @@ def test_clip_is_six_silent_seconds() -> None:
 def test_ball_touches_the_floor_at_its_hits_and_flies_between(scene) -> None:
     hits = [time for time, _ in scene.ball_hits()]
     assert all(scene.ball_height(time) == pytest.approx(0, abs=0.01) for time in hits)
-    flights = zip(hits, hits[1:], strict=False)
+    flights = pairwise(hits)
     assert all(scene.ball_height((one + next_) / 2) > 3 for one, next_ in flights)
     assert hits[-1] < scene.CUT
 
