@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from foleycli.config import FRAMES
 
-Array = NDArray[np.float32]
+Floats = NDArray[np.floating]
 
 ROWS, COLUMNS = 9, 16  # cells of 10 x 10 pixels in a 90 x 160 picture
 CHANNELS = ("residual", "difference", "brighter", "right", "down")
@@ -25,23 +25,23 @@ HEIGHT, WIDTH = FRAMES.luma_height, FRAMES.luma_width
 class Picture:
     """One gray picture and what every comparison with it needs, computed once."""
 
-    full: Array  # (90, 160), levels 0..255
-    half: Array  # (45, 80)
+    full: Floats  # (90, 160), levels 0..255
+    half: Floats  # (45, 80)
     spectrum: NDArray[np.complex64]  # (45, 41) of the windowed half-size picture
-    right: Array  # (45, 80) gradient, levels per half-size pixel
-    down: Array
+    right: Floats  # (45, 80) gradient, levels per half-size pixel
+    down: Floats
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """What happened between two pictures."""
 
-    cells: Array  # (5, 9, 16), in the order of CHANNELS
-    camera: Array  # (4,): shift right, down (half-size pixels), scale right, down (per picture)
+    cells: Floats  # (5, 9, 16), in the order of CHANNELS
+    camera: Floats  # (4,): shift right, down (half-size pixels), scale right, down (per picture)
     brightness: float  # levels that the whole picture gained
 
 
-def _window() -> Array:
+def _window() -> Floats:
     rows, columns = np.hanning(HEIGHT // 2), np.hanning(WIDTH // 2)
     return (rows[:, None] * columns[None, :]).astype(np.float32)
 
@@ -84,7 +84,7 @@ def compare(earlier: Picture, later: Picture) -> Change:
     return Change(cells, camera, brightness)
 
 
-def fit_camera(earlier: Picture, later: Picture) -> tuple[Array, float]:
+def fit_camera(earlier: Picture, later: Picture) -> tuple[Floats, float]:
     """Fit shift, scale and brightness that carry most of ``earlier`` onto ``later``.
 
     The later picture is moved back onto the earlier one, whose gradients then serve every step.
@@ -107,7 +107,7 @@ def fit_camera(earlier: Picture, later: Picture) -> tuple[Array, float]:
     return camera.astype(np.float32), brightness
 
 
-def _start(earlier: Picture, later: Picture) -> Array:
+def _start(earlier: Picture, later: Picture) -> Floats:
     """The whole-pixel shift of the phase correlation, if it explains more than no shift does."""
     cross = later.spectrum * earlier.spectrum.conj()
     peak = np.fft.irfft2(cross / (np.abs(cross) + 1e-3), s=later.half.shape)
@@ -123,7 +123,7 @@ def _start(earlier: Picture, later: Picture) -> Array:
     return shifted if np.median(moved) < 0.8 * np.median(unmoved) else np.zeros(4, np.float32)
 
 
-def _solve(slopes: Array, error: Array) -> NDArray[np.float64]:
+def _solve(slopes: Floats, error: Floats) -> Floats:
     """One weighted least-squares step; pixels that move by themselves weigh little."""
     size = np.abs(error)
     typical = float(np.median(size[::3]))
@@ -131,7 +131,7 @@ def _solve(slopes: Array, error: Array) -> NDArray[np.float64]:
     return np.linalg.solve(weighted @ slopes.T + DAMPING, weighted @ error)
 
 
-def _warp(picture: Array, camera: Array, scale: float) -> Array:
+def _warp(picture: Floats, camera: Floats, scale: float) -> Floats:
     """Move a picture as the camera moved it; beyond the edge the edge repeats."""
     rows = _sources(picture.shape[0], camera[1] * scale, camera[3] * scale)
     columns = _sources(picture.shape[1], camera[0] * scale, camera[2] * scale)
@@ -141,7 +141,7 @@ def _warp(picture: Array, camera: Array, scale: float) -> Array:
     return moved[:, low] + (moved[:, high] - moved[:, low]) * part
 
 
-def _sources(size: int, shift: float, scale: float) -> tuple[NDArray, NDArray, Array]:
+def _sources(size: int, shift: float, scale: float) -> tuple[NDArray, NDArray, Floats]:
     """Where each output position comes from: the two neighbours and the part of the second."""
     place = np.arange(size) - shift - scale * np.linspace(-1, 1, size)
     place = np.clip(place, 0, size - 1)
@@ -149,7 +149,7 @@ def _sources(size: int, shift: float, scale: float) -> tuple[NDArray, NDArray, A
     return low, low + 1, (place - low).astype(np.float32)
 
 
-def _around(picture: Array, extreme: np.ufunc) -> Array:
+def _around(picture: Floats, extreme: np.ufunc) -> Floats:
     """Largest or smallest level among each pixel's 3 x 3 neighbours."""
     wide = picture.copy()
     extreme(wide[:, 1:], picture[:, :-1], out=wide[:, 1:])
@@ -160,15 +160,15 @@ def _around(picture: Array, extreme: np.ufunc) -> Array:
     return tall
 
 
-def _cells(picture: Array) -> Array:
+def _cells(picture: Floats) -> Floats:
     """Mean over each cell: (9, 16)."""
     height, width = picture.shape[0] // ROWS, picture.shape[1] // COLUMNS
     return picture.reshape(ROWS, height, COLUMNS, width).mean((1, 3))
 
 
 def _flow(
-    earlier: Picture, later: Picture, camera: Array, brightness: float
-) -> tuple[Array, Array]:
+    earlier: Picture, later: Picture, camera: Floats, brightness: float
+) -> tuple[Floats, Floats]:
     """One Lucas-Kanade step in each cell, after the camera: (9, 16) right and down."""
     warped = _warp(earlier.half, camera, 1.0) if camera.any() else earlier.half
     error = later.half - warped - brightness

@@ -1,53 +1,40 @@
 """When it sounds: two curves at 64 points a second, read from the picture as it is decoded.
 
 ``hits`` is 0 nearly everywhere and holds the strength (0 to 1) of each visible event that would be
-heard; ``activity`` (0 to 1) says how much goes on moving. What real clips showed: the onset of a
-sound stands where motion *ends* (a stick lands, a foot is set down), some 100 ms after it begins.
-So a hit is where a cell of the picture, camera motion taken out, suddenly moves less than just
-before. Rises of motion, which come to mind first, lead the sound and find nearly nothing.
+heard; ``activity`` (0 to 1) says how much goes on sounding.
 """
 
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d, maximum_filter1d
+from scipy.ndimage import maximum_filter1d
 
-from foleycli.config import FEATURES
-from foleycli.features.motion import CHANNELS, COLUMNS, ROWS, Change, Picture, compare, prepare
+from foleycli.features.motion import (
+    CHANNELS,
+    COLUMNS,
+    ROWS,
+    Change,
+    Floats,
+    Picture,
+    compare,
+    prepare,
+)
+from foleycli.features.stops import read_stops
+from foleycli.features.track import RATE, Reading, Track
 
-Array = NDArray[np.float32]
-
-RATE = FEATURES.when_rate  # points per second of both curves
 BLOCK = 16  # seconds of film that are turned into curves at a time
 CONTEXT = 2  # seconds on either side of a block that its curves may look at
-SPACING = Fraction(
-    1, 36
-)  # seconds between compared pictures, at least, so that 24 fps reads as 240
+SPACING = Fraction(1, 36)  # seconds between compared pictures, at least: 240 fps reads as 24 does
 DENSEST = Fraction(1, 66)  # seconds between two readings, at least
 REPEAT = Fraction(1, 10)  # seconds a repeated picture (pulldown, 15 in 30) may stand for motion
 LONGEST = 0.3  # seconds: pictures further apart than this show no motion
 SAME = 0.6  # levels: pictures whose cells differ by less are one picture
 CUT = 12.0  # levels by which most cells differ, camera undone, across a cut
 REFRACTORY = 0.1  # seconds between hits, at least
-
-
-@dataclass(frozen=True, slots=True)
-class Track:
-    """What moved when: one row for each pair of compared pictures."""
-
-    times: NDArray[np.float64]  # (m,) seconds, the middle between the two pictures
-    spans: Array  # (m,) seconds between them
-    cells: Array  # (m, 5, 9, 16), channels as motion.CHANNELS; all 0 across a cut
-    camera: Array  # (m, 5) shift, scale, brightness
-    levels: Array  # (m,) mean level of the later picture
-
-
-Reading = Callable[[Track, NDArray[np.float64]], tuple[Array, Array]]
-"""From a track and the times of the wanted points: how like a hit each is, and the activity."""
+FLOOR = 0.25  # likeness below which nothing is a hit
 
 
 class MotionReader:
@@ -61,7 +48,7 @@ class MotionReader:
         self._reading = reading or read_stops
         self._held: deque[_Held] = deque()
         self._rows: deque[_Row] = deque()
-        self._done: list[tuple[Array, Array]] = []
+        self._done: list[tuple[Floats, Floats]] = []
 
     def push(self, time: Fraction, luma: NDArray[np.uint8]) -> None:
         """Take the next picture.
@@ -85,7 +72,7 @@ class MotionReader:
         while self._rows and time >= (len(self._done) + 1) * BLOCK + CONTEXT:
             self._finish_block()
 
-    def curves(self, duration: Fraction) -> tuple[Array, Array]:
+    def curves(self, duration: Fraction) -> tuple[Floats, Floats]:
         """Hit strength and activity, each (round(duration * 64),) float32, point i at i / 64 s."""
         points = round(duration * RATE)
         while len(self._done) * BLOCK * RATE < points:
@@ -120,26 +107,7 @@ class MotionReader:
             self._rows.popleft()
 
 
-def read_stops(track: Track, points: NDArray[np.float64]) -> tuple[Array, Array]:
-    """The built reading: sudden ends of motion and flashes are hits, lasting motion is activity."""
-    residual = track.cells[:, CHANNELS.index("residual")].reshape(len(track.times), -1)
-    motion = _at(points, track.times, np.sqrt(residual + 0.5))
-    motion = gaussian_filter1d(motion, 0.02 * RATE, axis=0, mode="nearest")
-    fall = np.maximum(0, _moved(motion, 0.05) - _moved(motion, -0.06))
-    stops = np.partition(fall, -3, axis=1)[:, -3:].mean(axis=1)
-    hits = np.maximum(stops, read_flashes(track, points))
-    mean = gaussian_filter1d(np.log1p(_at(points, track.times, residual).mean(axis=1)), 0.1 * RATE)
-    return hits.astype(np.float32), (mean / (mean + 1)).astype(np.float32)
-
-
-def read_flashes(track: Track, points: NDArray[np.float64]) -> Array:
-    """How far the whole picture is brighter than 100 ms before and after; a cut does not come back."""
-    level = _at(points, track.times + track.spans / 2, track.levels[:, None])
-    rise = np.minimum(level - _moved(level, 0.1), level - _moved(level, -0.2))[:, 0]
-    return (np.maximum(0, rise - 4) / 4).astype(np.float32)
-
-
-def pick_hits(likeness: Array) -> Array:
+def pick_hits(likeness: Floats) -> Floats:
     """The peaks of a likeness, as strengths of 0.25 to 1 beside zeros.
 
     A peak is the largest within 100 ms and stands over 1.5 times the median and a tenth of the
@@ -155,9 +123,6 @@ def pick_hits(likeness: Array) -> Array:
     if not peak.any():
         return hits
     return np.where(peak, np.minimum(1, 0.25 + 0.75 * hits / np.quantile(hits[peak], 0.9)), 0)
-
-
-FLOOR = 0.25  # likeness below which nothing is a hit
 
 
 @dataclass(slots=True)
@@ -198,23 +163,7 @@ def _same(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> bool:
     return bool(difference.mean(axis=(1, 3)).max() < SAME)
 
 
-def _at(points: NDArray[np.float64], times: NDArray[np.float64], values: Array) -> Array:
-    """Values (m, k) at ``times``, read between them at ``points``: (n, k)."""
-    right = np.clip(np.searchsorted(times, points), 1, max(1, len(times) - 1))
-    left = right - 1
-    right = np.minimum(right, len(times) - 1)
-    part = (points - times[left]) / np.maximum(times[right] - times[left], 1e-9)
-    part = np.clip(part, 0, 1).astype(np.float32)[:, None]
-    return values[left] * (1 - part) + values[right] * part
-
-
-def _moved(curve: Array, seconds: float) -> Array:
-    """The curve (n, k) delayed by some seconds (brought forward if negative), its edge repeated."""
-    source = np.clip(np.arange(len(curve)) - round(seconds * RATE), 0, len(curve) - 1)
-    return curve[source]
-
-
-def _padded(curve: Array) -> Array:
+def _padded(curve: Floats) -> Floats:
     padded = np.zeros(BLOCK * RATE, np.float32)
     padded[: len(curve)] = curve
     return padded
