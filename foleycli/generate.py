@@ -19,7 +19,8 @@ from foleycli.features.features import Features
 from foleycli.features.find import find_cues
 from foleycli.frames.decode import Picture, decode_pictures
 from foleycli.models.sources import Source, open_source
-from foleycli.mux.mux import mux_audio, verify_picture
+from foleycli.mux.mux import check_mux, mux_audio
+from foleycli.mux.verify import verify_picture
 from foleycli.output import atomic_output, check_output
 from foleycli.recipe import Recipe, find_clip, read_recipe, recipe_path, write_recipe
 from foleycli.waveform.loudness import limit_peaks
@@ -185,8 +186,9 @@ def plan_outputs(film: Clip, out: str | Path | None, config: GenerateConfig) -> 
         first.with_name(f"{first.stem}_take{n}{first.suffix}") for n in range(2, config.takes + 1)
     ]
     for planned in outs:
-        for file in (planned, planned.with_suffix(".wav")) if config.wav else (planned,):
-            check_output(file, overwrite=config.overwrite, inputs=(path,))
+        check_mux(film, planned, config.mode, overwrite=config.overwrite)
+        if config.wav:
+            check_output(planned.with_suffix(".wav"), overwrite=config.overwrite)
     return outs
 
 

@@ -106,7 +106,7 @@ def bed_cues(features: Features, sound: Heard) -> Iterator[Cue]:
     activity = features.activity[first:last]
     if not len(activity) or activity.max() < CUES.still:
         return
-    step = CUES.bed_step * RATE // 1
+    step = int(CUES.bed_step * RATE)
     levels = [
         _bed_level(activity[i : i + step], activity, sound) for i in range(0, len(activity), step)
     ]
