@@ -1,11 +1,21 @@
-"""Shared by all tests: one torch thread each, so that parallel workers do not fight."""
+"""Shared by all tests: one torch thread each, so that parallel workers do not fight; and an ffmpeg
+to make media with, from imageio-ffmpeg where PATH has none."""
 
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+if not shutil.which("ffmpeg"):
+    import imageio_ffmpeg
+
+    folder = Path(tempfile.mkdtemp(prefix="foley-tests-"))
+    (folder / "ffmpeg").symlink_to(imageio_ffmpeg.get_ffmpeg_exe())
+    os.environ["PATH"] = f"{folder}{os.pathsep}{os.environ.get('PATH', '')}"
 
 REFERENCE = Path(__file__).parents[2] / "shared" / "reference" / "diff_foley"
 
