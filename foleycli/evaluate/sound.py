@@ -15,16 +15,16 @@ from foleycli.evaluate.extractors import SAMPLE_RATE
 LOUDNESS = -20.0  # LUFS at which sounds are compared
 
 
-def read_sound(path: Path) -> NDArray[np.float32]:
-    """The first sound of a file, (samples,) mono at 16 kHz; of a video, counted from its picture.
+def read_sound(path: Path, sample_rate: int = SAMPLE_RATE) -> NDArray[np.float32]:
+    """The first sound of a file, (samples,) mono; of a video, counted from its picture.
 
     Raises:
         MediaError: the file has no sound that can be read.
     """
     try:
         with av.open(str(path)) as container:
-            waveform, start = _decode(container)
-            return _starting_at(waveform, start - _picture_start(container))
+            waveform, start = _decode(container, sample_rate)
+            return _starting_at(waveform, round((start - _picture_start(container)) * sample_rate))
     except (FFmpegError, IndexError, OSError) as error:
         raise MediaError(f"no sound could be read from {path}.", "Choose another file.") from error
 
@@ -72,9 +72,9 @@ def _k_weighted(waveform: NDArray[np.float32], sample_rate: int) -> NDArray[np.f
     return np.asarray(lfilter([a[0], -2 * a[0], a[0]], a, shelved)) / a[0]
 
 
-def _decode(container: InputContainer) -> tuple[NDArray[np.float32], float]:
+def _decode(container: InputContainer, sample_rate: int) -> tuple[NDArray[np.float32], float]:
     """Samples of the first sound stream, and the time in seconds of the first."""
-    resampler = av.AudioResampler(format="fltp", rate=SAMPLE_RATE)
+    resampler = av.AudioResampler(format="fltp", rate=sample_rate)
     blocks, start = [], None
     for frame in container.decode(audio=0):
         if start is None:
@@ -94,6 +94,5 @@ def _picture_start(container: InputContainer) -> float:
     return 0.0
 
 
-def _starting_at(waveform: NDArray[np.float32], offset: float) -> NDArray[np.float32]:
-    shift = round(offset * SAMPLE_RATE)
+def _starting_at(waveform: NDArray[np.float32], shift: int) -> NDArray[np.float32]:
     return np.pad(waveform, (shift, 0)) if shift > 0 else waveform[-shift:]
