@@ -17,10 +17,12 @@ class Container:
 
     muxer: str
     codec: str  # of our sound
-    audio: frozenset[str] | None = None  # codecs copied as they are; None: all
+    audio: frozenset[str] | None = None  # codecs copied from another kind of file; None: all
     subtitles: frozenset[str] = frozenset()  # copied as they are
     text: str | None = None  # what other text subtitles become
+    pictures: frozenset[str] | None = None  # codecs it keeps in time; None: ask ffmpeg
     attachments: bool = False
+    cover_art: bool = True
     warning: str = ""
 
 
@@ -30,7 +32,18 @@ _MKV_SUBTITLES = frozenset(
     {"subrip", "ass", "ssa", "webvtt", "text", "dvd_subtitle", "hdmv_pgs_subtitle", "dvb_subtitle"}
 )
 
-MOV = Container("mov", "pcm_s24le", None, frozenset({"mov_text", "eia_608"}), "mov_text")
+_ALL_PCM = frozenset(
+    f"pcm_{kind}{end}" for kind in ("s16", "s24", "s32", "f32", "f64") for end in ("le", "be")
+) | {"pcm_u8", "pcm_s8", "pcm_alaw", "pcm_mulaw"}
+
+MOV = Container(
+    "mov",
+    "pcm_s24le",
+    _ALL_PCM | _MPEG_AUDIO | {"aac", "alac"},
+    frozenset({"mov_text", "eia_608"}),
+    "mov_text",
+    cover_art=False,
+)
 MP4 = Container(
     "mp4",
     "aac",  # PCM in MP4 fails on ffmpeg 5.1
@@ -48,6 +61,7 @@ AVI = Container(
     "avi",
     "pcm_s24le",
     _PCM | _MPEG_AUDIO | {"pcm_u8", "aac"},
+    pictures=frozenset({"mjpeg", "mpeg4", "msmpeg4v3", "dvvideo", "huffyuv", "utvideo", "ffv1"}),
     warning="AVI may play the sound up to a frame off the picture; .mov or .mkv are exact",
 )
 TS = Container(
@@ -56,7 +70,13 @@ TS = Container(
     _MPEG_AUDIO | {"aac", "dts", "opus", "truehd"},
     frozenset({"dvb_subtitle", "dvb_teletext", "hdmv_pgs_subtitle"}),
 )
-MPG = Container("mpeg", "mp2", _MPEG_AUDIO, frozenset({"dvd_subtitle"}))
+MPG = Container(
+    "mpeg",
+    "mp2",
+    _MPEG_AUDIO,
+    frozenset({"dvd_subtitle"}),
+    pictures=frozenset({"mpeg1video", "mpeg2video"}),
+)
 FLV = Container("flv", "aac", frozenset({"aac", "mp3"}))
 THREEGP = Container("3gp", "aac", frozenset({"aac"}), frozenset({"mov_text"}), "mov_text")
 OGG = Container("ogg", "flac", frozenset({"flac", "vorbis", "opus"}))

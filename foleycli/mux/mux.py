@@ -3,7 +3,7 @@
 import logging
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from foleycli.config import OUTPUT, SOUND_MODES
 from foleycli.errors import FoleyError, MediaError, UsageError
 from foleycli.mux.containers import TEXT_SUBTITLES, Container, find_codec, find_container
 from foleycli.mux.ffmpeg import input_path, run_ffmpeg
+from foleycli.mux.raw import with_times
 from foleycli.mux.soundtrack import read_soundtrack
 from foleycli.output import atomic_output, check_output
 from foleycli.waveform.loudness import limit_peaks
@@ -43,6 +44,7 @@ class _Plan:
     container: Container
     encoder: str
     mode: str
+    same_kind: bool  # of file as the clip, so that whatever it holds goes in again
 
     @classmethod
     def of(cls, clip: Clip, out: Path, mode: str, codec: str | None) -> "_Plan":
@@ -52,10 +54,16 @@ class _Plan:
             name = clip.path.name
             raise MediaError(
                 f"{name}: no video file holds {clip.codec} pictures as they are beside sound.",
-                f'Convert it first: ffmpeg -i "{name}" -crf 12 "{clip.path.stem}.mp4"',
+                f'Convert it first: ffmpeg -i "{name}" -pix_fmt yuv420p "{clip.path.stem}.mp4"',
             )
         container = find_container(out, clip.container)
-        return cls(clip, container, find_codec(container, codec), mode)
+        plan = cls(clip, container, find_codec(container, codec), mode, _same_kind(clip, out))
+        if container.pictures and clip.codec not in container.pictures and not plan.same_kind:
+            raise FoleyError(
+                f"{out.suffix} files do not keep {clip.codec} pictures in time.",
+                "Name the output .mov or .mkv with -o.",
+            )
+        return plan
 
     @property
     def own(self) -> tuple[AudioStream, ...]:
@@ -83,7 +91,8 @@ class _Plan:
         return self.container.text if codec in TEXT_SUBTITLES else None
 
     def copies(self, track: AudioStream) -> bool:
-        return self.container.audio is None or track.codec in self.container.audio
+        known = self.container.audio
+        return self.same_kind or known is None or track.codec in known
 
     def losses(self) -> Iterator[str]:
         """What the container cannot take over as it is, one line each."""
@@ -100,9 +109,18 @@ class _Plan:
                 yield f"{muxer} files take no {subtitle.codec} subtitles; they are left out"
         if self.clip.attachments and not self.container.attachments:
             yield f"{muxer} files take no attachments; they are left out"
+        if self.clip.cover_art and not self.container.cover_art:
+            yield f"{muxer} files take no cover art; it is left out"
         rebuilt = (self.clip.timecode is not None) + bool(self.clip.chapters)
         if len(self.clip.data) > rebuilt:
             yield f"{len(self.clip.data) - rebuilt} data streams are left out"
+
+
+def _same_kind(clip: Clip, out: Path) -> bool:
+    kind = find_container(out, clip.container)
+    return clip.path.suffix.lower() == out.suffix.lower() and kind.muxer in clip.container.split(
+        ","
+    )
 
 
 def mux_audio(
@@ -141,7 +159,7 @@ def mux_audio(
     """
     out, sound = Path(out), Path(sound)
     plan = _Plan.of(clip, out, mode, codec)
-    for line in plan.losses():
+    for line in dict.fromkeys(plan.losses()):
         LOG.warning("%s: %s", out.name, line)
     lead = clip.start - clip.format_start + offset
     with (
@@ -152,7 +170,8 @@ def mux_audio(
             mixed = Path(folder) / "mix.wav"
             _write_mix(clip, sound, mixed, lead, duck=mode == "duck")
             sound, lead = mixed, Fraction(0)
-        _run(_mux_spec(plan, sound, lead, hidden), plan, out)
+        timed = replace(plan, clip=with_times(clip, Path(folder)))
+        _run(_mux_spec(timed, sound, lead, hidden), plan, out)
 
 
 def check_mux(
@@ -224,7 +243,8 @@ def _container_options(plan: _Plan) -> dict[str, Any]:
         return {"r:v": f"{clip.frame_rate.numerator}/{clip.frame_rate.denominator}"}
     if muxer not in ("mov", "mp4"):
         return {}
-    options: dict[str, Any] = {"movie_timescale": MOVIE_TIMESCALE}
+    # "strict": ffmpeg 5 calls FLAC in MP4 experimental
+    options: dict[str, Any] = {"movie_timescale": MOVIE_TIMESCALE, "strict": "-2"}
     if any(name.startswith("com.") for name in clip.tags):
         options["movflags"] = "+use_metadata_tags"  # phones' own keys are lost without it
     if clip.codec == "hevc" and clip.codec_tag not in ("hvc1", "hev1"):
@@ -245,8 +265,8 @@ def _sound_options(plan: _Plan, sound: Path, pictures: int) -> dict[str, Any]:
     if plan.encoder in LOSSY:
         bits = LOSSY_BITS * soundfile.info(str(sound)).channels
         options[f"b:a:{place}"] = min(bits, MOST_LOSSY_BITS)
-    if plan.encoder == "flac":  # 24 bits; in MP4, ffmpeg 5 calls it experimental
-        options |= {f"sample_fmt:a:{place}": "s32", "strict": "-2"}
+    if plan.encoder == "flac":  # all 24 bits
+        options[f"sample_fmt:a:{place}"] = "s32"
     return options
 
 
@@ -265,10 +285,10 @@ def _run(spec: Any, plan: _Plan, out: Path) -> None:
     try:
         run_ffmpeg(spec, f"mux the sound into {out.name}")
     except FoleyError as error:
-        other = ".mov" if plan.container.muxer == "matroska" else ".mkv"
+        others = [name for name in (".mov", ".mkv") if name != out.suffix.lower()]
         raise FoleyError(
             f"{error.problem.rstrip('.')} (the picture is {plan.clip.codec}).",
-            f"Name the output {other} with -o, or convert the picture to H.264 first.",
+            f"Name the output {' or '.join(others)} with -o, or convert it to H.264 first.",
         ) from error
 
 

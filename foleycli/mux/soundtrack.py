@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
+from av.error import FFmpegError, InvalidDataError
 
 from foleycli.clip.probe import open_media
 
@@ -31,9 +31,7 @@ def read_soundtrack(
         float32 (samples, channels), the stream's own channels.
     """
     with open_media(path) as file:
-        stream = file.streams[index]
-        layout = stream.codec_context.layout.name
-        clock = _Clock(sample_rate, origin)
+                clock = _Clock(sample_rate, origin)
         resampler = None
         for frame in _decoded(file, index, path):
             lead = clock.lead(frame)
@@ -41,7 +39,7 @@ def read_soundtrack(
                 if resampler:
                     yield from clock.place(resampler.resample(None))
                 lead = clock.lead(frame)
-                resampler = AudioResampler(format="flt", layout=layout, rate=sample_rate)
+                resampler = AudioResampler("flt", frame.layout.name, sample_rate)
             if lead > 0:
                 yield clock.silence(lead, frame.layout.nb_channels)
             clock.hear(frame)
@@ -57,9 +55,9 @@ def _decoded(file, index: int, path: Path) -> Iterator[AudioFrame]:
         for packet in file.demux(file.streams[index]):
             try:
                 yield from packet.decode()
-            except av.InvalidDataError:
+            except InvalidDataError:
                 broken += 1
-    except (av.FFmpegError, OSError):
+    except (FFmpegError, OSError):
         broken += 1
     if broken:
         LOG.warning("%s: parts of its own sound cannot be decoded; silent there", path.name)
