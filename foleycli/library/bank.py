@@ -13,10 +13,11 @@ The package ships one; a folder of sounds becomes one through ``index.index_fold
 """
 
 import csv
+import hashlib
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -40,7 +41,7 @@ COLUMNS = (
 LABEL_WEIGHT, CLASS_WEIGHT, WORD_WEIGHT, TYPICAL_WEIGHT = 0.6, 0.4, 0.25, 0.1
 UNKNOWN_WEIGHT = 0.5  # of a word that no label has, against the rarest that one has
 AVOID_WEIGHT = 0.5
-SURE, UNSURE = 0.75, 0.30  # scores that mean confidence 1 and 0
+SURE, UNSURE = 0.80, 0.40  # scores that mean confidence 1 and 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +137,16 @@ class Bank:
         recordings = read_recordings(folder)
         return cls(recordings, categories, vectors["labels"], vectors["words"])
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hex digits that change with any recording, for recipes."""
+        digest = hashlib.blake2b(digest_size=8)
+        for recording in self.recordings:
+            digest.update(repr(replace(recording, file=Path(recording.file.name))).encode())
+        return digest.hexdigest()
+
     def find(
-        self, words: str, kind: Kind | None = None, most: int = 8, avoid: str = ""
+        self, words: str, kind: Kind | None = None, most: int = 8, avoid: str | None = None
     ) -> list[Match]:
         """The recordings nearest to words, best first.
 
@@ -164,17 +173,17 @@ class Bank:
                     merged.setdefault(*matches[place])
         return [Match(self.recordings[i], score) for i, score in list(merged.items())[:most]]
 
-    def scores(self, phrase: str, avoid: str = "") -> NDArray[np.float32]:
+    def scores(self, phrase: str, avoid: str | None = None) -> NDArray[np.float32]:
         """How well each recording fits one phrase: (recordings,), about 0 to 1."""
-        key = (phrase, avoid)
+        key = (phrase, avoid or "")
         if key not in self._found:
             scores = self._similarity(phrase)
-            if avoid.strip():
+            if avoid and avoid.strip():
                 unwanted = [self._similarity(part) for part in split_phrases(avoid)]
                 scores = scores - AVOID_WEIGHT * np.maximum(0, np.max(unwanted, axis=0) - 0.25)
             if len(self._found) > 256:
                 self._found.clear()
-            self._found[key] = scores + TYPICAL_WEIGHT * self._typical
+            self._found[key] = np.asarray(scores + TYPICAL_WEIGHT * self._typical, np.float32)
         return self._found[key]
 
     def usual_db(self, recording: Recording) -> float:

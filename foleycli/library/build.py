@@ -10,6 +10,7 @@ recordings whose neighbours, by ear (see ``typical.py``), are of other classes; 
 import argparse
 import csv
 import logging
+import re
 import shutil
 import zlib
 from collections import Counter, defaultdict
@@ -38,8 +39,8 @@ PACK_WORDS = frozenset(
 )
 # Words of recordings that are music, speech or synthetic: no picture shows them sounding so.
 UNWANTED_WORDS = frozenset(
-    "piano guitar vinyl drum drumming bamboo reso ufo laser plasma harmonica harp analog phone robot"
-    " alien ghost talking theremin melodic reverb portal gene acid vibra music beat perc static".split()
+    "piano guitar vinyl drum drumming bamboo reso ufo laser plasma harmonica harp analog phone"
+    " robot alien ghost talking melodic reverb portal gene acid vibra beat perc static".split()
 )
 # Synthetic game sounds: no film asks for them.
 PACKS_LEFT_OUT = ("digitalaudio", "arcade", "starter", "sonic pi", "dink dink")
@@ -57,12 +58,13 @@ FREEDOOM = {
     "dsmetal": "heavy metal foot step", "dspopain": "man pain grunt", "dsskeswg": "swing",
 }  # fmt: skip
 
-CLASS_SECONDS = {"hit": 80.0, "bed": 110.0}  # of one class at most
-LABEL_TAKES = {"hit": 12, "bed": 4}  # of one label at most
+FREESOUND_NAME = r"^assets \d+ \S+ "  # number and author, before the title
+CLASS_SECONDS = {"hit": 90.0, "bed": 130.0}  # of one class at most
+LABEL_TAKES = {"hit": 8, "bed": 3}  # of one label at most
 TAKES = {"hit": 4, "bed": 1}  # from one file at most
 MEGABYTES = 30
 CREDIT_COLUMNS = ("licence", "author", "url", "source")
-LEAST_RISE_DB, LEAST_ABOVE_FLOOR_DB = 14.0, 18.0  # a hit worth keeping
+LEAST_RISE_DB, LEAST_ABOVE_FLOOR_DB = 12.0, 16.0  # a hit worth keeping
 LEAST_TYPICAL = 0.05
 
 README = """# The shipped bank of recordings
@@ -133,14 +135,14 @@ def read_rows(sounds: Path) -> list[dict[str, str]]:
 def sound_label(label: str) -> str:
     """The words of a label that are about its sound; empty when none is."""
     label = FREEDOOM.get(label, "" if label.startswith("ds") and " " not in label else label)
-    words = label_words(label).split()
+    words = label_words(re.sub(FREESOUND_NAME, "", label)).split()
     if UNWANTED_WORDS.intersection(words):
         return ""
     return " ".join(word for word in words if word not in PACK_WORDS)
 
 
 def cut_recording(sounds: Path, row: Mapping[str, str]) -> list[Cut]:
-    """The clean hits and beds of one file, the best of each first; a warning if it is unreadable."""
+    """The clean hits and beds of one file; none, and a warning, of one that is unreadable."""
     label = sound_label(row["label"])
     if not label:
         return []
@@ -228,7 +230,8 @@ def save_embeddings(folder: Path, labels: Iterable[str]) -> None:
     """Embed the sorted labels, and each word of kinds.csv in its order, as float16."""
     words = [word for category in read_categories(folder / "kinds.csv") for word in category.words]
     vectors = {"labels": embed_text(sorted(set(labels))), "words": embed_text(words)}
-    save_file({k: v.astype(np.float16) for k, v in vectors.items()}, folder / "embeddings.safetensors")
+    small = {name: rows.astype(np.float16) for name, rows in vectors.items()}
+    save_file(small, folder / "embeddings.safetensors")
 
 
 def write_credits(folder: Path) -> None:
@@ -242,12 +245,13 @@ def write_credits(folder: Path) -> None:
     _write_table(folder / "CREDITS.csv", (*CREDIT_COLUMNS, "recordings"), table)
     licences = Counter(row["licence"] for row in rows)
     lines = [f"| {licence} | {count} |" for licence, count in licences.most_common()]
-    (folder / "README.md").write_text(README.format(
+    text = README.format(
         recordings=len(rows),
         labels=len({row["label"] for row in rows}),
         classes=len({row["class"] for row in rows}),
         licences="\n".join(lines),
-    ), encoding="utf-8")
+    )
+    (folder / "README.md").write_text(text, encoding="utf-8")
 
 
 def _hits(samples: Samples, row: Mapping[str, str], label: str) -> list[Cut]:
@@ -258,17 +262,20 @@ def _hits(samples: Samples, row: Mapping[str, str], label: str) -> list[Cut]:
     ]
     merit = {hit: min(hit.rise_db, 40) + min(hit.above_floor_db, 50) / 2 for hit in good}
     best = sorted(good, key=lambda hit: -merit[hit])[: TAKES["hit"]]
-    return [
-        Cut(row, label, "hit", h.start, h.onset - h.start, h.end, merit[h], hit_level_db(samples[h.start : h.end]))
-        for h in best
-    ]
+    cuts = []
+    for hit in best:
+        level = hit_level_db(samples[hit.start : hit.end])
+        span = (hit.start, hit.onset - hit.start, hit.end)
+        cuts.append(Cut(row, label, "hit", *span, merit[hit], level))
+    return cuts
 
 
 def _beds(samples: Samples, row: Mapping[str, str], label: str) -> list[Cut]:
-    return [
-        Cut(row, label, "bed", b.start, 0, b.end, -b.spread_db, bed_level_db(samples[b.start : b.end]))
-        for b in find_beds(samples, TAKES["bed"])
-    ]
+    cuts = []
+    for bed in find_beds(samples, TAKES["bed"]):
+        level = bed_level_db(samples[bed.start : bed.end])
+        cuts.append(Cut(row, label, "bed", bed.start, 0, bed.end, -bed.spread_db, level))
+    return cuts
 
 
 def _by_file(cuts: Iterable[Cut]) -> dict[str, list[Cut]]:
@@ -278,7 +285,7 @@ def _by_file(cuts: Iterable[Cut]) -> dict[str, list[Cut]]:
     return files
 
 
-def _write_cut(folder: Path, samples: Samples, cut: Cut, name: str) -> tuple[str | int | float, ...]:
+def _write_cut(folder: Path, samples: Samples, cut: Cut, name: str) -> tuple[object, ...]:
     """Encode one cut; returns its row."""
     piece = samples[cut.start : cut.end].copy()
     fade = min(len(piece) // 4, SAMPLE_RATE // 50)

@@ -61,7 +61,7 @@ def index_folder(folder: Path) -> Bank:
         kinds = " ".join(sorted(suffix[1:] for suffix in SUFFIXES))
         raise UsageError(f"{folder} holds no sound files.", f"It may hold any of: {kinds}.")
     heard = listen_to(folder, files)
-    recordings = [r for file in files if file in heard for r in _recordings(folder, file, heard[file])]
+    recordings = [r for file in files for r in _recordings(folder, file, heard[file])]
     if not recordings:
         raise UsageError(
             f"No sound in {folder} can be used: all are silent or unreadable.",
@@ -111,10 +111,10 @@ def listen(file: Path, folder: Path) -> Heard:
         for hit in find_hits(samples)
         if hit.rise_db >= LEAST_RISE_DB and hit.above_floor_db >= LEAST_ABOVE_FLOOR_DB
     ]
-    best = sorted(sorted(hits, key=lambda hit: -hit.above_floor_db)[:HITS], key=lambda hit: hit.start)
+    loudest = sorted(hits, key=lambda hit: -hit.above_floor_db)[:HITS]
     beds = find_beds(samples, BEDS)
     cuts: list[tuple[Kind, int, int, int, float]] = []
-    for hit in best:
+    for hit in sorted(loudest, key=lambda hit: hit.start):
         level = round(hit_level_db(samples[hit.start : hit.end]), 2)
         cuts.append(("hit", hit.start, hit.onset - hit.start, hit.end - hit.start, level))
     for bed in beds:
@@ -220,7 +220,8 @@ def _as_bank(folder: Path, recordings: list[Recording]) -> Bank:
     first = np.cumsum([0, *(len(category.words) for category in categories[:-1])])
     names = sorted({recording.label for recording in recordings})
     labels = _label_vectors(folder, names)
-    nearest = dict(zip(names, np.maximum.reduceat(labels @ words.T, first, axis=1).argmax(axis=1), strict=True))
+    likeness = np.maximum.reduceat(labels @ words.T, first, axis=1)
+    nearest = dict(zip(names, likeness.argmax(axis=1), strict=True))
     sorted_in = [replace(r, category=categories[nearest[r.label]].name) for r in recordings]
     return Bank(sorted_in, categories, labels, words)
 

@@ -24,7 +24,7 @@ def _k_weighting() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 def weight(samples: Samples) -> Samples:
     """K-weight (samples,) at 48 kHz: as the ear weighs it in loudness meters."""
     b, a = _k_weighting()
-    return lfilter(b, a, samples).astype(np.float32)
+    return np.asarray(lfilter(b, a, samples), np.float32)
 
 
 def windowed_db(samples: Samples, window: int, hop: int) -> NDArray[np.float32]:

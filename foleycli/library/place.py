@@ -67,7 +67,7 @@ def place_cues(
     seed: int = 0,
     cuts: Sequence[Fraction] = (),
     *,
-    avoid: str = "",
+    avoid: str | None = None,
     block: int = BLOCK,
 ) -> Iterator[Samples]:
     """Set a recording at every cue.
@@ -188,7 +188,7 @@ def _mix(playing: Sequence[_Voice], begin: int, end: int) -> Samples:
 class _Stage:
     """Turns sounds into samples; remembers what it took last, so as not to take it again."""
 
-    def __init__(self, bank: Bank, sample_rate: int, avoid: str) -> None:
+    def __init__(self, bank: Bank, sample_rate: int, avoid: str | None) -> None:
         self.bank, self.rate, self.avoid = bank, sample_rate, avoid
         self._pools: dict[tuple[str, Kind], list[Match]] = {}
         self._last: dict[tuple[str, Kind], Recording] = {}
@@ -349,7 +349,7 @@ def _dulled(sound: Samples, level_db: float, sample_rate: int) -> Samples:
         return sound
     cutoff = max(2000.0, 18_000 * 2 ** (level_db / 6))
     mix = 1 - np.exp(-2 * np.pi * cutoff / sample_rate)
-    return lfilter([mix], [1, mix - 1], sound).astype(np.float32)
+    return np.asarray(lfilter([mix], [1, mix - 1], sound), np.float32)
 
 
 def _level_curve(sound: Sound, start: int, stop: int, sample_rate: int) -> NDArray[np.float64]:

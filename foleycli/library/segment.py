@@ -13,7 +13,8 @@ MAIN_DB = 20.0  # quieter than the loudest onset by this much: part of another h
 MERGE = 0.15  # seconds: onsets closer than this belong to one event (a rattle, a crumple)
 PREROLL = SAMPLE_RATE // 50  # samples kept before an onset
 LONGEST_HIT = 4.0  # seconds
-BED_LENGTHS = (10.0, 8.0, 6.0, 5.0, 4.0, 3.0, 2.0)  # seconds, the longest that is steady wins
+SHORT = 1.5  # seconds: a recording shorter than this is one event
+BED_LENGTHS = (6.0, 5.0, 4.0, 3.0, 2.0)  # seconds, the longest that is steady wins
 BED_SPREAD_DB = 4.0  # a steady stretch: standard deviation of its 250 ms levels
 PHRASE_SPREAD_DB = 12.0  # a stretch of repeated events: barks, ticks, sobs
 
@@ -45,9 +46,11 @@ def find_hits(samples: Samples) -> list[Hit]:
     for 4 s.
     """
     levels = windowed_db(samples, 2 * HOP, HOP)
-    floor = max(float(np.percentile(levels, 10)), -80.0)
+    floor = _background(levels)
     rise, after = _rises(levels)
     onsets = _event_onsets(rise, after, floor)
+    if onsets and onsets[0] < 8 and not _stands_out(levels, onsets[0]):
+        onsets = onsets[1:]  # a recording that was cut out of something begins abruptly
     hits = []
     for index, frame in enumerate(onsets):
         following = onsets[index + 1] if index + 1 < len(onsets) else len(levels)
@@ -78,6 +81,22 @@ def find_beds(samples: Samples, most: int = 1) -> list[Bed]:
         if found:
             break
     return sorted(found, key=lambda bed: bed.start)
+
+
+def _background(levels: NDArray[np.float32]) -> float:
+    """Level of what goes on behind the events; nothing does in a recording as short as one."""
+    if len(levels) * HOP < SHORT * SAMPLE_RATE:
+        return -80.0
+    return max(float(np.percentile(levels, 10)), -80.0)
+
+
+def _stands_out(levels: NDArray[np.float32], frame: int) -> bool:
+    """Whether a beginning is louder than what follows it, or all there is."""
+    half_second = SAMPLE_RATE // 2 // HOP
+    following = levels[frame + 40 : frame + 40 + half_second]
+    if len(levels) * HOP < SHORT * SAMPLE_RATE or not len(following):
+        return True
+    return float(levels[frame : frame + 16].max()) > float(np.median(following)) + 6
 
 
 def _rises(levels: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -124,9 +143,9 @@ def _died_away(levels: NDArray[np.float32], frame: int, limit: int, floor: float
 
 
 def _steadiest(levels: NDArray[np.float32], limit_db: float, taken: list[Bed]) -> Bed | None:
-    """The longest stretch whose level spreads less than `limit_db`, the steadiest of that length."""
+    """The longest stretch whose level spreads less than `limit_db`; of these the steadiest."""
     hop = SAMPLE_RATE // 4
-    for seconds in (*BED_LENGTHS,):
+    for seconds in BED_LENGTHS:
         count = int(seconds * 4)
         if count > len(levels):
             continue

@@ -5,8 +5,9 @@ of `aisfx` (Gonzalez et al., ISMIR 2022; MIT; weights in the package, ``pip inst
 aisfx``) vote on each recording's class. YAMNet, which judges the results elsewhere, has no say.
 """
 
-from pathlib import Path
+import itertools
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import soxr
@@ -22,7 +23,7 @@ LOG_MAX = 9.457798957824707  # largest log-mel value of the embedding's training
 NEIGHBOURS = 12
 # The published file counts its classes in numpy integers, named as numpy 1 named them.
 _NUMPY_SCALARS = [
-    (np._core.multiarray.scalar, "numpy.core.multiarray.scalar"),
+    (np.int64(0).__reduce__()[0], "numpy.core.multiarray.scalar"),
     np.dtype,
     np.dtypes.Int64DType,
 ]
@@ -102,7 +103,7 @@ def _network() -> nn.Sequential:
     """Four blocks of two 3x3 convolutions; names match the published weights."""
     blocks = nn.Sequential()
     sizes = (1, 64, 128, 256, 512)
-    for index, (before, after) in enumerate(zip(sizes[:-1], sizes[1:], strict=True), start=1):
+    for index, (before, after) in enumerate(itertools.pairwise(sizes), start=1):
         block = nn.Sequential()
         block.add_module("conv1", nn.Conv2d(before, after, 3, padding=1, bias=False))
         block.add_module("bn1", nn.BatchNorm2d(after))

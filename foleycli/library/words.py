@@ -24,13 +24,14 @@ UCS_CATEGORIES: dict[str, str] = {
     "LEVR": "lever", "LIQD": "liquid mud", "MACH": "machine", "MAGC": "magic", "MECH": "mechanical",
     "METL": "metal", "MOTR": "motor", "MOVE": "movement", "MUSC": "musical", "NATR": "natural",
     "OBJ": "object", "PAPR": "paper", "PLAS": "plastic", "RAIN": "rain", "ROBT": "robot",
-    "ROCK": "rock stone", "ROPE": "rope", "RUBR": "rubber", "SCI": "science fiction", "SNOW": "snow",
+    "ROCK": "rock stone", "ROPE": "rope", "RUBR": "rubber", "SCI": "science", "SNOW": "snow",
     "SPRT": "sport", "SWSH": "swoosh whoosh", "TOOL": "tool", "TOON": "cartoon", "TOY": "toy",
     "TRN": "train", "TRAIN": "train", "UI": "click", "VEG": "leaves", "VEGE": "vegetation leaves",
     "VEH": "vehicle", "VOX": "voice", "WATR": "water", "WEAP": "weapon", "WHIS": "whistle",
     "WIND": "wind", "WINGS": "wings", "WNDW": "window", "WOOD": "wood", "WTHR": "weather storm",
 }  # fmt: skip
 _UCS_NAME = re.compile(r"^([A-Z]{2,5})([A-Z][a-zA-Z]{1,7})?(?:-[^_]*)?_([^_]+)(?:_|$)")
+SHORT_RANK = 13_000  # parts of three letters must be among the commonest words
 _NOISE = frozenset(
     "wav aif flac mp3 ogg stereo mono take tk var vol mix final edit raw rec st khz bit hz db sfx"
     " fx sound sounds sample samples recording audio untitled the a an of and with in on".split()
@@ -63,18 +64,32 @@ def label_words(label: str) -> str:
 def split_compound(word: str) -> list[str]:
     """Split a lower-case word that is none into commonest ones that are: "liddrop" -> lid, drop."""
     ranks = word_ranks()
-    if word in ranks or word + "s" in ranks or len(word) < 5:
+    if len(word) < 5 or is_word(word):
         return [word]
     best: list[tuple[float, list[str]]] = [(0.0, [])]
     for end in range(1, len(word) + 1):
         options = [
             (cost + math.log(ranks[word[start:end]] + 10) + 2.0, [*parts, word[start:end]])
             for start, (cost, parts) in enumerate(best)
-            if end - start >= 3 and word[start:end] in ranks
+            if end - start >= (3 if ranks.get(word[start:end], SHORT_RANK) < SHORT_RANK else 4)
+            and word[start:end] in ranks
         ]
         best.append(min(options, default=(math.inf, [word])))
     cost, parts = best[-1]
     return parts if math.isfinite(cost) and len(parts) <= 3 else [word]
+
+
+def is_word(word: str) -> bool:
+    """Whether a lower-case word, or the one it is a form of, is known: "chopping" is "chop"."""
+    ranks = word_ranks()
+    forms = [word, word + "s"]
+    for ending in ("ing", "ed", "er", "ers", "ling"):
+        root = word.removesuffix(ending)
+        if root != word and len(root) >= 3:
+            forms += [root, root + "e"]
+            if root[-1] == root[-2]:
+                forms.append(root[:-1])
+    return any(form in ranks for form in forms)
 
 
 @lru_cache(maxsize=1)
