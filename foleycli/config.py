@@ -57,7 +57,7 @@ class MelConfig:
     """
 
     sample_rate: int = 32_000  # Hz
-    n_fft: int = 2048  # samples in an analysis window
+    n_fft: int = 1024  # samples in an analysis window
     hop_length: int = 500  # samples from one mel frame to the next
     n_mels: int = 128
     f_min: float = 30.0  # Hz
