@@ -1,5 +1,6 @@
 """How much signal and how much noise a latent holds at each time of the diffusion."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -26,6 +27,16 @@ class NoiseSchedule:
         betas = torch.linspace(beta_start**0.5, beta_end**0.5, timesteps, dtype=torch.float64) ** 2
         alphas_cumprod = torch.cumprod(1 - betas, dim=0).float().double()
         return cls(0.5 * alphas_cumprod.log())
+
+    @classmethod
+    def cosine(cls, timesteps: int = 1000, last_alpha: float = 0.005) -> "NoiseSchedule":
+        """alpha(t) = cos(c t), hardly any signal left at t = 1 (Nichol and Dhariwal, 2102.09672).
+
+        Args:
+            last_alpha: the signal's share at t = 1; not 0, so that log alpha is finite.
+        """
+        times = torch.arange(1, timesteps + 1, dtype=torch.float64) / timesteps
+        return cls((times * math.acos(last_alpha)).cos().log())
 
     @property
     def timesteps(self) -> int:
