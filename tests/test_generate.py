@@ -1,0 +1,135 @@
+"""The whole way, as a user goes it: a film in, the same picture with sound out."""
+
+import json
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+import soundfile
+from tests.films import still, strikes, write_film
+
+import foleycli
+from foleycli.config import GenerateConfig
+from foleycli.errors import MediaError, OutputExistsError, UsageError
+from foleycli.features.cues import Cue, read_cues, write_cues
+from foleycli.models.sources import open_source
+from foleycli.recipe import read_recipe
+
+RATE = 48_000
+
+
+@pytest.fixture(scope="module")
+def library():
+    return open_source(GenerateConfig(model="library"))
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    return write_film(tmp_path_factory.mktemp("film") / "strikes.mp4", strikes([0.75, 1.75], 2.5))
+
+
+def packets(path):
+    with av.open(str(path)) as container:
+        return [bytes(packet) for packet in container.demux(video=0) if packet.size]
+
+
+def test_the_picture_is_untouched_and_the_sound_has_its_length(film, library, tmp_path):
+    result = foleycli.generate(film, tmp_path / "out.mov", source=library, wav=True)
+    out, wav = result.takes[0].out, result.takes[0].wav
+    assert packets(out) == packets(film)
+    info = soundfile.info(wav)
+    assert (info.frames, info.samplerate, info.subtype) == (2.5 * RATE, RATE, "PCM_24")
+    with av.open(str(out)) as container:
+        assert [stream.type for stream in container.streams] == ["video", "audio"]
+
+
+def test_the_same_seed_gives_the_same_sound_and_another_seed_another(film, library, tmp_path):
+    hashes = [
+        foleycli.generate(film, tmp_path / f"{i}.mp4", source=library, seed=seed, prompt="wood hit")
+        .takes[0]
+        .waveform_hash
+        for i, seed in enumerate((3, 3, 4))
+    ]
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
+def test_takes_are_the_following_seeds(film, library, tmp_path):
+    takes = foleycli.generate(
+        film, tmp_path / "a.mp4", source=library, seed=3, takes=2, prompt="wood hit"
+    ).takes
+    alone = foleycli.generate(film, tmp_path / "b.mp4", source=library, seed=4, prompt="wood hit")
+    assert [take.out.name for take in takes] == ["a.mp4", "a_take2.mp4"]
+    assert takes[1].waveform_hash == alone.takes[0].waveform_hash
+
+
+def test_a_recipe_makes_the_sound_again(film, library, tmp_path):
+    take = foleycli.generate(film, tmp_path / "a.mp4", source=library, prompt="metal hit").takes[0]
+    again, same = foleycli.redo(take.recipe, tmp_path / "again.mp4")
+    assert same and again.waveform_hash == take.waveform_hash
+    assert read_recipe(take.recipe).config.prompt == "metal hit"
+
+
+def test_a_recipe_refuses_another_clip(film, library, tmp_path):
+    moved = tmp_path / "film.mp4"
+    moved.write_bytes(film.read_bytes())
+    take = foleycli.generate(moved, tmp_path / "a.mp4", source=library).takes[0]
+    moved.write_bytes(film.read_bytes() + b"more")
+    with pytest.raises(MediaError, match="not the file"):
+        foleycli.redo(take.recipe, tmp_path / "b.mp4")
+
+
+def test_an_edited_sheet_is_followed(film, library, tmp_path):
+    sheet = tmp_path / "cues.csv"
+    write_cues(sheet, [Cue(start=Fraction(1), duration=Fraction(1), kind="hit", what="gunshot")])
+    wav = (
+        foleycli.generate(film, tmp_path / "a.mp4", source=library, wav=True, cues=read_cues(sheet))
+        .takes[0]
+        .wav
+    )
+    sound, _ = soundfile.read(wav)
+    assert not sound[: int(0.97 * RATE)].any()
+    assert np.abs(sound[RATE : int(1.1 * RATE)]).max() > 0.05
+
+
+def test_nothing_sounds_where_nothing_is_seen(library, tmp_path):
+    film = write_film(tmp_path / "black.mp4", still(2))
+    result = foleycli.generate(film, tmp_path / "a.mp4", source=library, wav=True)
+    assert result.cues == ()
+    assert not soundfile.read(result.takes[0].wav)[0].any()
+
+
+def test_a_span_sounds_within_it_only(film, library, tmp_path):
+    take = foleycli.generate(
+        film, tmp_path / "a.mov", source=library, start="12f", end="1.5", prompt="wood hit"
+    ).takes[0]
+    assert packets(take.out) == packets(film)
+    sound, _ = soundfile.read(_sound_of(take.out, tmp_path))
+    assert not sound[: RATE // 2].any()
+    assert np.abs(sound[RATE // 2 : RATE * 3 // 2]).max() > 0.01
+    assert not sound[RATE * 3 // 2 :].any()
+
+
+def test_existing_outputs_and_inputs_are_kept(film, library, tmp_path):
+    out = tmp_path / "a.mp4"
+    out.write_text("mine")
+    with pytest.raises(OutputExistsError):
+        foleycli.generate(film, out, source=library)
+    with pytest.raises(UsageError):
+        foleycli.generate(film, film, source=library, overwrite=True)
+    assert out.read_text() == "mine"
+
+
+def test_a_recipe_is_json_a_person_can_read(film, library, tmp_path):
+    take = foleycli.generate(film, tmp_path / "a.mp4", source=library).takes[0]
+    fields = json.loads(take.recipe.read_text())
+    assert {"clip", "clip_hash", "config", "cues", "source", "waveform_hash"} <= fields.keys()
+
+
+def _sound_of(video, folder):
+    with av.open(str(video)) as container:
+        frames = [frame.to_ndarray() for frame in container.decode(audio=0)]
+    scale = np.iinfo(frames[0].dtype).max if frames[0].dtype.kind == "i" else 1
+    path = folder / "sound.wav"
+    soundfile.write(path, np.concatenate(frames, axis=1)[0] / scale, RATE, subtype="PCM_24")
+    return path
