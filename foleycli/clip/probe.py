@@ -3,19 +3,25 @@
 import hashlib
 import logging
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any, cast
 
 import av
+from av import AudioStream as AvAudioStream
+from av import VideoFrame
 from av.container import InputContainer
+from av.error import EOFError as AvEOFError
+from av.error import FFmpegError, InvalidDataError
 from av.sidedata.sidedata import Type as SideDataType
-from av.stream import Disposition
+from av.stream import Disposition, Stream
 from av.video.reformatter import ColorTrc
 from av.video.stream import VideoStream
 
 from foleycli.clip.timecode import Timecode
-from foleycli.errors import MediaError
+from foleycli.errors import MediaError, UsageError
 
 LOG = logging.getLogger("foleycli")
 # one local file and nothing it points to: a playlist cannot reach the network or other files
@@ -134,7 +140,7 @@ def open_media(path: Path) -> InputContainer:
     try:
         # "file:" so that a name with a colon is not taken for a protocol
         return av.open(f"file:{path}", metadata_errors="replace", options=OPEN_OPTIONS)
-    except (av.FFmpegError, OSError, ValueError) as error:
+    except (FFmpegError, OSError, ValueError) as error:
         raise _not_readable(path, error) from error
 
 
@@ -182,7 +188,7 @@ def _not_readable(path: Path, error: Exception) -> MediaError:
             f"{path.name} is cut off or damaged: its index (moov) is missing or unreadable.",
             "Copy it from the source again, or export it again.",
         )
-    if isinstance(error, av.InvalidDataError):
+    if isinstance(error, InvalidDataError):
         return MediaError(
             f"{path.name} is not a film in any format that FFmpeg knows, or it is damaged.",
             "Export it as H.264 .mp4 or ProRes .mov.",
@@ -236,7 +242,7 @@ def _no_film(container: InputContainer, path: Path) -> MediaError:
     return MediaError(f"{path.name} holds no picture.", "Give a film.")
 
 
-def _first_picture(container: InputContainer, stream: VideoStream, path: Path) -> av.VideoFrame:
+def _first_picture(container: InputContainer, stream: VideoStream, path: Path) -> VideoFrame:
     if stream.codec_context is None:
         raise MediaError(
             f"{path.name} is coded in a way that FFmpeg cannot decode.",
@@ -254,35 +260,34 @@ class Damage:
     """What went wrong while decoding, counted, so that it is said once and not per packet."""
 
     def __init__(self) -> None:
-        self.packets = 0
+        self.packets = 0  # did not decode
+        self.pictures = 0  # decoded, but the decoder had to invent parts
 
 
-def decoded(container: InputContainer, stream: VideoStream, damage: Damage | None = None):
-    """Every picture that decodes, in the order of showing; what does not is counted in ``damage``.
-
-    Yields:
-        ``av.VideoFrame``
-    """
+def decoded(
+    container: InputContainer, stream: VideoStream, damage: Damage | None = None
+) -> Iterator[VideoFrame]:
+    """Pictures that decode, in the order of showing; packets that do not go into ``damage``."""
     damage = damage or Damage()
     packets = container.demux(stream)
     while True:
         try:
             packet = next(packets, None)
-        except (av.FFmpegError, OSError):  # the file ends in the middle of something
+        except (FFmpegError, OSError):  # the file ends in the middle of something
             damage.packets += 1
             packet = None
         try:
             # None drains the pictures the decoder still holds
             yield from stream.decode(packet)
-        except (av.FFmpegError, ValueError) as error:
-            if not isinstance(error, av.EOFError):
+        except (FFmpegError, ValueError) as error:
+            if not isinstance(error, AvEOFError):
                 damage.packets += 1
         if packet is None:
             return
 
 
 def _describe(
-    path: Path, container: InputContainer, stream: VideoStream, first: av.VideoFrame
+    path: Path, container: InputContainer, stream: VideoStream, first: VideoFrame
 ) -> Clip:
     rate = stream.guessed_rate or stream.average_rate or stream.base_rate
     time_base = stream.time_base or Fraction(1, 1000)
@@ -357,7 +362,7 @@ def _transfer_name(number: int) -> str:
     return "" if transfer is ColorTrc.UNSPECIFIED else transfer.name.lower()
 
 
-def _audio(stream: av.AudioStream) -> AudioStream:
+def _audio(stream: AvAudioStream) -> AudioStream:
     context, tick = stream.codec_context, stream.time_base
     known = context is not None
     return AudioStream(
@@ -374,7 +379,7 @@ def _audio(stream: av.AudioStream) -> AudioStream:
     )
 
 
-def _other(stream: av.stream.Stream) -> OtherStream:
+def _other(stream: Stream) -> OtherStream:
     context = stream.codec_context
     return OtherStream(
         index=stream.index,
@@ -384,7 +389,7 @@ def _other(stream: av.stream.Stream) -> OtherStream:
     )
 
 
-def _title(stream: av.stream.Stream) -> str:
+def _title(stream: Stream) -> str:
     """A track's name: ``title`` in Matroska, ``handler_name`` in MOV and MP4."""
     metadata = stream.metadata
     handler = metadata.get("handler_name", "")
@@ -394,7 +399,7 @@ def _title(stream: av.stream.Stream) -> str:
 def _find_timecode(
     container: InputContainer,
     stream: VideoStream,
-    first: av.VideoFrame,
+    first: VideoFrame,
     rate: Fraction | None,
     path: Path,
 ) -> Timecode | None:
@@ -408,21 +413,20 @@ def _find_timecode(
         return None
     try:
         return Timecode.parse(label, Fraction(rate))
-    except MediaError:
-        raise
-    except Exception as error:
-        LOG.warning("%s: its timecode %s is ignored: %s", path.name, label, error)
+    except UsageError as error:
+        LOG.warning("%s: its timecode is ignored. %s", path.name, error.problem)
         return None
 
 
-def _gop_timecode(frame: av.VideoFrame) -> str:
+def _gop_timecode(frame: VideoFrame) -> str:
     """MPEG-2's 25 bits (ISO 13818-2, 6.3.8); all zero is what encoders write that have none."""
-    for data in frame.side_data:
-        if data.type == SideDataType.GOP_TIMECODE:
-            bits = int.from_bytes(bytes(data)[:4], "little")
-            hours, minutes = bits >> 19 & 31, bits >> 13 & 63
-            seconds, frames = bits >> 6 & 63, bits & 63
-            if hours or minutes or seconds or frames:
-                separator = ";" if bits >> 24 & 1 else ":"
-                return f"{hours:02}:{minutes:02}:{seconds:02}{separator}{frames:02}"
-    return ""
+    data = frame.side_data.get(SideDataType.GOP_TIMECODE)
+    if data is None:
+        return ""
+    bits = int.from_bytes(bytes(cast(Any, data))[:4], "little")
+    hours, minutes = bits >> 19 & 31, bits >> 13 & 63
+    seconds, frames = bits >> 6 & 63, bits & 63
+    if not (hours or minutes or seconds or frames):
+        return ""
+    separator = ";" if bits >> 24 & 1 else ":"
+    return f"{hours:02}:{minutes:02}:{seconds:02}{separator}{frames:02}"

@@ -1,4 +1,4 @@
-"""Exact time: SMPTE 12M timecode, seconds as Fraction, and samples, without a rounding in between."""
+"""Exact time: SMPTE 12M timecode, seconds as Fraction, and samples, rounded once at most."""
 
 from __future__ import annotations
 

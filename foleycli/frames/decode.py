@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-import av
 import numpy as np
+from av import VideoFrame
+from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from foleycli.clip.probe import Clip, Damage, decoded, open_media
-from foleycli.clip.timecode import rate_name
 from foleycli.config import FRAMES
 from foleycli.errors import MediaError, UsageError
 from foleycli.frames.resize import Shrinker
@@ -21,7 +21,7 @@ LOG = logging.getLogger("foleycli")
 SLIVER = Fraction(1, 1000)  # seconds
 GAP = 10  # seconds; a longer jump in a transport stream is a new clock, not a held picture
 BACKWARD = 1  # seconds; a smaller step back is one bad stamp, a larger one a new clock
-SEEK_MARGINS = (Fraction(1), Fraction(15))  # seconds before the span: tried first, then second
+SEEK_MARGINS = (3, 15)  # seconds before the span: where to seek first, and then
 JUMPING_FORMATS = ("mpegts", "mpeg")
 
 
@@ -55,7 +55,7 @@ class _Shown:
 
     time: Fraction
     end: Fraction
-    frame: av.VideoFrame
+    frame: VideoFrame
 
 
 def decode_pictures(
@@ -77,20 +77,29 @@ def decode_pictures(
     """
     if start < 0 or (end is not None and end <= start):
         raise UsageError("The span is empty.", "Let --out come after --in.")
-    shrinker, rows, time = Shrinker(clip.rotation), 0, Fraction(0)
-    for shown, stop, last in _span(clip, start, end):
+    shrinker, damage, rows, time = Shrinker(clip.rotation), Damage(), 0, Fraction(0)
+    for shown, stop, last in _span(clip, start, end, damage):
         filled = max(count_rows(stop), 1) if last else count_rows(stop)
         repeats, rows = filled - rows, filled
         try:
             luma = shrinker.luma(shown.frame)
             rgb = shrinker.rgb(shown.frame) if repeats else None
-        except (av.FFmpegError, ValueError) as error:
+        except (FFmpegError, ValueError) as error:
             raise MediaError(
                 f"{clip.path.name} has pictures ({clip.pixel_format}) that cannot be converted.",
                 "Export it as H.264 .mp4 or ProRes .mov.",
             ) from error
         yield Picture(time, stop - time, luma, rgb, repeats)
+        damage.pictures += shown.frame.is_corrupt
         time = stop
+    if damage.packets or damage.pictures:
+        LOG.warning(
+            "%s is damaged: %d packets do not decode, %d pictures are broken; "
+            "the sound follows what can be seen.",
+            clip.path.name,
+            damage.packets,
+            damage.pictures,
+        )
 
 
 def count_rows(duration: Fraction) -> int:
@@ -103,11 +112,11 @@ def count_rows(duration: Fraction) -> int:
 
 
 def _span(
-    clip: Clip, start: Fraction, end: Fraction | None
+    clip: Clip, start: Fraction, end: Fraction | None, damage: Damage
 ) -> Iterator[tuple[_Shown, Fraction, bool]]:
     """Frames on screen in the span, when each ends in span time, and whether it is the last."""
     held: _Shown | None = None
-    for shown in _from(clip, start):
+    for shown in _from(clip, start, damage):
         if shown.end - start <= SLIVER:
             continue
         if held is not None:
@@ -120,46 +129,41 @@ def _span(
         raise UsageError(
             f"{clip.path.name} ends before {float(start):g} s.", "Give an earlier --in."
         )
+    _compare_with_header(clip, held.end)
     yield held, held.end - start, True
 
 
-def _from(clip: Clip, start: Fraction) -> Iterator[_Shown]:
+def _from(clip: Clip, start: Fraction, damage: Damage) -> Iterator[_Shown]:
     """Frames from one that is on screen at ``start``, or earlier: seek, and check where it led."""
     for margin in SEEK_MARGINS if clip.timed else ():
         if start > 2 * margin:
-            frames = _shown(clip, start - margin)
+            frames = _shown(clip, start - margin, damage)
             first = next(frames, None)
             if first is not None and first.time <= start:
                 yield first
                 yield from frames
                 return
-            frames.close()
-    yield from _shown(clip, None)
+    damage.packets = 0
+    yield from _shown(clip, None, damage)
 
 
-def _shown(clip: Clip, seek: Fraction | None) -> Iterator[_Shown]:
+def _shown(clip: Clip, seek: Fraction | None, damage: Damage) -> Iterator[_Shown]:
     """Decode from a keyframe at or before ``seek``, or from the beginning."""
-    damage, corrupt, shown = Damage(), 0, None
     with open_media(clip.path) as container:
-        stream = container.streams[clip.picture_index]
-        assert isinstance(stream, av.VideoStream)
+        stream = container.streams.video[clip.picture_number]
         stream.thread_type = "AUTO"
         if seek is not None:
             try:
                 container.seek(int((clip.start + seek) / clip.time_base), stream=stream)
-            except av.FFmpegError:
+            except FFmpegError:
                 return
-        for shown in _timed(clip, decoded(container, stream, damage)):
-            corrupt += shown.frame.is_corrupt
-            yield shown
-    if seek is None or shown is not None:
-        _warn(clip, damage.packets, corrupt, shown)
+        yield from _timed(clip, decoded(container, stream, damage))
 
 
-def _timed(clip: Clip, frames: Iterator[av.VideoFrame]) -> Iterator[_Shown]:
+def _timed(clip: Clip, frames: Iterator[VideoFrame]) -> Iterator[_Shown]:
     """Give every frame its time: stamps on the clip's frame grid, mended where they jump."""
     clock = _Clock(clip)
-    held: tuple[Fraction, av.VideoFrame] | None = None
+    held: tuple[Fraction, VideoFrame] | None = None
     for frame in frames:
         time = clock.read(frame)
         if time is None:
@@ -181,7 +185,7 @@ class _Clock:
         self._due: Fraction = Fraction(0)  # when the frame after the last one is expected
         self._jumps = any(clip.container.startswith(name) for name in JUMPING_FORMATS)
 
-    def read(self, frame: av.VideoFrame) -> Fraction | None:
+    def read(self, frame: VideoFrame) -> Fraction | None:
         """When the frame is shown, or None for one whose stamp repeats an earlier one."""
         if frame.pts is None:
             time = self._due
@@ -202,7 +206,7 @@ class _Clock:
         self._last, self._due = time, time + self.length(frame)
         return time
 
-    def length(self, frame: av.VideoFrame) -> Fraction:
+    def length(self, frame: VideoFrame) -> Fraction:
         """How long a frame is shown by its own account; the nominal time if that is close."""
         nominal = 1 / self._clip.frame_rate if self._clip.frame_rate else Fraction(1, 25)
         stated = (frame.duration or 0) * self._clip.time_base
@@ -217,17 +221,7 @@ class _Clock:
         return exact if abs(exact - time) <= tick else time
 
 
-def _warn(clip: Clip, packets: int, corrupt: int, last: _Shown | None) -> None:
-    """Say once, at the end of the file, what was only partly usable."""
-    if packets or corrupt:
-        LOG.warning(
-            "%s is damaged: %d packets did not decode, %d pictures are broken; "
-            "the sound follows those that can be seen.",
-            clip.path.name,
-            packets,
-            corrupt,
-        )
-    length = last.end if last else Fraction(0)
+def _compare_with_header(clip: Clip, length: Fraction) -> None:
     frame = 1 / clip.frame_rate if clip.frame_rate else Fraction(1, 10)
     if clip.duration is not None and clip.duration - length > 2 * frame:
         LOG.warning(
