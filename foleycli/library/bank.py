@@ -36,7 +36,7 @@ Kind = Literal["hit", "bed"]
 SHIPPED = Path(__file__).parent / "bank"
 COLUMNS = (
     *("id", "file", "kind", "class", "label", "start", "onset", "samples", "level_db"),
-    *("typical", "licence", "author", "url", "source"),
+    *("typical", "licence", "author", "url", "source", "cut_from"),
 )
 LABEL_WEIGHT, CLASS_WEIGHT, WORD_WEIGHT, TYPICAL_WEIGHT = 0.6, 0.4, 0.25, 0.1
 UNKNOWN_WEIGHT = 0.5  # of a word that no label has, against the rarest that one has

@@ -298,7 +298,16 @@ def _write_cut(folder: Path, samples: Samples, cut: Cut, name: str) -> tuple[obj
     level = cut.level_db + 20 * float(np.log10(gain))
     credit = tuple(cut.row[column] for column in CREDIT_COLUMNS)
     where = (0, cut.onset, len(piece), round(level, 2), cut.typical)
-    return (name, file.as_posix(), cut.kind, cut.row["class"], cut.label, *where, *credit)
+    return (
+        name,
+        file.as_posix(),
+        cut.kind,
+        cut.row["class"],
+        cut.label,
+        *where,
+        *credit,
+        cut.row["file"],
+    )
 
 
 def _write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -1,0 +1,102 @@
+"""An editor's own folder of sounds."""
+
+import json
+
+import numpy as np
+import pytest
+import soundfile
+
+from foleycli.errors import UsageError
+from foleycli.library import index
+from foleycli.library.bank import Bank
+from foleycli.library.level import SAMPLE_RATE
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("FOLEY_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two slams in a UCS-named 44.1 kHz stereo file, a wind, a broken file, a text."""
+    root = tmp_path / "My Sounds"
+    (root / "Weather").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    slams = 1e-4 * rng.standard_normal((2 * 44_100, 2))
+    for at in (0.5, 1.2):
+        first = round(at * 44_100)
+        slams[first : first + 8000] += np.exp(-np.arange(8000) / 800)[:, None] * 0.3
+    soundfile.write(root / "DOORWood_Heavy Slam_AB_XYZ.wav", slams, 44_100)
+    soundfile.write(
+        root / "Weather" / "strong wind.flac", 0.1 * rng.standard_normal(4 * 48_000), 48_000
+    )
+    (root / "broken.wav").write_bytes(b"RIFF0000WAVEnothing")
+    (root / "notes.txt").write_text("no sound")
+    return root
+
+
+def test_hits_and_beds_are_found_with_their_words(folder):
+    bank = Bank.open(folder)
+    hits = [r for r in bank.recordings if r.kind == "hit"]
+    assert [r.label for r in hits] == ["heavy slam door wood"] * 2
+    attacks = [(r.start + r.onset) / SAMPLE_RATE for r in hits]
+    assert np.allclose(attacks, [0.5, 1.2], atol=0.002)
+    assert bank.find("wind blowing", "bed", 1)[0].recording.label == "strong wind weather"
+    assert bank.recordings[0].category in {"door", "wood"}
+
+
+def test_a_recording_inside_a_file_of_another_rate_is_cut_exactly(folder):
+    recording = next(r for r in Bank.open(folder).recordings if r.kind == "hit")
+    samples = recording.read()
+    assert len(samples) == recording.samples
+    assert abs(int(np.argmax(np.abs(samples) > 0.1)) - recording.onset) < 48
+
+
+def test_files_are_heard_once(folder, monkeypatch):
+    Bank.open(folder)
+    monkeypatch.setattr(index, "listen", lambda *_: pytest.fail("heard again"))
+    assert len(Bank.open(folder).recordings) == 3
+
+
+def test_an_interrupted_index_goes_on(folder, monkeypatch):
+    Bank.open(folder)
+    (memory,) = index.cache_folder().glob("*.jsonl")
+    lines = memory.read_text().splitlines()
+    kept = [line for line in lines if "Slam" in json.loads(line)[1]]
+    memory.write_text(kept[0] + "\n" + lines[-1][:10])
+    heard = []
+    listen = index.listen
+    monkeypatch.setattr(
+        index, "listen", lambda file, root: heard.append(file.name) or listen(file, root)
+    )
+    assert len(Bank.open(folder).recordings) == 3
+    assert sorted(heard) == ["broken.wav", "strong wind.flac"]
+
+
+def test_unusable_files_are_named(folder, caplog):
+    Bank.open(folder)
+    assert "broken.wav" in caplog.text
+
+
+def test_description_inside_a_file(folder):
+    path = folder / "0001.wav"
+    soundfile.write(path, np.zeros(4800), 48_000)
+    bext = b"bext" + (602).to_bytes(4, "little") + b"Crow calls twice".ljust(602, b"\0")
+    path.write_bytes(path.read_bytes() + bext)
+    assert index.listen(path, folder).words == "crow calls twice"
+
+
+@pytest.mark.parametrize("content", [{}, {"a.txt": b"x"}])
+def test_empty_folder(tmp_path, content):
+    (tmp_path / "sounds").mkdir()
+    for name, text in content.items():
+        (tmp_path / "sounds" / name).write_bytes(text)
+    with pytest.raises(UsageError, match="no sound files"):
+        Bank.open(tmp_path / "sounds")
+
+
+def test_only_silence(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.zeros(48_000), 48_000)
+    with pytest.raises(UsageError, match="silent"):
+        Bank.open(tmp_path)
