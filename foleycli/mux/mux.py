@@ -109,6 +109,8 @@ class _Plan:
                 yield f"{muxer} files take no {subtitle.codec} subtitles; they are left out"
         if self.clip.attachments and not self.container.attachments:
             yield f"{muxer} files take no attachments; they are left out"
+        if self.clip.alpha and self.clip.codec in ("vp8", "vp9") and muxer in ("mov", "mp4"):
+            yield f"{muxer} files take no transparency of {self.clip.codec}; it is left out"
         if self.clip.cover_art and not self.container.cover_art:
             yield f"{muxer} files take no cover art; it is left out"
         rebuilt = (self.clip.timecode is not None) + bool(self.clip.chapters)
@@ -220,7 +222,7 @@ def _mux_spec(plan: _Plan, sound: Path, lead: Fraction, hidden: Path, **extra: A
         "max_muxing_queue_size": 9999,
         **_container_options(plan),
         **_sound_options(plan, sound, pictures=len(pictures)),
-        **_own_options(plan),
+        **_own_options(plan, pictures=len(pictures)),
         **{f"c:s:{number}": codec for number, (_, codec) in enumerate(plan.subtitles)},
     }
     return ffmpeg.output(*streams, input_path(hidden), **options, **extra)
@@ -270,7 +272,7 @@ def _sound_options(plan: _Plan, sound: Path, pictures: int) -> dict[str, Any]:
     return options
 
 
-def _own_options(plan: _Plan) -> dict[str, Any]:
+def _own_options(plan: _Plan, pictures: int) -> dict[str, Any]:
     options: dict[str, Any] = {}
     for number, track in enumerate(plan.own, start=1 if plan.first else 0):
         is_default = track.is_default and not plan.first
@@ -278,6 +280,9 @@ def _own_options(plan: _Plan) -> dict[str, Any]:
         options[f"c:a:{number}"] = "copy" if plan.copies(track) else plan.encoder
         if plan.container.muxer == "mxf" and not plan.copies(track):
             options[f"ar:a:{number}"] = 48_000
+        if track.title and not plan.same_kind:  # Matroska's title is MOV's handler_name
+            options[f"metadata:s:a:{number}"] = f"title={track.title}"
+            options[f"metadata:s:{pictures + number}"] = f"handler_name={track.title}"
     return options
 
 

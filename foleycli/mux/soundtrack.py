@@ -31,14 +31,14 @@ def read_soundtrack(
         float32 (samples, channels), the stream's own channels.
     """
     with open_media(path) as file:
-                clock = _Clock(sample_rate, origin)
+        clock = _Clock(sample_rate, origin)
         resampler = None
         for frame in _decoded(file, index, path):
             lead = clock.lead(frame)
-            if resampler is None or lead:
-                if resampler:
-                    yield from clock.place(resampler.resample(None))
+            if lead and resampler:
+                yield from clock.place(resampler.resample(None))
                 lead = clock.lead(frame)
+            if lead or resampler is None:
                 resampler = AudioResampler("flt", frame.layout.name, sample_rate)
             if lead > 0:
                 yield clock.silence(lead, frame.layout.nb_channels)
