@@ -36,11 +36,12 @@ Kind = Literal["hit", "bed"]
 SHIPPED = Path(__file__).parent / "bank"
 COLUMNS = (
     *("id", "file", "kind", "class", "label", "start", "onset", "samples", "level_db"),
-    *("typical", "licence", "author", "url", "source", "cut_from"),
+    *("attack_ms", "spread_db", "typical", "licence", "author", "url", "source", "cut_from"),
 )
 LABEL_WEIGHT, CLASS_WEIGHT, WORD_WEIGHT, TYPICAL_WEIGHT = 0.6, 0.4, 0.25, 0.1
 UNKNOWN_WEIGHT = 0.5  # of a word that no label has, against the rarest that one has
 AVOID_WEIGHT = 0.5
+LATE_WEIGHT, PROMPT_MS, LATE_MS = 0.1, 60.0, 400.0  # a hit that swells loses up to 0.1
 SURE, UNSURE = 0.80, 0.40  # scores that mean confidence 1 and 0
 
 
@@ -57,7 +58,9 @@ class Recording:
     onset: int  # after start: where the attack is heard
     samples: int
     level_db: float  # hits: loudest 100 ms; beds: all of it; K-weighted
-    typical: float  # 0 to 1: how much it sounds like others of its class
+    attack_ms: float = 0.0  # hits: from the onset to the loudest 20 ms
+    spread_db: float = 0.0  # beds: standard deviation of their 250 ms levels
+    typical: float = 0.5  # 0 to 1: how much it sounds like others of its class
 
     def read(self) -> Samples:
         """Decode: (samples,) mono float32 at 48 kHz, exactly ``self.samples`` of them."""
@@ -117,7 +120,7 @@ class Bank:
         self._label_of = np.array([label_row[r.label] for r in self.recordings], np.intp)
         self._class_of = np.array([class_row[r.category] for r in self.recordings], np.intp)
         self._is_hit = np.array([r.kind == "hit" for r in self.recordings])
-        self._typical = np.array([r.typical for r in self.recordings], np.float32)
+        self._merit = np.array([_merit(r) for r in self.recordings], np.float32)
         self._found: dict[tuple[str, str], NDArray[np.float32]] = {}
 
     @classmethod
@@ -183,7 +186,7 @@ class Bank:
                 scores = scores - AVOID_WEIGHT * np.maximum(0, np.max(unwanted, axis=0) - 0.25)
             if len(self._found) > 256:
                 self._found.clear()
-            self._found[key] = np.asarray(scores + TYPICAL_WEIGHT * self._typical, np.float32)
+            self._found[key] = np.asarray(scores + self._merit, np.float32)
         return self._found[key]
 
     def usual_db(self, recording: Recording) -> float:
@@ -224,6 +227,12 @@ class Bank:
         return sets, counts
 
 
+def _merit(recording: Recording) -> float:
+    """What a recording's score gains by being typical, and loses by not hitting at once."""
+    late = min(1.0, max(0.0, recording.attack_ms - PROMPT_MS) / (LATE_MS - PROMPT_MS))
+    return TYPICAL_WEIGHT * recording.typical - LATE_WEIGHT * late
+
+
 def split_phrases(words: str) -> list[str]:
     """The sounds that words ask for: "dog barking, man (left) and door" -> three phrases."""
     plain = re.sub(r"\([^)]*\)|\[[^\]]*\]", " ", words)
@@ -246,6 +255,8 @@ def read_recordings(folder: Path) -> list[Recording]:
                 onset=int(row["onset"]),
                 samples=int(row["samples"]),
                 level_db=float(row["level_db"]),
+                attack_ms=float(row["attack_ms"]),
+                spread_db=float(row["spread_db"]),
                 typical=float(row["typical"]),
             )
             for row in csv.DictReader(file)

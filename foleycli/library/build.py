@@ -94,6 +94,8 @@ class Cut:
     end: int
     merit: float  # how clean it is, in dB: higher is better
     level_db: float
+    attack_ms: float = 0.0
+    spread_db: float = 0.0
     typical: float = 0.5
 
 
@@ -266,7 +268,7 @@ def _hits(samples: Samples, row: Mapping[str, str], label: str) -> list[Cut]:
     for hit in best:
         level = hit_level_db(samples[hit.start : hit.end])
         span = (hit.start, hit.onset - hit.start, hit.end)
-        cuts.append(Cut(row, label, "hit", *span, merit[hit], level))
+        cuts.append(Cut(row, label, "hit", *span, merit[hit], level, attack_ms=hit.attack_ms))
     return cuts
 
 
@@ -274,7 +276,8 @@ def _beds(samples: Samples, row: Mapping[str, str], label: str) -> list[Cut]:
     cuts = []
     for bed in find_beds(samples, TAKES["bed"]):
         level = bed_level_db(samples[bed.start : bed.end])
-        cuts.append(Cut(row, label, "bed", bed.start, 0, bed.end, -bed.spread_db, level))
+        spread = round(bed.spread_db, 1)
+        cuts.append(Cut(row, label, "bed", bed.start, 0, bed.end, -spread, level, spread_db=spread))
     return cuts
 
 
@@ -297,7 +300,7 @@ def _write_cut(folder: Path, samples: Samples, cut: Cut, name: str) -> tuple[obj
     write_opus(folder / file, piece * np.float32(gain))
     level = cut.level_db + 20 * float(np.log10(gain))
     credit = tuple(cut.row[column] for column in CREDIT_COLUMNS)
-    where = (0, cut.onset, len(piece), round(level, 2), cut.typical)
+    where = (0, cut.onset, len(piece), round(level, 2), cut.attack_ms, cut.spread_db, cut.typical)
     return (
         name,
         file.as_posix(),

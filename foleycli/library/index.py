@@ -37,7 +37,8 @@ class Heard:
     """What was found in one file."""
 
     words: str
-    cuts: tuple[tuple[Kind, int, int, int, float], ...]  # kind, start, onset, samples, level_db
+    # kind, start, onset, samples, level_db, attack_ms, spread_db
+    cuts: tuple[tuple[Kind, int, int, int, float, float, float], ...]
 
 
 def index_folder(folder: Path) -> Bank:
@@ -113,13 +114,15 @@ def listen(file: Path, folder: Path) -> Heard:
     ]
     loudest = sorted(hits, key=lambda hit: -hit.above_floor_db)[:HITS]
     beds = find_beds(samples, BEDS)
-    cuts: list[tuple[Kind, int, int, int, float]] = []
+    cuts: list[tuple[Kind, int, int, int, float, float, float]] = []
     for hit in sorted(loudest, key=lambda hit: hit.start):
         level = round(hit_level_db(samples[hit.start : hit.end]), 2)
-        cuts.append(("hit", hit.start, hit.onset - hit.start, hit.end - hit.start, level))
+        span = (hit.start, hit.onset - hit.start, hit.end - hit.start)
+        cuts.append(("hit", *span, level, hit.attack_ms, 0.0))
     for bed in beds:
         level = round(bed_level_db(samples[bed.start : bed.end]), 2)
-        cuts.append(("bed", bed.start, 0, bed.end - bed.start, level))
+        spread = round(bed.spread_db, 1)
+        cuts.append(("bed", bed.start, 0, bed.end - bed.start, level, 0.0, spread))
     return Heard(words, tuple(cuts))
 
 
@@ -198,7 +201,7 @@ def _recall(memory: Path) -> dict[str, Heard]:
 
 def _recordings(folder: Path, file: Path, heard: Heard) -> Iterator[Recording]:
     name = file.relative_to(folder).as_posix()
-    for number, (kind, start, onset, samples, level) in enumerate(heard.cuts):
+    for number, (kind, start, onset, samples, level, attack, spread) in enumerate(heard.cuts):
         yield Recording(
             id=f"{name}#{number}",
             file=file,
@@ -209,7 +212,8 @@ def _recordings(folder: Path, file: Path, heard: Heard) -> Iterator[Recording]:
             onset=onset,
             samples=samples,
             level_db=level,
-            typical=0.5,
+            attack_ms=attack,
+            spread_db=spread,
         )
 
 

@@ -27,6 +27,7 @@ PEAK = 0.7  # largest sample of one hit: -3 dBFS
 PREROLL = 0.02  # seconds of a recording heard before its onset
 BED_FADE, CUT_FADE = 0.25, 0.01  # seconds in which a bed comes and goes; the latter at a cut
 STEP_FADE = 0.1  # seconds in which a bed goes from one level to the next
+UNEVEN_DB = 3.0  # a bed whose levels spread more is not heard twice in a row
 LOOP_FADE = 0.5  # seconds in which one pass of a loop turns into the next, at most
 CUT_TAIL = 0.06  # seconds that a hit may ring into the next shot
 DENSE = 0.35  # seconds: of two hits of the same words closer than this, the first makes way
@@ -217,7 +218,7 @@ class _Stage:
         if recording is None:
             return
         if recording.kind == "bed":
-            yield from self._loop(recording, sound, level_db, rng)
+            yield from self._loop(recording, sound, phrase, level_db, rng)
             return
         start = sound.start  # nothing goes on by itself: a natural sequence of single hits
         while start < sound.end and recording is not None:
@@ -278,30 +279,48 @@ class _Stage:
         return np.float32(min(gain, PEAK / max(float(np.abs(sound).max(initial=0)), 1e-6)))
 
     def _loop(
-        self, recording: Recording, sound: Sound, level_db: float, rng: np.random.Generator
+        self,
+        recording: Recording,
+        sound: Sound,
+        phrase: str,
+        level_db: float,
+        rng: np.random.Generator,
     ) -> Iterator[Entry]:
-        """A recording that goes on as long as the sound does, its passes crossfaded."""
-        length = int(recording.samples * self.rate / SAMPLE_RATE)
-        fade = min(round(LOOP_FADE * self.rate), length // 4)
-        needed = sound.end - sound.start
-        spare = length - needed if needed <= length else length // 2
-        skip, start = int(rng.integers(spare + 1)), sound.start
+        """A recording that goes on as long as the sound does, its passes crossfaded.
+
+        A steady one repeats unnoticed; after an uneven one comes another of the pool.
+        """
+        start, rising = sound.start, 0
         while True:
+            length = int(recording.samples * self.rate / SAMPLE_RATE)
+            needed = sound.end - start
+            spare = length - needed if needed <= length else length // 3
+            skip = int(rng.integers(spare + 1)) if start == sound.start else 0
             stop = min(start + length - skip, sound.end)
-            last = stop == sound.end
-            yield start, self._pass(recording, sound, level_db, (start, stop, skip, fade, last))
-            if last:
+            falling = 0 if stop == sound.end else min(round(LOOP_FADE * self.rate), length // 4)
+            yield start, self._pass(recording, sound, level_db, start, stop, skip, rising, falling)
+            if not falling:
                 return
-            start, skip = stop - fade, 0
+            start, rising = stop - falling, falling
+            if recording.spread_db > UNEVEN_DB:
+                recording = self._next_bed(recording, phrase, rng)
+
+    def _next_bed(self, recording: Recording, phrase: str, rng: np.random.Generator) -> Recording:
+        following = self._take(phrase, "bed", rng)
+        return following if following and following.kind == "bed" else recording
 
     def _pass(
         self,
         recording: Recording,
         sound: Sound,
         level_db: float,
-        span: tuple[int, int, int, int, bool],
+        start: int,
+        stop: int,
+        skip: int,
+        rising: int,
+        falling: int,
     ) -> Callable[[], Samples]:
-        start, stop, skip, fade, last = span
+        """Samples [start, stop) of a bed: a recording from `skip` on, crossfaded at its ends."""
 
         def render() -> Samples:
             samples = _decode(recording)
@@ -312,11 +331,9 @@ class _Stage:
             category = self.bank.categories[recording.category]
             curve += category.bed_db - recording.level_db + level_db
             gain = 10 ** (curve / 20) * _bed_fades(sound, start, stop, self.rate)
-            rise = np.sin(np.linspace(0, np.pi / 2, fade, endpoint=False))
-            if start > sound.start:
-                gain[:fade] *= rise[: len(gain)]
-            if not last:
-                gain[-fade:] *= rise[::-1]
+            gain[:rising] *= np.sin(np.linspace(0, np.pi / 2, rising))[: len(gain)]
+            if falling:
+                gain[-falling:] *= np.cos(np.linspace(0, np.pi / 2, falling))
             return (samples * gain).astype(np.float32)
 
         return render

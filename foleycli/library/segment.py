@@ -28,6 +28,7 @@ class Hit:
     end: int
     rise_db: float  # loudest 40 ms after the onset over the 40 ms before it
     above_floor_db: float  # loudest moment over the recording's background
+    attack_ms: float  # from the onset to the loudest 20 ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,9 @@ def find_hits(samples: Samples) -> list[Hit]:
         end = _died_away(levels, frame, limit, floor)
         if end - onset > SAMPLE_RATE // 100:
             start = max(0, onset - PREROLL)
-            hits.append(Hit(start, onset, end, float(rise[frame]), float(after[frame]) - floor))
+            attack = _attack_ms(samples[onset:end])
+            above = float(after[frame]) - floor
+            hits.append(Hit(start, onset, end, float(rise[frame]), above, attack))
     return hits
 
 
@@ -81,6 +84,11 @@ def find_beds(samples: Samples, most: int = 1) -> list[Bed]:
         if found:
             break
     return sorted(found, key=lambda bed: bed.start)
+
+
+def _attack_ms(event: Samples) -> float:
+    """Milliseconds until the loudest 20 ms of an event begin."""
+    return float(np.argmax(windowed_db(event, SAMPLE_RATE // 50, HOP))) * 1000 * HOP / SAMPLE_RATE
 
 
 def _background(levels: NDArray[np.float32]) -> float:

@@ -58,7 +58,7 @@ def _recording(folder, name, kind, label, samples):
     level = hit_level_db(samples) if kind == "hit" else bed_level_db(samples)
     onset = CLICK_AT if kind == "hit" else 0
     return Recording(
-        name, folder / f"{name}.wav", kind, "all", label, 0, onset, len(samples), level, 0.5
+        name, folder / f"{name}.wav", kind, "all", label, 0, onset, len(samples), level
     )
 
 
