@@ -7,7 +7,6 @@ import av
 import numpy as np
 import pytest
 import soundfile
-from tests.films import still, strikes, write_film
 
 import foleycli
 from foleycli.config import GenerateConfig
@@ -15,6 +14,7 @@ from foleycli.errors import MediaError, OutputExistsError, UsageError
 from foleycli.features.cues import Cue, read_cues, write_cues
 from foleycli.models.sources import open_source
 from foleycli.recipe import read_recipe
+from tests.films import still, strikes, write_film
 
 RATE = 48_000
 

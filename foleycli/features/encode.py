@@ -27,8 +27,8 @@ def encode_video(pictures: Iterable[Picture], seer: Seer) -> Features:
     end = Fraction(0)
     for picture in pictures:
         motion.push(picture.time, picture.luma)
-        shots.push(picture.time, picture.luma)
-        end = picture.time + picture.duration
+        shots.add(picture.time, picture.luma)
+        end = picture.end
         if picture.rgb is not None:
             waiting.append(picture)
         if len(waiting) == BATCH:
@@ -39,7 +39,7 @@ def encode_video(pictures: Iterable[Picture], seer: Seer) -> Features:
     if not what:
         raise MediaError("The clip has no picture in that span.", "Check --in and --out.")
     hits, activity = motion.curves(end)
-    return Features.assemble(np.concatenate(what), hits, activity, end, tuple(shots.cuts))
+    return Features.assemble(np.concatenate(what), hits, activity, end, shots.finish())
 
 
 def _look(seer: Seer, pictures: list[Picture]) -> np.ndarray:
