@@ -40,8 +40,17 @@ COLUMNS = (
 )
 LABEL_WEIGHT, CLASS_WEIGHT, WORD_WEIGHT, TYPICAL_WEIGHT = 0.6, 0.4, 0.25, 0.1
 UNKNOWN_WEIGHT = 0.5  # of a word that no label has, against the rarest that one has
-AVOID_WEIGHT = 0.5
+AVOID_WEIGHT = 1.0
 LATE_WEIGHT, PROMPT_MS, LATE_MS = 0.1, 60.0, 400.0  # a hit that swells loses up to 0.1
+SINGLE_WORD = 0.9  # likeness of a single word of a phrase, against that of the phrase
+GENERIC_WEIGHT = 0.3  # of a word that says little of what sounds
+GENERIC = frozenset(
+    stem(word)
+    for word in "hit strike sound noise man woman boy girl person people someone play make use go"
+    " old young small big large left right front back video close near slow fast off from into"
+    " through over under with and the while for away out down upon their his her its some many"
+    " two three".split()
+)
 SURE, UNSURE = 0.80, 0.40  # scores that mean confidence 1 and 0
 
 
@@ -195,8 +204,11 @@ class Bank:
         return category.hit_db if recording.kind == "hit" else category.bed_db
 
     def class_likeness(self, phrase: str) -> NDArray[np.float32]:
-        """Cosine of a phrase and the nearest word of each category: (categories,)."""
-        return np.maximum.reduceat(self._word_vectors @ embed_text([phrase])[0], self._first_word)
+        """Cosine of a phrase, or of one of its words, and each category's nearest word."""
+        parts = [phrase, *content_words(phrase)]
+        likeness = self._word_vectors @ embed_text(parts).T
+        likeness[:, 1:] *= SINGLE_WORD
+        return np.maximum.reduceat(likeness.max(axis=1), self._first_word)
 
     def _similarity(self, phrase: str) -> NDArray[np.float32]:
         vector = embed_text([phrase])[0]
@@ -210,7 +222,11 @@ class Bank:
         """Share of the phrase's word weight that each label says too; rare words weigh more."""
         sets, counts = self._stems
         words = {stem(word) for word in re.findall(r"[a-z]{2,}", phrase.lower())}
-        weights = {word: math.log(len(sets) / counts[word]) for word in words if word in counts}
+        weights = {
+            word: math.log(len(sets) / counts[word]) * (GENERIC_WEIGHT if word in GENERIC else 1)
+            for word in words
+            if word in counts
+        }
         unknown = UNKNOWN_WEIGHT * math.log(len(sets) + 1) * (len(words) - len(weights))
         total = sum(weights.values()) + unknown or 1.0
         shares = [sum(weights[w] for w in label & weights.keys()) / total for label in sets]
@@ -239,6 +255,12 @@ def split_phrases(words: str) -> list[str]:
     parts = re.split(r"[,;/&+]|\band\b|\bwhile\b|\bthen\b", plain, flags=re.IGNORECASE)
     phrases = [" ".join(part.split()) for part in parts if re.search(r"[^\W\d_]{2,}", part)]
     return phrases or [" ".join(words.split())]
+
+
+def content_words(phrase: str) -> list[str]:
+    """The words of a phrase that can name what sounds, when there are several words."""
+    words = re.findall(r"[a-z]{3,}", phrase.lower())
+    return [word for word in words if stem(word) not in GENERIC] if len(words) > 1 else []
 
 
 def read_recordings(folder: Path) -> list[Recording]:

@@ -21,6 +21,7 @@ BLOCK = OUTPUT.sample_rate  # samples in a block that is handed on
 POOL = 8  # recordings that the sounds of one phrase are drawn from
 POOL_SPREAD = 0.04  # a recording whose score is this much lower is drawn 1/e as often
 OTHER_KIND = 0.12  # a recording of the other kind must fit this much better to be used instead
+LEAST_TAKES = 3  # recordings that take turns, also when a label has fewer
 PHRASES = 3  # sounds named in one cue that are heard, at most
 LEVEL_SPREAD_DB, PITCH_SPREAD = 2.0, 1.0  # dB and semitones, either way, from hit to hit
 PEAK = 0.7  # largest sample of one hit: -3 dBFS
@@ -93,7 +94,7 @@ def place_cues(
         under -3 dBFS, but the sum may pass full scale: limit it downstream.
     """
     total = round(duration * sample_rate)
-    stage = _Stage(bank, sample_rate, avoid)
+    stage = _Stage(bank, sample_rate, seed, avoid)
     sounds = plan_sounds(cues, duration, sample_rate, seed, cuts)
     lead = round(2 * PREROLL * sample_rate)
     waiting = [
@@ -189,8 +190,8 @@ def _mix(playing: Sequence[_Voice], begin: int, end: int) -> Samples:
 class _Stage:
     """Turns sounds into samples; remembers what it took last, so as not to take it again."""
 
-    def __init__(self, bank: Bank, sample_rate: int, avoid: str | None) -> None:
-        self.bank, self.rate, self.avoid = bank, sample_rate, avoid
+    def __init__(self, bank: Bank, sample_rate: int, seed: int, avoid: str | None) -> None:
+        self.bank, self.rate, self.seed, self.avoid = bank, sample_rate, seed, avoid
         self._pools: dict[tuple[str, Kind], list[Match]] = {}
         self._last: dict[tuple[str, Kind], Recording] = {}
 
@@ -248,8 +249,19 @@ class _Stage:
         other: Kind = "bed" if kind == "hit" else "hit"
         wanted, instead = (self.bank.find(phrase, k, POOL, self.avoid) for k in (kind, other))
         if not wanted or (instead and instead[0].score > wanted[0].score + OTHER_KIND):
-            return instead
-        return wanted
+            wanted = instead
+        return self._one_object(phrase, wanted)
+
+    def _one_object(self, phrase: str, matches: list[Match]) -> list[Match]:
+        """Takes of one thing: a drawn match and others of its label, filled up with the best."""
+        if not matches:
+            return []
+        rng = np.random.default_rng([self.seed % 2**32, zlib.crc32(phrase.encode())])
+        scores = np.array([match.score for match in matches])
+        drawn = matches[int(np.argmax(scores / POOL_SPREAD + rng.gumbel(size=len(matches))))]
+        same = [m for m in matches if m.recording.label == drawn.recording.label]
+        rest = [m for m in matches if m not in same]
+        return same + rest[: max(0, int(LEAST_TAKES) - len(same))]
 
     def _struck(
         self, recording: Recording, at: int, end: int, level_db: float, rng: np.random.Generator
