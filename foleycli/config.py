@@ -38,14 +38,14 @@ class CueConfig:
     """How features become cues. Shares are of what is seen, 0 to 1."""
 
     sure_source: float = 0.2  # share from which a thing that sounds by itself is heard
-    sure_contact: float = 0.15  # share from which a touched thing gives its own sound
+    sure_contact: float = 0.35  # share from which a touched thing gives its own sound
     sure_scene: float = 0.2  # share from which a place is heard
-    unknown_contact: str = "soft thud"  # what a hit on something unknown sounds like
+    unknown_contact: str = "wood impact"  # what a hit on something unknown sounds like
     steady_rows: int = 8  # feature rows, 2 s, for which something is seen at least
     hit_length: float = 4.0  # seconds a hit may ring
     bed_step: float = 0.5  # seconds in which a bed keeps one level
     bed_range_db: float = 12.0  # a source that hardly moves is this much softer than one that does
-    scene_db: float = -6.0  # a place under the sounds, against the same place alone
+    scene_db: float = -20.0  # a place under the sounds, against the same place alone
     still: float = 0.02  # activity under which nothing goes on, and no bed is heard
 
 

@@ -104,7 +104,8 @@ class EfficientNetLite0(nn.Module):
         _fold(published, "_conv_head", "_bn1", model.head)
         model.classify.weight.copy_(published["_fc.weight"])
         model.classify.bias.copy_(published["_fc.bias"])
-        return model.to(memory_format=torch.channels_last)
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return model
 
 
 def _fold(published: dict[str, Tensor], conv: str, norm: str, into: SameConv) -> None:

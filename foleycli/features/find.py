@@ -1,6 +1,5 @@
 """Features to cues: which sound, in words, begins or lasts where."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -12,7 +11,14 @@ from scipy.ndimage import uniform_filter1d
 from foleycli.config import CUES, FEATURES
 from foleycli.features.cues import Cue
 from foleycli.features.features import Features
-from foleycli.features.phrases import Phrase, Role, phrase_of, read_shares, vocabulary
+from foleycli.features.phrases import (
+    Phrase,
+    Role,
+    parse_prompt,
+    phrase_of,
+    read_shares,
+    vocabulary,
+)
 
 RATE = FEATURES.when_rate
 Curve = NDArray[np.float32]
@@ -33,9 +39,9 @@ def find_cues(features: Features, prompt: str | None = None) -> list[Cue]:
 
     What is struck, steps or calls gets a cue at each hit of the motion curve; what runs or flows
     gets a bed whose level follows the activity. ``prompt`` says what sounds in place of what is
-    seen: several sounds are parted by semicolons.
+    seen; commas part several sounds.
     """
-    asked = [phrase_of(words) for words in split_prompt(prompt or "")]
+    asked = parse_prompt(prompt or "")
     cues: list[Cue] = []
     for start, end in features.shots():
         if asked:
@@ -49,11 +55,6 @@ def find_cues(features: Features, prompt: str | None = None) -> list[Cue]:
                 else bed_cues(features, sound)
             )
     return sorted(cues, key=lambda cue: (cue.start, cue.kind, cue.what))
-
-
-def split_prompt(prompt: str) -> list[str]:
-    """The sounds a prompt asks for: "boots on gravel; wind" -> two."""
-    return [words for part in re.split(r"[;\n]", prompt) if (words := part.strip())]
 
 
 def hear_shot(features: Features, start: Fraction, end: Fraction) -> Iterator[Heard]:

@@ -6,6 +6,7 @@ from the mean of many rows.
 """
 
 import csv
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -19,6 +20,13 @@ from foleycli.features.text import embed_text
 Kind = Literal["hit", "bed"]
 Role = Literal["source", "contact", "scene"]
 ROLES: dict[str, Role] = {"source": "source", "contact": "contact", "scene": "scene"}
+STRIKES = re.compile(
+    r"(.+?) (?:hitt?|strik|strike|tapp?|beat|bang|knock|slapp?|pound|kick)(?:s|es|ing)"
+    r"(?: on| against| at)?(?: an?| the)? (.+)",
+    re.IGNORECASE,
+)
+SAME = {"drumstick": "wooden stick", "drumsticks": "wooden stick"}  # what it is, not what it is for
+CLOSE, SYNONYM = 0.6, 0.98  # similarity from which words mean the same; above, they are the same
 RIDGE = 1e-2  # keeps near-synonyms from cancelling each other when shares are read back
 
 
@@ -27,13 +35,15 @@ class Phrase:
     """A sound in words.
 
     A ``source`` sounds by itself, a ``contact`` when it is touched or moves, a ``scene`` is what
-    is heard around; ``gap`` is how soon, in seconds, a hit can follow another.
+    is heard around; ``gap`` is how soon, in seconds, a hit can follow another; ``weight`` makes up
+    for what ImageNet knows only by what lies around it (no class is a baby, diapers are one).
     """
 
     words: str
     kind: Kind
     role: Role = "source"
     gap: float = 0.0
+    weight: float = 1.0
 
 
 @lru_cache(maxsize=1)
@@ -46,6 +56,7 @@ def vocabulary() -> tuple[Phrase, ...]:
                 "hit" if row["kind"] == "hit" else "bed",
                 ROLES[row["role"]],
                 float(row["gap"]),
+                float(row["weight"]),
             )
             for row in csv.DictReader(file)
         )
@@ -62,7 +73,7 @@ def _reader() -> NDArray[np.float64]:
     """(384, phrases): takes a row to the shares it was made of."""
     vectors = phrase_vectors().astype(np.float64)
     gram = vectors @ vectors.T + RIDGE * np.eye(len(vectors))
-    return np.asarray(np.linalg.solve(gram, vectors)).T
+    return np.asarray(np.linalg.solve(gram, vectors), np.float64).T
 
 
 def read_shares(what: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -70,8 +81,31 @@ def read_shares(what: NDArray[np.floating]) -> NDArray[np.float32]:
     return np.maximum(0, what @ _reader()).astype(np.float32)
 
 
+def parse_prompt(prompt: str) -> list[Phrase]:
+    """The sounds that a prompt asks for, each to be found and timed on its own.
+
+    Commas, semicolons, slashes, "and", "while" and "then" part sounds; what stands in brackets is
+    a remark. Of "stick hitting metal rail" the struck thing sounds with the striker; what means
+    nearly the same as a known phrase is looked for by those words too.
+
+    Examples:
+        "dog barking, man at door (night)" -> "dog barking"; "man at door"
+        "hammer hitting a metal rail" -> "metal rail impact, hammer"
+        "people cheering" -> "people cheering, crowd cheering"
+    """
+    plain = re.sub(r"\([^)]*\)|\[[^\]]*\]", " ", prompt)
+    parts = re.split(r"[,;/&+\n]|\band\b|\bwhile\b|\bthen\b", plain, flags=re.IGNORECASE)
+    wordy = [" ".join(part.split()) for part in parts if re.search(r"[^\W\d_]{2,}", part)]
+    return [phrase_of(words) for words in wordy or prompt.split("\n")[:1] if words.strip()]
+
+
 def phrase_of(words: str) -> Phrase:
     """The user's own words as a phrase: kind and gap are those of the nearest known one."""
-    similar = phrase_vectors() @ embed_text([words])[0]
+    if struck := STRIKES.match(words):
+        striker = SAME.get(struck[1].lower(), struck[1])
+        words = f"{struck[2]} impact, {striker}"
+    similar = phrase_vectors() @ embed_text([words.partition(",")[0]])[0]
     nearest = vocabulary()[int(similar.argmax())]
+    if CLOSE <= similar.max() < SYNONYM and "," not in words:
+        words = f"{words}, {nearest.words}"
     return Phrase(words, nearest.kind, nearest.role, nearest.gap)

@@ -14,17 +14,10 @@ from numpy.typing import NDArray
 
 from foleycli.config import FRAMES
 from foleycli.features.efficientnet import EfficientNetLite0
-from foleycli.features.phrases import (
-    Phrase,
-    phrase_of,
-    phrase_vectors,
-    read_shares,
-    vocabulary,
-)
-
-__all__ = ["Phrase", "Seer", "nearest_phrases", "phrase_of", "vocabulary"]
+from foleycli.features.phrases import phrase_vectors, vocabulary
 
 BATCH = 8  # pictures at once; always filled, so that a picture's numbers do not know its company
+DARK = 50.0  # median brightness, of 255, under which a picture is dark
 PLACES = {
     "room": "room tone",
     "hall": "large room ambience",
@@ -41,7 +34,7 @@ class Seer:
 
     def __init__(self, device: str = "cpu") -> None:
         self._network = EfficientNetLite0.from_pretrained().to(device, _quick_type(device))
-        self._sounds = _class_sounds()
+        self._by_day, self._by_night = _class_sounds()
 
     def look(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Pictures (n, 224, 224, 3) -> rows (n, 384): phrase embeddings times their shares.
@@ -53,9 +46,11 @@ class Seer:
     def shares(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Pictures (n, 224, 224, 3) -> (n, phrases): probability of every sound and every place.
 
-        Sounds sum to at most 1 (what is silent has none), and so do places.
+        Sounds sum to about 1 at most (what is silent has none), and so do places.
         """
-        return self.classify(frames) @ self._sounds
+        probabilities = self.classify(frames)
+        dark = (np.median(frames[:, ::4, ::4].mean(axis=3), axis=(1, 2)) < DARK)[:, None]
+        return np.where(dark, probabilities @ self._by_night, probabilities @ self._by_day)
 
     def classify(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Pictures (n, 224, 224, 3) -> ImageNet probabilities (n, 1000)."""
@@ -68,24 +63,23 @@ class Seer:
         return torch.cat(logits).softmax(dim=1).numpy()[: len(frames)]
 
 
-def nearest_phrases(what: NDArray[np.floating]) -> list[tuple[Phrase, float]]:
-    """The sounds in a row, or a mean of rows, (384,): the surest first, with its confidence."""
-    shares = read_shares(what)
-    order = np.argsort(-shares)
-    return [(vocabulary()[i], float(min(1.0, shares[i]))) for i in order if shares[i] > 0.05]
-
-
 @lru_cache(maxsize=1)
-def _class_sounds() -> NDArray[np.float32]:
-    """(1000, phrases) of ones where a class has a sound, or is seen in a place."""
-    column = {phrase.words: i for i, phrase in enumerate(vocabulary())}
+def _class_sounds() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """By day and in the dark, (1000, phrases): weights of what a class sounds like, and its place.
+
+    In the dark, what looks like a spider or a jellyfish is likelier a firework.
+    """
+    phrases = {phrase.words: (i, phrase.weight) for i, phrase in enumerate(vocabulary())}
     with (files("foleycli.features") / "soundings.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    table = np.zeros((len(rows), len(column)), np.float32)
+    day, night = np.zeros((2, len(rows), len(phrases)), np.float32)
     for i, row in enumerate(rows):
-        for words in filter(None, (row["sound"], PLACES.get(row["place"], ""))):
-            table[i, column[words]] = 1
-    return table
+        place = PLACES.get(row["place"], "")
+        for table, sound in ((day, row["sound"]), (night, row["night"] or row["sound"])):
+            for words in filter(None, (sound, place)):
+                column, weight = phrases[words]
+                table[i, column] = weight
+    return day, night
 
 
 def _quick_type(device: str) -> torch.dtype:
