@@ -1,0 +1,182 @@
+"""``small``: the shipped latent-diffusion model, from feature rows to a waveform.
+
+    python -m foleycli.models.small RUN BUNDLE --sounds SOUNDS
+
+packs a training run (`train.denoiser`) as a bundle: config.json, two safetensors, the credits of
+every sound it learned from, and a model card.
+"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from foleycli.config import FEATURES, SAMPLER, WINDOW, MelConfig
+from foleycli.errors import ModelError
+from foleycli.latents.autoencoder import PatchAutoencoder
+from foleycli.latents.denoiser import Denoiser, DenoiserConfig
+from foleycli.latents.sampler import NoisePredictor, Progress, sample_latents
+from foleycli.latents.schedule import NoiseSchedule
+from foleycli.waveform.vocoder import mel_to_waveform
+
+SHIPPED = Path(__file__).parent / "small"
+ROWS = round(WINDOW.duration * FEATURES.frame_rate)  # of one window: 32
+WHEN_GUIDANCE = 2.0  # over nothing asked; what is guided separately (DESIGN.md, section 2)
+
+
+class SmallModel:
+    """Denoiser, autoencoder and their settings, ready to sound.
+
+    Windows are made one by one, whatever was asked for together, so that the same seed gives the
+    same samples in any batch.
+    """
+
+    def __init__(
+        self,
+        denoiser: Denoiser,
+        autoencoder: PatchAutoencoder,
+        mel: MelConfig,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        self.denoiser = denoiser.to(device).eval().requires_grad_(False)
+        self.autoencoder = autoencoder.to(device).eval()
+        self.mel = mel
+        self.device = torch.device(device)
+        self.schedule = NoiseSchedule.cosine()
+
+    @classmethod
+    def load(cls, folder: Path = SHIPPED, device: str | torch.device = "cpu") -> "SmallModel":
+        """Open a bundle.
+
+        Raises:
+            ModelError: a file is missing or does not fit the others.
+        """
+        try:
+            config = json.loads((folder / "config.json").read_text("utf-8"))
+            denoiser = Denoiser(DenoiserConfig(**config["denoiser"]))
+            denoiser.load_state_dict(read_tensors(folder / "denoiser.safetensors")[0])
+            autoencoder = read_autoencoder(folder / "autoencoder.safetensors")
+            mel = MelConfig(**config["mel"])
+        except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise ModelError(
+                f"{folder} is not a bundle of the small model ({error}).",
+                "Reinstall foleycli, or pack the model again.",
+            ) from error
+        return cls(denoiser, autoencoder, mel, device)
+
+    @property
+    def samples(self) -> int:
+        """Samples of one window: 256,000 at the defaults."""
+        return round(WINDOW.duration * self.mel.sample_rate)
+
+    def generate(
+        self,
+        features: NDArray[np.float32],
+        seed: int,
+        steps: int = SAMPLER.steps,
+        guidance: float = SAMPLER.guidance,
+        negative: NDArray[np.float32] | None = None,
+        progress: Progress | None = None,
+    ) -> NDArray[np.float32]:
+        """Make the sound of one window.
+
+        Args:
+            features: (T, 512) rows, at most 32; a shorter window is filled with silence.
+            seed: of the noise and of the phases.
+            steps: of the sampler.
+            guidance: how much more *what* than without words; 1 takes the model as it is.
+            negative: (384,) embedding of words that must not sound.
+            progress: told (steps done, steps).
+
+        Returns:
+            (T * sample_rate / 4,) samples at ``mel.sample_rate``; exact zeros where nothing is asked.
+        """
+        samples = len(features) * self.mel.sample_rate // FEATURES.frame_rate
+        if not features.any():
+            return np.zeros(samples, np.float32)
+        mel = self.generate_mel(features, seed, steps, guidance, negative, progress)
+        return mel_to_waveform(mel.cpu(), self.mel, seed).numpy()[:samples]
+
+    @torch.inference_mode()
+    def generate_mel(
+        self,
+        features: NDArray[np.float32],
+        seed: int,
+        steps: int = SAMPLER.steps,
+        guidance: float = SAMPLER.guidance,
+        negative: NDArray[np.float32] | None = None,
+        progress: Progress | None = None,
+    ) -> Tensor:
+        """The same as a mel spectrogram (n_mels, 512)."""
+        rows = np.zeros((ROWS, FEATURES.size), np.float32)
+        rows[: len(features)] = features
+        predict = self.guided(torch.from_numpy(rows), guidance, negative)
+        tokens = ROWS * FEATURES.bins // self.autoencoder.patch
+        random = torch.Generator().manual_seed(seed)
+        noise = torch.randn(1, tokens, self.autoencoder.channels, generator=random).to(self.device)
+        latents = sample_latents(predict, noise, self.schedule, steps, progress)
+        return self.autoencoder.decode(latents)[0]
+
+    def guided(
+        self, rows: Tensor, guidance: float, negative: NDArray[np.float32] | None
+    ) -> NoisePredictor:
+        """Noise predicted under two guidances: of *when* over nothing, of *what* over *when*.
+
+        e = e(nothing) + w_when (e(when) - e(nothing)) + w_what (e(what, when) - e(when)), after
+        InstructPix2Pix (arXiv 2211.09800, section 3.2). Negative words take the place of no words.
+        """
+        without = rows.clone()
+        if negative is not None:
+            without[:, : FEATURES.what_size] = torch.from_numpy(negative)
+        features = torch.stack([rows, without, rows]).to(self.device)
+        with_what = torch.tensor([False, negative is not None, True], device=self.device)
+        with_when = torch.tensor([False, True, True], device=self.device)
+
+        def predict(latent: Tensor, timestep: Tensor) -> Tensor:
+            time = (timestep.double() + 1) / self.schedule.timesteps
+            alpha, sigma = (float(part) for part in self.schedule.signal_and_noise(time))
+            thrice = latent.expand(3, -1, -1)
+            timesteps = timestep.float().to(self.device).expand(3)
+            v = self.denoiser(thrice, timesteps, features, with_what, with_when)
+            nothing, when, both = (alpha * v + sigma * thrice).split(1)
+            return nothing + WHEN_GUIDANCE * (when - nothing) + guidance * (both - when)
+
+        return predict
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], sizes: dict[str, int]) -> None:
+    """Write tensors with the sizes of their module in the metadata."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    ready = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    save_file(ready, path, metadata={"sizes": json.dumps(sizes)})
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, int]]:
+    """float32 tensors and the sizes of the module they belong to."""
+    with safe_open(path, "pt") as file:
+        tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+        return tensors, json.loads(file.metadata()["sizes"])
+
+
+def read_autoencoder(path: Path) -> PatchAutoencoder:
+    """The autoencoder of a safetensors file."""
+    tensors, sizes = read_tensors(path)
+    autoencoder = PatchAutoencoder(**sizes)
+    autoencoder.load_state_dict(tensors)
+    return autoencoder.eval()
+
+
+def read_run(run: Path) -> tuple["SmallModel", dict]:
+    """The model as a training run has it now, and the rest of its checkpoint."""
+    state = torch.load(run / "checkpoint.pt", weights_only=False)  # our own file
+    denoiser = Denoiser(DenoiserConfig(**state["config"]))
+    denoiser.load_state_dict(state["average"])
+    return SmallModel(
+        denoiser, read_autoencoder(run / "autoencoder.safetensors"), MelConfig()
+    ), state
