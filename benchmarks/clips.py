@@ -138,17 +138,17 @@ def _fitted(waveform: NDArray[np.float32], duration: float) -> NDArray[np.float3
 def make_sounds(
     out: Path, clips: Path, rows: list[dict[str, str]], options: argparse.Namespace
 ) -> None:
-    """Let a model make the sound of every clip, replacing its own, as OUT/<clip name>.mkv."""
+    """Let a model make the sound of every clip, as OUT/<clip name>.wav."""
+    from foleycli.config import GenerateConfig
     from foleycli.generate import generate
+    from foleycli.models.sources import open_source
 
+    config = GenerateConfig(model=options.model, seed=options.seed, wav=True)
+    source = open_source(config)
     for row in rows:
-        generate(
-            clips / row["file"],
-            out / f"{Path(row['file']).stem}.mkv",
-            model=options.model,
-            prompt=row["description"] if options.prompt else None,
-            mode="replace",
-        )
+        prompt = row["description"] if options.prompt else None
+        to = out / f"{Path(row['file']).stem}.mkv"
+        generate(clips / row["file"], to, config, source, prompt=prompt)
 
 
 def table(named: Scores) -> str:
@@ -166,6 +166,7 @@ def main() -> None:
     parser.add_argument("--sounds", type=Path, action="append", default=[], help="scored folder")
     parser.add_argument("--model", help="let this source make the sounds: library, small, ...")
     parser.add_argument("--prompt", action="store_true", help="give it the clip's description")
+    parser.add_argument("--seed", type=int, default=0, help="chance of the model's sounds")
     parser.add_argument("--each", action="store_true", help="also one line a clip")
     parser.add_argument("--json", type=Path, help="write every number here")
     options = parser.parse_args()
