@@ -1,21 +1,29 @@
 """The sources of sound: what turns features and cues into a waveform, by name."""
 
+import hashlib
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+import torch
 
 from foleycli.config import OUTPUT, GenerateConfig
-from foleycli.errors import ModelError
+from foleycli.errors import ModelError, UsageError
 from foleycli.features.cues import Cue
 from foleycli.features.encode import encode_video
 from foleycli.features.features import Features
+from foleycli.features.render import render_features
+from foleycli.features.text import embed_text
 from foleycli.features.what import Seer
 from foleycli.frames.decode import Picture
 from foleycli.library.bank import Bank
 from foleycli.library.place import place_cues
 from foleycli.models.registry import MODELS, find_model
+from foleycli.models.small import SHIPPED, SmallModel
+from foleycli.waveform.join import Stretch, sound_stretches
 
 AUTO_SCORE = "clips_kl"  # KL of what is heard against real clips' own sound; lower is better
 
@@ -66,6 +74,55 @@ class LibrarySource:
         )
 
 
+class SmallSource:
+    """Latent diffusion over the features that the cues render to, shot by shot."""
+
+    name = "small"
+
+    def __init__(self, folder: Path = SHIPPED, device: str = "cpu") -> None:
+        self.model = SmallModel.load(folder, device)
+        self.fingerprint = fingerprint(folder)
+        self._seer = Seer(device)
+
+    def encode(self, pictures: Iterable[Picture]) -> Features:
+        """What the picture says about its sound."""
+        return encode_video(pictures, self._seer)
+
+    def render(
+        self, features: Features, cues: list[Cue], config: GenerateConfig
+    ) -> Iterator[np.ndarray]:
+        """Blocks (samples,) float32 at 48 kHz."""
+        unwanted = embed_text([config.negative_prompt])[0] if config.negative_prompt else None
+
+        def sound_window(rows: np.ndarray, seed: int) -> np.ndarray:
+            return self.model.generate(rows, seed, config.steps, config.guidance, unwanted)
+
+        shots = (_shot(cues, start, end) for start, end in features.shots())
+        return sound_stretches(shots, sound_window, self.model.mel.sample_rate, config.seed)
+
+
+def _shot(cues: list[Cue], start: Fraction, end: Fraction) -> Stretch:
+    """The rows that the cues of one shot render to, counted from its first frame."""
+    inside = [
+        replace(
+            cue,
+            start=max(cue.start, start) - start,
+            duration=min(cue.end, end) - max(cue.start, start),
+        )
+        for cue in cues
+        if cue.start < end and cue.end > start
+    ]
+    return Stretch(render_features(inside, end - start).rows, start, start, end)
+
+
+def fingerprint(folder: Path) -> str:
+    """BLAKE2b of a folder's weights and config: it changes when what they sound like may."""
+    digest = hashlib.blake2b(digest_size=16)
+    for path in [*sorted(folder.glob("*.safetensors")), folder / "config.json"]:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
 def open_source(config: GenerateConfig) -> Source:
     """Open what ``config.model`` names.
 
@@ -74,8 +131,30 @@ def open_source(config: GenerateConfig) -> Source:
     """
     name = resolve(config)
     if name == "library":
-        return LibrarySource(Path(config.library) if config.library else None)
+        folder = Path(config.library) if config.library else None
+        return LibrarySource(folder, find_device(config.device))
+    if name == "small":
+        return SmallSource(device=find_device(config.device))
     raise ModelError(f"{name} is not installed.", "`foley models list` shows what is.")
+
+
+def find_device(name: str) -> str:
+    """``auto`` is the quickest there is.
+
+    Raises:
+        UsageError: this machine has no such device.
+    """
+    known = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if name == "auto":
+        return "cuda" if known["cuda"] else "mps" if known["mps"] else "cpu"
+    if not known.get(name.partition(":")[0]):
+        there = ", ".join(device for device, there in known.items() if there)
+        raise UsageError(f"There is no device {name!r} here.", f"Choose auto, {there}.")
+    return name
 
 
 def resolve(config: GenerateConfig) -> str:
