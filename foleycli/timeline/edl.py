@@ -1,0 +1,366 @@
+"""CMX3600 edit decision lists <-> Timeline.
+
+One line an event: number, reel, channels, transition, source in and out, record in and out; then
+M2 (speed) and comments. The list says neither its frame rate nor where its files are: the rate is
+asked for, unless a comment of ours tells it.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from foleycli.clip.timecode import Timecode
+from foleycli.errors import MediaError, UsageError
+from foleycli.timeline.model import (
+    Event,
+    Marker,
+    Media,
+    Timeline,
+    Track,
+    Transition,
+    exact_rate,
+    file_name,
+    on_screen,
+)
+
+_TC = r"(\d{1,2}[:;.]\d{2}[:;.]\d{2}[:;.,]\d{2})"
+_EVENT = re.compile(
+    rf"^(\w+)\s+(\S.*?)\s+([A-Z][A-Z0-9/]*)\s+(C|D|W\d*|KB?|KO|K\s+[BO])\s+(?:(\d+)\s+)?"
+    rf"{_TC}\s+{_TC}\s+{_TC}\s+{_TC}\s*$"
+)
+_SPEED = re.compile(r"^M2\s+(\S.*?)\s+([+-]?\s*\d+(?:\.\d+)?)\s+(\S+)")
+_NOTE = re.compile(r"^\*\s*([A-Z ]+?)\s*(?::|\bIS\b)\s*(.*)$")
+_LOCATOR = re.compile(rf"^\*\s*LOC:\s*{_TC}\s+(\w+)\s*(.*)$")
+_RATE = "FOLEYCLI RATE"
+_EXACT = "FOLEYCLI SPEED"
+BLACK = {"BL", "BLACK"}
+
+
+@dataclass(slots=True)
+class _Line:
+    """An event line and what follows it."""
+
+    number: str
+    reel: str
+    channels: str
+    transition: str
+    length: int  # frames of the transition
+    source: tuple[Timecode, Timecode]
+    record: tuple[Timecode, Timecode]
+    place: int  # line in the file
+    speed: Fraction | None = None
+    from_name: str = ""
+    to_name: str = ""
+    file: str = ""
+
+
+def read_edl(text: str, rate: Fraction | None = None, name: str = "") -> Timeline:
+    """Read an edit decision list.
+
+    Args:
+        rate: frames a second; None takes 29.97 for a drop-frame list and what a comment of ours
+            says, and else asks.
+
+    Raises:
+        UsageError: the rate is not known.
+        MediaError: naming a line that cannot be understood, or that we cannot do.
+    """
+    lines = text.splitlines()
+    drop = any(re.match(r"FCM:\s*DROP", line) for line in lines)
+    rate = rate or _stated_rate(lines) or (Fraction(30_000, 1001) if drop else None)
+    if rate is None:
+        raise UsageError(
+            "An EDL does not say its frame rate.", "Give it: --rate 23.976 (or 24, 25, 29.97 ...)."
+        )
+    parsed, markers = _parse(lines, rate, drop)
+    if not parsed:
+        raise MediaError(f"{name or 'The list'} holds no events.", "Export it as CMX3600.")
+    drop = drop or any(line.record[0].drop for line in parsed)
+    start = min(line.record[0].frames for line in parsed)
+    title = next((m[1].strip() for x in lines if (m := re.match(r"TITLE:(.*)", x))), name)
+    timeline = Timeline(name=title, rate=rate, drop=drop, start=start)
+    tracks = [_picture_track([x for x in parsed if "V" in _tracks_of(x)], timeline)]
+    for number in sorted({n for x in parsed for n in _tracks_of(x) if n != "V"}):
+        heard = [x for x in parsed if number in _tracks_of(x)]
+        tracks.append(replace(_picture_track(heard, timeline), kind="sound", name=number))
+    notes = tuple(
+        Marker(start=(at.frames - start) / rate, duration=1 / rate, name=words)
+        for at, words in markers
+    )
+    return replace(timeline, tracks=tuple(t for t in tracks if t.events), markers=notes)
+
+
+def _stated_rate(lines: list[str]) -> Fraction | None:
+    for line in lines:
+        note = _NOTE.match(line.strip())
+        if note and note[1] == _RATE:
+            return exact_rate(note[2].strip())
+    return None
+
+
+def _parse(
+    lines: list[str], rate: Fraction, drop: bool
+) -> tuple[list[_Line], list[tuple[Timecode, str]]]:
+    parsed: list[_Line] = []
+    markers: list[tuple[Timecode, str]] = []
+    for place, raw in enumerate(lines, 1):
+        line = raw.strip()
+        if re.match(r"FCM:", line):
+            drop = bool(re.match(r"FCM:\s*DROP", line))
+        elif match := _EVENT.match(line):
+            parsed.append(_event_line(match, place, rate, drop))
+        elif re.match(r"^\d{3,}\s", line):
+            raise MediaError(
+                f'Line {place} is not an event: "{line}".',
+                "Export the list as CMX3600 with four timecodes an event.",
+            )
+        elif match := _LOCATOR.match(line):
+            markers.append((_timecode(match[1], rate, drop, place), match[3].strip()))
+        elif parsed and (match := _SPEED.match(line)):
+            _set_speed(parsed, match, rate)
+        elif parsed:
+            _read_note(parsed, line)
+    return parsed, markers
+
+
+def _event_line(match: re.Match[str], place: int, rate: Fraction, drop: bool) -> _Line:
+    if match[4].startswith("K"):
+        raise MediaError(
+            f"Line {place} is a key (one picture over another), which is not followed.",
+            "Export the list of one picture track.",
+        )
+    times = [_timecode(match[i], rate, drop, place) for i in (6, 7, 8, 9)]
+    if times[3].frames < times[2].frames:
+        raise MediaError(
+            f"Line {place}: record out is before record in.", "Correct the line, or export again."
+        )
+    transition = "C" if match[4] == "C" else "dissolve" if match[4] == "D" else "wipe"
+    length = int(match[5] or 0)
+    source, record = (times[0], times[1]), (times[2], times[3])
+    return _Line(match[1], match[2], match[3], transition, length, source, record, place)
+
+
+def _timecode(text: str, rate: Fraction, drop: bool, place: int) -> Timecode:
+    plain = re.sub(r"[;.,]", ":", text)
+    try:
+        return Timecode.parse(plain, rate, drop or ";" in text)
+    except UsageError as error:
+        raise MediaError(f"Line {place}: {error.problem}", error.remedy) from error
+
+
+def _set_speed(parsed: list[_Line], match: re.Match[str], rate: Fraction) -> None:
+    """Frames a second of the source; of a dissolve's two lines, the one whose reel it names."""
+    value = Fraction(match[2].replace(" ", ""))
+    speed = value / round(rate)
+    if speed.limit_denominator(1000) != speed:
+        speed = (value / rate).limit_denominator(1000)
+    latest = [x for x in parsed if x.number == parsed[-1].number]
+    named = [x for x in latest if x.reel == match[1] and x.speed is None] or latest[-1:]
+    named[-1].speed = speed
+
+
+def _read_note(parsed: list[_Line], line: str) -> None:
+    note, last = _NOTE.match(line), parsed[-1]
+    if note is None:
+        return
+    words, value = note[1], note[2].strip()
+    if words == "FROM CLIP NAME":
+        last.from_name = value
+    elif words == "TO CLIP NAME":
+        last.to_name = value
+    elif words in ("SOURCE FILE", "MEDIA FILE", "SOURCE FILE PATH"):
+        last.file = value
+    elif words == _EXACT:
+        last.speed = Fraction(value)
+
+
+def _tracks_of(line: _Line) -> list[str]:
+    """ "V" and "A1", "A2" ... of a channel field such as V, AA/V, B, A2."""
+    if line.channels == "B":
+        return ["V", "A1"]
+    found: list[str] = []
+    for part in line.channels.split("/"):
+        if part == "V" or re.fullmatch(r"V\d+", part):
+            found.append("V")
+        elif part == "AA":
+            found += ["A1", "A2"]
+        elif match := re.fullmatch(r"A(\d*)(?:V)?", part):
+            found += [f"A{match[1] or 1}"] + (["V"] if part.endswith("V") else [])
+    return found
+
+
+def _picture_track(lines: list[_Line], timeline: Timeline) -> Track:
+    events: list[Event] = []
+    name = ""
+    for before, line in zip([None, *lines], lines, strict=False):
+        first, last = line.record
+        pair = before is not None and before.number == line.number
+        if first.frames == last.frames:
+            name = line.from_name  # the outgoing half of a dissolve
+            continue
+        shown = line.to_name if line.transition != "C" else line.from_name
+        shown = shown or ("" if pair else line.from_name)
+        start = (first.frames - timeline.start) / timeline.rate
+        if line.reel in BLACK:
+            _fade_out(events, line, start, timeline.rate)
+            continue
+        events.append(_event(line, shown or name or line.reel, start, timeline.rate))
+        name = ""
+    return Track(kind="picture", events=tuple(sorted(events, key=lambda event: event.start)))
+
+
+def _event(line: _Line, name: str, start: Fraction, rate: Fraction) -> Event:
+    intro = None
+    if line.transition != "C":
+        intro = Transition(before=Fraction(0), after=line.length / rate, kind=line.transition)
+    return Event(
+        name=name,
+        media=Media(name=file_name(line.file) or name, path=line.file, reel=line.reel),
+        start=start,
+        duration=(line.record[1].frames - line.record[0].frames) / rate,
+        source=line.source[0].seconds,
+        speed=Fraction(1) if line.speed is None else line.speed,
+        intro=intro,
+    )
+
+
+def _fade_out(events: list[Event], line: _Line, start: Fraction, rate: Fraction) -> None:
+    if line.transition != "C" and events and events[-1].end == start:
+        fade = Transition(before=Fraction(0), after=line.length / rate, kind=line.transition)
+        events[-1] = replace(events[-1], outro=fade)
+
+
+def write_edl(timeline: Timeline) -> str:
+    """Write the picture as one track, and the sounds on channels A, A2, A3 ...
+
+    Raises:
+        ValueError: an event does not begin and end on frames.
+    """
+    lines = [
+        f"TITLE: {timeline.name}",
+        f"FCM: {'DROP FRAME' if timeline.drop else 'NON-DROP FRAME'}",
+        f"* {_RATE}: {timeline.rate}",
+        "",
+    ]
+    number = 0
+    shown = on_screen(timeline)
+    for index, event in enumerate(shown):
+        number += 1
+        earlier = shown[index - 1] if index and shown[index - 1].end == event.start else None
+        later = shown[index + 1] if index + 1 < len(shown) else None
+        lines += _picture_lines(timeline, number, event, earlier, later)
+        if event.outro:
+            number += 1
+            lines += _fade_lines(timeline, number, event)
+    lines += list(_sound_lines(timeline, number))
+    lines += [f"* LOC: {timeline.timecode(m.start)} RED     {m.name}" for m in timeline.markers]
+    return "\n".join(lines) + "\n"
+
+
+def add_sounds(text: str, timeline: Timeline, sounds: tuple[Track, ...]) -> str:
+    """The list as it stands, with sounds after it."""
+    numbers = [int(m[1]) for line in text.splitlines() if (m := re.match(r"(\d+)\s+\S", line))]
+    added = replace(timeline, tracks=sounds, markers=())
+    used = len(timeline.sounds)
+    lines = _sound_lines(added, max(numbers, default=0), used)
+    mode = f"FCM: {'DROP FRAME' if timeline.drop else 'NON-DROP FRAME'}"
+    return text.rstrip("\n") + "\n" + "\n".join([mode, *lines]) + "\n"
+
+
+def _picture_lines(
+    timeline: Timeline, number: int, event: Event, earlier: Event | None, later: Event | None
+) -> list[str]:
+    lead = event.intro.before if event.intro else Fraction(0)
+    cut_short = later.intro.before if later and later.intro and later.start == event.end else 0
+    event = replace(
+        event,
+        start=event.start - lead,
+        duration=event.duration + lead - cut_short,
+        source=event.source - lead * event.speed,
+    )
+    name, lines = event.name, []
+    if event.intro is None:
+        lines.append(_line(timeline, number, event, "V", "C"))
+        lines.append(f"* FROM CLIP NAME: {name}")
+    else:
+        frames = round(event.intro.duration * timeline.rate)
+        kind = "D" if event.intro.kind != "wipe" else "W001"
+        lines.append(_outgoing_line(timeline, number, event, earlier, lead))
+        if earlier:
+            lines.append(f"* FROM CLIP NAME: {earlier.name}")
+        lines.append(_line(timeline, number, event, "V", f"{kind:<5}{frames:03}"))
+        lines.append(f"* TO CLIP NAME: {name}")
+    return lines + _about(timeline, event)
+
+
+def _about(timeline: Timeline, event: Event) -> list[str]:
+    lines = []
+    assert isinstance(event.media, Media)
+    if event.speed != 1:
+        at = _source_timecode(timeline, event.source)
+        value = event.speed * round(timeline.rate)
+        lines.append(f"M2   {_reel(event.media):<8} {float(value):09.3f} {at}")
+        lines.append(f"* {_EXACT}: {event.speed}")
+    if event.media.path:
+        lines.append(f"* SOURCE FILE: {event.media.path}")
+    return lines
+
+
+def _outgoing_line(
+    timeline: Timeline, number: int, event: Event, earlier: Event | None, lead: Fraction
+) -> str:
+    """The zero-length first line of a dissolve: where the outgoing picture stands, or black."""
+    record = timeline.timecode(event.start)
+    zero = Timecode(0, timeline.rate, timeline.drop)
+    reel, at = "BL", zero
+    if earlier is not None:
+        assert isinstance(earlier.media, Media)
+        reel = _reel(earlier.media)
+        at = _source_timecode(timeline, earlier.source_end - lead * earlier.speed)
+    return _columns(number, reel, "V", "C", at, at, record, record)
+
+
+def _fade_lines(timeline: Timeline, number: int, event: Event) -> list[str]:
+    assert event.outro is not None
+    assert isinstance(event.media, Media)
+    end = timeline.timecode(event.end)
+    frames = round(event.outro.duration * timeline.rate)
+    at = _source_timecode(timeline, event.source_end)
+    zero = Timecode(0, timeline.rate, timeline.drop)
+    return [
+        _columns(number, _reel(event.media), "V", "C", at, at, end, end),
+        f"* FROM CLIP NAME: {event.name}",
+        _columns(number, "BL", "V", f"D    {frames:03}", zero, zero + frames, end, end + frames),
+    ]
+
+
+def _sound_lines(timeline: Timeline, number: int, used: int = 0) -> Iterator[str]:
+    for index, track in enumerate(timeline.sounds, used + 1):
+        channel = "A" if index == 1 else f"A{index}"
+        for event in track.events:
+            number += 1
+            yield _line(timeline, number, event, channel, "C")
+            yield f"* FROM CLIP NAME: {event.name}"
+            yield from _about(timeline, event)
+
+
+def _line(timeline: Timeline, number: int, event: Event, channel: str, kind: str) -> str:
+    assert isinstance(event.media, Media)
+    frames = round(event.duration * timeline.rate * abs(event.speed)) if event.speed else 1
+    source = _source_timecode(timeline, event.source)
+    ends = timeline.timecode(event.start), timeline.timecode(event.end)
+    return _columns(number, _reel(event.media), channel, kind, source, source + frames, *ends)
+
+
+def _columns(number: int, reel: str, channel: str, kind: str, *times: Timecode) -> str:
+    labels = " ".join(str(time) for time in times)
+    return f"{number:03}  {reel:<8} {channel:<5} {kind:<8} {labels}"
+
+
+def _source_timecode(timeline: Timeline, seconds: Fraction) -> Timecode:
+    return Timecode.from_seconds(seconds, timeline.rate, timeline.drop)
+
+
+def _reel(media: Media) -> str:
+    return media.reel if media.reel and not re.search(r"\s", media.reel) else "AX"

@@ -1,0 +1,137 @@
+"""Timelines in files: the format is the suffix's."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+from foleycli.errors import FoleyError, MediaError, UsageError
+from foleycli.output import atomic_output
+from foleycli.timeline import edl, fcp7, fcpxml, otio
+from foleycli.timeline.model import Timeline, Track
+
+SUFFIXES = (".edl", ".fcpxml", ".fcpxmld", ".xml", ".otio", ".otioz", ".aaf")
+WRITTEN = (".edl", ".fcpxml", ".xml", ".otio", ".otioz")
+
+
+def read_timeline(path: Path, rate: Fraction | None = None) -> Timeline:
+    """Read a timeline.
+
+    Args:
+        rate: frames a second, for EDLs, which do not say.
+
+    Raises:
+        MediaError: it cannot be read, or holds what is not followed; named in either case.
+        UsageError: an EDL's rate is not known.
+    """
+    suffix = path.suffix.lower()
+    if not path.exists():
+        raise MediaError(f"{path} does not exist.", "Check the name.")
+    if suffix in (".otio", ".otioz", ".aaf"):
+        return otio.read_otio(path)
+    if suffix not in SUFFIXES:
+        raise MediaError(
+            f"{path.name} is no timeline we read.", f"Export it as {', '.join(SUFFIXES)}."
+        )
+    text = _text(path)
+    try:
+        if suffix == ".edl":
+            return edl.read_edl(text, rate, path.stem)
+        if "<fcpxml" in text[:2000]:
+            return fcpxml.read_fcpxml(text, path.stem)
+        return fcp7.read_fcp7(text, path.stem)
+    except FoleyError as error:
+        raise type(error)(f"{path.name}: {error.problem}", error.remedy) from error
+    except (ValueError, KeyError, TypeError, ZeroDivisionError) as error:
+        raise MediaError(
+            f"{path.name} cannot be understood: {error}.", "Export it again."
+        ) from error
+
+
+def _text(path: Path) -> str:
+    if path.is_dir():  # .fcpxmld is a folder with the document in it
+        path = path / "Info.fcpxml"
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise MediaError(f"{path} cannot be read: {error.strerror}.", "Check it.") from error
+    for encoding in ("utf-8-sig", "utf-16", "latin-1"):
+        if encoding == "utf-16" and data[:2] not in (b"\xff\xfe", b"\xfe\xff"):
+            continue
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    raise MediaError(f"{path.name} is no text.", "Export it again.")
+
+
+def check_written(path: Path) -> None:
+    """Say at once if a timeline cannot be written under a name."""
+    if path.suffix.lower() not in WRITTEN:
+        raise UsageError(
+            f"{path.name} names no timeline we write.", f"Name it {', '.join(WRITTEN)}."
+        )
+    if path.suffix.lower().startswith(".otio"):
+        otio.load_otio()
+
+
+def write_timeline(timeline: Timeline, path: Path, *, overwrite: bool = False) -> None:
+    """Write a timeline, whole or not at all."""
+    _write(path, overwrite, _writer(timeline, path))
+
+
+def add_sounds(
+    original: Path,
+    timeline: Timeline,
+    sounds: tuple[Track, ...],
+    path: Path,
+    *,
+    overwrite: bool = False,
+) -> None:
+    """Write ``original``'s timeline with more sound tracks.
+
+    In the format it came in, the document stays as it is, with all that we do not understand, and
+    the sounds are added; in another format the timeline is written anew.
+    """
+    if _format(original) != _format(path):
+        whole = replace(timeline, tracks=(*timeline.tracks, *sounds))
+        write_timeline(whole, path, overwrite=overwrite)
+        return
+    if _format(path) == "otio":
+        _write(path, overwrite, lambda beside: otio.add_sounds(original, timeline, sounds, beside))
+        return
+    text = {"edl": edl, "fcpxml": fcpxml, "fcp7": fcp7}[_format(path)].add_sounds(
+        _text(original), timeline, sounds
+    )
+    _write(path, overwrite, lambda beside: _put(beside, text))
+
+
+def _format(path: Path) -> str:
+    suffix = path.suffix.lower()
+    if suffix == ".xml":
+        in_x = path.exists() and "<fcpxml" in _text(path)[:2000]
+        return "fcpxml" if in_x else "fcp7"
+    return {".edl": "edl", ".fcpxml": "fcpxml", ".fcpxmld": "fcpxml"}.get(suffix, suffix[1:5])
+
+
+def _writer(timeline: Timeline, path: Path) -> Callable[[Path], object]:
+    suffix = path.suffix.lower()
+    if suffix.startswith(".otio"):
+        return lambda beside: otio.write_otio(timeline, beside)
+    write = {".edl": edl.write_edl, ".fcpxml": fcpxml.write_fcpxml, ".xml": fcp7.write_fcp7}[suffix]
+    try:
+        text = write(timeline)
+    except ValueError as error:
+        raise MediaError(
+            f"{timeline.name} does not fit into {suffix}: {error}.", "Write .fcpxml or .otio."
+        ) from error
+    return lambda beside: _put(beside, text)
+
+
+def _put(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _write(path: Path, overwrite: bool, put: Callable[[Path], object]) -> None:
+    with atomic_output(path, overwrite=overwrite) as beside:
+        put(beside)

@@ -1,0 +1,326 @@
+"""OpenTimelineIO <-> Timeline: .otio, .otioz and whatever its installed adapters read (AAF).
+
+OTIO counts in floating point; frames are whole there, so nothing is lost once rates are exact.
+"""
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from foleycli.errors import MediaError
+from foleycli.timeline.fcpxml import path_of, url_of
+from foleycli.timeline.model import (
+    Event,
+    Marker,
+    Media,
+    Timeline,
+    Track,
+    Transition,
+    exact_rate,
+    file_name,
+)
+
+_ZERO = Fraction(0)
+_OWN = "foleycli"  # our room in OTIO's metadata
+
+
+def load_otio() -> Any:
+    """The library, which is an extra."""
+    try:
+        import opentimelineio
+    except ImportError as error:
+        raise MediaError(
+            "OpenTimelineIO is not installed, which reads and writes .otio and .aaf.",
+            "pip install 'foleycli[timeline]' (for AAF also otio-aaf-adapter).",
+        ) from error
+    return opentimelineio
+
+
+def read_otio(path: Path) -> Timeline:
+    """Read a timeline with OpenTimelineIO.
+
+    Raises:
+        MediaError: it is not installed, cannot read the file, or something on the timeline
+            cannot be followed.
+    """
+    otio = load_otio()
+    try:
+        timeline = otio.adapters.read_from_file(str(path))
+    except Exception as error:  # adapters raise whatever they like
+        raise MediaError(
+            f"OpenTimelineIO cannot read {path.name}: {error}.",
+            "For AAF: pip install otio-aaf-adapter; or export EDL, FCPXML or .otio.",
+        ) from error
+    if isinstance(timeline, otio.schema.SerializableCollection):
+        timeline = next(
+            iter(timeline.find_children(descended_from_type=otio.schema.Timeline)), None
+        )
+    if not isinstance(timeline, otio.schema.Timeline):
+        raise MediaError(f"{path.name} holds no timeline.", "Export a timeline.")
+    return _Reader(otio).timeline(timeline)
+
+
+class _Reader:
+    def __init__(self, otio: Any) -> None:
+        self._otio = otio
+
+    def timeline(self, timeline: Any) -> Timeline:
+        start = timeline.global_start_time
+        rate = exact_rate(start.rate) if start else self._rate(timeline.tracks)
+        frames = round(start.value) if start else 0
+        drop = bool(timeline.metadata.get(_OWN, {}).get("drop_frame", False))
+        return self._stack(timeline.tracks, timeline.name, rate, frames, drop)
+
+    def _stack(self, stack: Any, name: str, rate: Fraction, start: int, drop: bool) -> Timeline:
+        tracks = [self._track(child, rate) for child in stack]
+        markers = tuple(
+            Marker(
+                start=_seconds(m.marked_range.start_time),
+                duration=_seconds(m.marked_range.duration),
+                name=m.name,
+                note=str(m.metadata.get(_OWN, {}).get("note", "")),
+            )
+            for m in stack.markers
+        )
+        kept = tuple(track for track in tracks if track.events)
+        return Timeline(name=name, rate=rate, drop=drop, start=start, tracks=kept, markers=markers)
+
+    def _rate(self, stack: Any) -> Fraction:
+        for clip in stack.find_clips():
+            span = clip.source_range or clip.available_range()
+            return exact_rate(span.duration.rate)
+        raise MediaError("The timeline holds no clips.", "Export one that does.")
+
+    def _track(self, track: Any, rate: Fraction) -> Track:
+        schema = self._otio.schema
+        if not isinstance(track, schema.Track):
+            inner = schema.Track(kind=schema.TrackKind.Video)
+            inner.append(track.deepcopy())
+            track = inner
+        events: list[Event] = []
+        at, waiting = _ZERO, None
+        for item in track:
+            if isinstance(item, schema.Transition):
+                waiting = _transition(item)
+                if events and events[-1].end == at:
+                    events[-1] = replace(events[-1], outro=waiting)
+                continue
+            duration = _seconds(item.trimmed_range().duration)
+            if not isinstance(item, schema.Gap):
+                if waiting and events and events[-1].end == at:
+                    events[-1] = replace(events[-1], outro=None)
+                event = self._event(item, at, duration, rate)
+                events.append(replace(event, intro=waiting))
+            at, waiting = at + duration, None
+        kind = "sound" if track.kind == schema.TrackKind.Audio else "picture"
+        enabled = getattr(track, "enabled", True)
+        return Track(kind=kind, events=tuple(events), name=track.name, enabled=enabled)
+
+    def _event(self, item: Any, start: Fraction, duration: Fraction, rate: Fraction) -> Event:
+        if isinstance(item, self._otio.schema.Clip):
+            media = self._media(item)
+        else:
+            media = self._nested(item, rate)
+        return Event(
+            name=item.name or media.name,
+            media=media,
+            start=start,
+            duration=duration,
+            source=_seconds(item.trimmed_range().start_time),
+            speed=self._speed(item),
+            enabled=getattr(item, "enabled", True),
+        )
+
+    def _nested(self, item: Any, rate: Fraction) -> Timeline:
+        schema, own = self._otio.schema, item.metadata.get(_OWN, {})
+        if isinstance(item, schema.Track):
+            stack = schema.Stack(name=item.name)
+            copy = item.deepcopy()
+            copy.source_range = None
+            stack.append(copy)
+            item = stack
+        frames, drop = int(own.get("start", 0)), bool(own.get("drop_frame", False))
+        return self._stack(item, item.name, exact_rate(own.get("rate", rate)), frames, drop)
+
+    def _media(self, clip: Any) -> Media:
+        reference = clip.media_reference
+        span = reference.available_range if reference else None
+        url = getattr(reference, "target_url", "") or ""
+        if isinstance(reference, self._otio.schema.ImageSequenceReference):
+            raise MediaError(
+                f"{clip.name} is an image sequence, which is not followed.",
+                "Render it to a movie file first.",
+            )
+        own = reference.metadata.get(_OWN, {}) if reference else {}
+        path = path_of(url)
+        return Media(
+            name=(reference.name if reference else "") or file_name(path) or clip.name,
+            path=path,
+            reel=str(own.get("reel", "")),
+            start=_seconds(span.start_time) if span else None,
+            duration=_seconds(span.duration) if span else None,
+            rate=exact_rate(own["rate"]) if "rate" in own else None,
+            channels=int(own.get("channels", 0)),
+            sample_rate=int(own.get("sample_rate", 0)),
+        )
+
+    def _speed(self, item: Any) -> Fraction:
+        schema, speed = self._otio.schema, Fraction(1)
+        for effect in item.effects:
+            if isinstance(effect, schema.FreezeFrame):
+                return _ZERO
+            if isinstance(effect, schema.LinearTimeWarp):
+                stated = effect.metadata.get(_OWN, {}).get("speed")
+                speed *= Fraction(stated or Fraction(effect.time_scalar).limit_denominator(10_000))
+            elif isinstance(effect, schema.TimeEffect):
+                raise MediaError(
+                    f"{item.name} changes its speed in a way that is not followed.",
+                    "Give it one constant speed, or render it to a file and use that.",
+                )
+        return speed
+
+
+def _transition(item: Any) -> Transition:
+    wipe = "wipe" in (item.transition_type or "").lower()
+    return Transition(
+        before=_seconds(item.in_offset),
+        after=_seconds(item.out_offset),
+        kind="wipe" if wipe else "dissolve",
+    )
+
+
+def _seconds(time: Any) -> Fraction:
+    """Exact, from a value that is whole in frames or samples."""
+    rate = round(time.rate) if time.rate >= 1000 else exact_rate(time.rate)
+    value = Fraction(time.value).limit_denominator(1_000_000)
+    nearest = Fraction(round(value))
+    return (nearest if abs(nearest - value) < Fraction(1, 1000) else value) / rate
+
+
+def write_otio(timeline: Timeline, path: Path) -> None:
+    """Write a timeline as .otio (or what the suffix says and an adapter writes)."""
+    otio = load_otio()
+    _save(otio, _Writer(otio).timeline(timeline), path)
+
+
+def add_sounds(original: Path, timeline: Timeline, sounds: tuple[Track, ...], path: Path) -> None:
+    """The timeline as it stands in ``original``, with tracks added."""
+    otio = load_otio()
+    document = otio.adapters.read_from_file(str(original))
+    found = document
+    if isinstance(document, otio.schema.SerializableCollection):
+        found = document.find_children(descended_from_type=otio.schema.Timeline)[0]
+    writer = _Writer(otio)
+    found.tracks.extend(writer.track(track, timeline.rate) for track in sounds)
+    _save(otio, document, path)
+
+
+def _save(otio: Any, document: Any, path: Path) -> None:
+    try:
+        otio.adapters.write_to_file(document, str(path))
+    except Exception as error:
+        raise MediaError(
+            f"OpenTimelineIO cannot write {path.suffix}: {error}.", "Write .otio, .edl or .fcpxml."
+        ) from error
+
+
+class _Writer:
+    def __init__(self, otio: Any) -> None:
+        self._otio = otio
+
+    def timeline(self, timeline: Timeline) -> Any:
+        result = self._otio.schema.Timeline(
+            name=timeline.name,
+            global_start_time=self._time(timeline.start_seconds, timeline.rate),
+            metadata={_OWN: {"drop_frame": timeline.drop}},
+        )
+        self._fill(result.tracks, timeline)
+        return result
+
+    def _fill(self, stack: Any, timeline: Timeline) -> None:
+        stack.extend(self.track(track, timeline.rate) for track in timeline.tracks)
+        for marker in timeline.markers:
+            span = self._range(marker.start, marker.duration, timeline.rate)
+            own = {_OWN: {"note": marker.note}}
+            stack.markers.append(
+                self._otio.schema.Marker(name=marker.name, marked_range=span, metadata=own)
+            )
+
+    def track(self, track: Track, rate: Fraction) -> Any:
+        schema = self._otio.schema
+        kind = schema.TrackKind.Audio if track.kind == "sound" else schema.TrackKind.Video
+        result = schema.Track(name=track.name, kind=kind)
+        result.enabled = track.enabled
+        at = _ZERO
+        for index, event in enumerate(track.events):
+            if event.start > at:
+                gap = self._range(_ZERO, event.start - at, rate)
+                result.append(schema.Gap(source_range=gap))
+            if event.intro:
+                result.append(self._transition(event.intro, rate))
+            result.append(self._item(event, rate))
+            later = track.events[index + 1] if index + 1 < len(track.events) else None
+            if event.outro and not (later and later.intro and later.start == event.end):
+                result.append(self._transition(event.outro, rate))
+            at = event.end
+        return result
+
+    def _item(self, event: Event, rate: Fraction) -> Any:
+        schema, media = self._otio.schema, event.media
+        span = self._range(event.source, event.duration, rate)
+        if isinstance(media, Timeline):
+            item = schema.Stack(name=event.name, source_range=span)
+            item.metadata[_OWN] = {
+                "start": media.start,
+                "rate": str(media.rate),
+                "drop_frame": media.drop,
+            }
+            self._fill(item, media)
+        else:
+            item = schema.Clip(
+                name=event.name, source_range=span, media_reference=self._reference(media, rate)
+            )
+        item.enabled = event.enabled
+        if event.speed != 1:
+            warp = schema.LinearTimeWarp(time_scalar=float(event.speed))
+            warp.metadata[_OWN] = {"speed": str(event.speed)}
+            item.effects.append(warp)
+        return item
+
+    def _reference(self, media: Media, rate: Fraction) -> Any:
+        own = {"reel": media.reel, "channels": media.channels, "sample_rate": media.sample_rate}
+        if media.rate:
+            own["rate"] = str(media.rate)
+        span = None
+        if media.start is not None and media.duration is not None:
+            span = self._range(media.start, media.duration, media.rate or rate)
+        if not media.path:
+            return self._otio.schema.MissingReference(
+                name=media.name, available_range=span, metadata={_OWN: own}
+            )
+        reference = self._otio.schema.ExternalReference(
+            target_url=url_of(media.path), available_range=span, metadata={_OWN: own}
+        )
+        reference.name = media.name
+        return reference
+
+    def _transition(self, transition: Transition, rate: Fraction) -> Any:
+        schema = self._otio.schema
+        dissolve = transition.kind == "dissolve"
+        return schema.Transition(
+            name=transition.kind,
+            transition_type=schema.TransitionTypes.SMPTE_Dissolve if dissolve else "SMPTE_Wipe",
+            in_offset=self._time(transition.before, rate),
+            out_offset=self._time(transition.after, rate),
+        )
+
+    def _range(self, start: Fraction, duration: Fraction, rate: Fraction) -> Any:
+        return self._otio.opentime.TimeRange(self._time(start, rate), self._time(duration, rate))
+
+    def _time(self, seconds: Fraction, rate: Fraction) -> Any:
+        """Frames where they are whole, samples of 48 kHz where those are, else what is nearest."""
+        value = seconds * rate
+        if value.denominator != 1 and (seconds * 48_000).denominator == 1:
+            return self._otio.opentime.RationalTime(float(seconds * 48_000), 48_000.0)
+        return self._otio.opentime.RationalTime(float(value), float(rate))

@@ -1,0 +1,313 @@
+"""Every cut to the frame and every sound to the sample, through every format and rate."""
+
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+
+from foleycli.clip.timecode import Timecode
+from foleycli.errors import MediaError, UsageError
+from foleycli.timeline.edl import read_edl, write_edl
+from foleycli.timeline.files import add_sounds, read_timeline, write_timeline
+from foleycli.timeline.model import (
+    Event,
+    Marker,
+    Media,
+    Timeline,
+    Track,
+    Transition,
+    exact_rate,
+    on_screen,
+)
+
+NTSC = Fraction(1000, 1001)
+RATES = [
+    (24 * NTSC, False),
+    (Fraction(24), False),
+    (Fraction(25), False),
+    (30 * NTSC, True),
+    (30 * NTSC, False),
+    (Fraction(30), False),
+    (Fraction(50), False),
+    (60 * NTSC, True),
+    (60 * NTSC, False),
+]
+NAMES = [f"{float(rate):.2f}{'DF' if drop else ''}" for rate, drop in RATES]
+SUFFIXES = [".edl", ".fcpxml", ".xml", ".otio"]
+each_rate = pytest.mark.parametrize(("rate", "drop"), RATES, ids=NAMES)
+each_format = pytest.mark.parametrize("suffix", SUFFIXES)
+
+
+def media(name: str, rate: Fraction, hour: int = 0) -> Media:
+    start = Fraction(hour * 3600 * round(rate)) / rate
+    length = Fraction(100 * round(rate)) / rate
+    return Media(name=name, path=f"/films/{name}", start=start, duration=length, rate=rate)
+
+
+def reel(rate: Fraction, drop: bool) -> Timeline:
+    """Cuts, a gap, dissolves of even and odd length, speeds, a freeze, and a disabled event."""
+
+    def event(name: str, start: int, frames: int, at: int, hour: int = 0, **more) -> Event:
+        film = media(name, rate, hour)
+        source = (film.start or 0) + at / rate
+        return Event(
+            name=name, media=film, start=start / rate, duration=frames / rate, source=source, **more
+        )
+
+    def dissolve(before: int, after: int) -> Transition:
+        return Transition(before=before / rate, after=after / rate)
+
+    events = (
+        event("a.mov", 0, 17, 5),
+        event("b c.mov", 17, 31, 40, hour=1, intro=dissolve(0, 12)),
+        event("Ärger & Söhne.mov", 48, 1801, 0, hour=2, outro=dissolve(0, 7)),
+        event("d.mov", 1900, 33, 60),
+        event("e.mov", 1933, 40, 80, hour=3, speed=Fraction(2)),
+        event("f.mov", 1973, 20, 90, hour=3, speed=Fraction(-1)),
+        event("g.mov", 1993, 24, 10, speed=Fraction(1, 2)),
+        event("h.mov", 2017, 9, 11, hour=4, speed=Fraction(0)),
+    )
+    return Timeline(
+        name="Reel 1",
+        rate=rate,
+        drop=drop,
+        start=Timecode.parse("00:59:58:00", rate, drop).frames,
+        tracks=(Track(kind="picture", events=events, name="V1"),),
+        markers=(Marker(start=20 / rate, duration=1 / rate, name="door"),),
+    )
+
+
+def sound_tracks(timeline: Timeline) -> tuple[Track, ...]:
+    """Two tracks of sounds stamped with the timeline's own time, as ours are."""
+    tracks = []
+    for number, events in enumerate(
+        (timeline.tracks[0].events[::2], timeline.tracks[0].events[1::2])
+    ):
+        placed = tuple(
+            Event(
+                name=f"{event.name}.wav",
+                media=Media(
+                    name=f"{event.name}.wav",
+                    path=f"/sounds/{event.name}.wav",
+                    start=timeline.start_seconds + event.start,
+                    duration=event.duration,
+                    rate=timeline.rate,
+                    channels=1,
+                    sample_rate=48_000,
+                ),
+                start=event.start,
+                duration=event.duration,
+                source=timeline.start_seconds + event.start,
+            )
+            for event in events
+        )
+        tracks.append(Track(kind="sound", events=placed, name=f"A{number + 1}"))
+    return tuple(tracks)
+
+
+def cuts(timeline: Timeline) -> list[tuple]:
+    return [
+        (e.name, e.start, e.duration, e.source, e.speed, e.enabled, e.intro, e.outro)
+        for track in timeline.pictures
+        for e in track.events
+    ]
+
+
+def heard(timeline: Timeline) -> list[list[tuple]]:
+    return [
+        [(e.name, e.start, e.duration, e.source) for e in track.events] for track in timeline.sounds
+    ]
+
+
+@each_rate
+@each_format
+def test_pictures_come_back_to_the_frame(tmp_path, rate, drop, suffix) -> None:
+    there = reel(rate, drop)
+    path = tmp_path / f"reel{suffix}"
+    write_timeline(there, path)
+    back = read_timeline(path)
+    assert cuts(back) == cuts(there)
+    assert (back.rate, back.drop, back.start) == (there.rate, there.drop, there.start)
+    assert [m.start for m in back.markers] == [20 / rate]
+
+
+@each_rate
+@each_format
+def test_sounds_are_added_to_the_sample_and_nothing_else_moves(
+    tmp_path, rate, drop, suffix
+) -> None:
+    there = reel(rate, drop)
+    path, out = tmp_path / f"reel{suffix}", tmp_path / f"out{suffix}"
+    write_timeline(there, path)
+    add_sounds(path, there, sound_tracks(there), out)
+    back = read_timeline(out)
+    assert cuts(back) == cuts(there)
+    expected = heard(Timeline(name="", rate=rate, tracks=sound_tracks(there)))
+    assert heard(back) == expected
+    for track in expected:
+        for _, start, duration, source in track:
+            first = round((there.start_seconds + start) * 48_000)
+            assert round(source * 48_000) == first
+            assert (duration * rate).denominator == 1
+
+
+@pytest.mark.parametrize("to", SUFFIXES)
+@each_format
+def test_from_format_to_format(tmp_path, suffix, to) -> None:
+    there = reel(24 * NTSC, False)
+    first, second = tmp_path / f"a{suffix}", tmp_path / f"b{to}"
+    write_timeline(there, first)
+    add_sounds(first, read_timeline(first), sound_tracks(there), second)
+    back = read_timeline(second)
+    assert cuts(back) == cuts(there)
+    assert heard(back) == heard(Timeline(name="", rate=there.rate, tracks=sound_tracks(there)))
+
+
+def nested(rate: Fraction) -> Timeline:
+    inner = replace(reel(rate, False), name="inner", markers=())
+    whole = Event(
+        name="inner",
+        media=inner,
+        start=10 / rate,
+        duration=30 / rate,
+        source=inner.start_seconds + 10 / rate,
+    )
+    below = Event(name="z.mov", media=media("z.mov", rate), start=Fraction(0), duration=60 / rate,
+                  source=Fraction(0), enabled=True)  # fmt: skip
+    off = replace(below, name="off.mov", enabled=False)
+    return Timeline(
+        name="outer",
+        rate=rate,
+        start=0,
+        tracks=(
+            Track(kind="picture", events=(below,), name="V1"),
+            Track(kind="picture", events=(whole,), name="V2"),
+            Track(kind="picture", events=(off,), name="V3"),
+        ),
+    )
+
+
+@pytest.mark.parametrize("suffix", [".fcpxml", ".xml", ".otio"])
+def test_nested_and_stacked_timelines_come_back(tmp_path, suffix) -> None:
+    there = nested(25 * Fraction(1))
+    path = tmp_path / f"outer{suffix}"
+    write_timeline(there, path)
+    back = read_timeline(path)
+    assert [cuts(back), on_screen(back)[0].duration] == [cuts(there), Fraction(10, 25)]
+    assert [(e.name, e.start, e.end, e.source) for e in on_screen(back)] == [
+        (e.name, e.start, e.end, e.source) for e in on_screen(there)
+    ]
+
+
+def test_what_is_on_screen_is_the_upper_picture_with_nests_opened() -> None:
+    rate = Fraction(25)
+    shown = [(e.name, e.start * rate, e.end * rate) for e in on_screen(nested(rate))]
+    assert shown == [
+        ("z.mov", 0, 10),
+        ("a.mov", 10, 17),
+        ("b c.mov", 17, 40),
+        ("z.mov", 40, 60),
+    ]
+
+
+def test_a_centred_dissolve_is_the_same_picture_in_an_edl() -> None:
+    rate = Fraction(25)
+    there = reel(rate, False)
+    events = list(there.tracks[0].events)
+    centred = Transition(before=6 / rate, after=6 / rate)
+    events[1] = replace(events[1], intro=centred)
+    back = read_edl(
+        write_edl(replace(there, tracks=(Track(kind="picture", events=tuple(events)),)))
+    )
+    first, second = back.tracks[0].events[:2]
+    assert first.end == second.start == 11 / rate
+    assert second.intro == Transition(before=Fraction(0), after=12 / rate)
+    assert second.source == events[1].source - 6 / rate
+    assert second.end == events[1].end
+
+
+@pytest.mark.parametrize("suffix", [".fcpxml", ".xml", ".otio"])
+@pytest.mark.parametrize(("before", "after"), [(6, 6), (5, 6), (9, 0), (3, 10)])
+def test_dissolves_keep_their_cut(tmp_path, suffix, before, after) -> None:
+    rate = 24 * NTSC
+    there = reel(rate, False)
+    events = list(there.tracks[0].events)
+    events[1] = replace(events[1], intro=Transition(before=before / rate, after=after / rate))
+    there = replace(there, tracks=(Track(kind="picture", events=tuple(events)),))
+    write_timeline(there, tmp_path / f"a{suffix}")
+    assert cuts(read_timeline(tmp_path / f"a{suffix}")) == cuts(there)
+
+
+def test_an_edl_must_be_told_its_rate() -> None:
+    text = "001  AX V C 01:00:00:00 01:00:01:00 01:00:00:00 01:00:01:00\n"
+    with pytest.raises(UsageError, match="frame rate"):
+        read_edl(text)
+    assert read_edl(text, Fraction(25)).rate == 25
+    assert read_edl("FCM: DROP FRAME\n" + text).rate == 30 * NTSC
+
+
+def test_avid_and_premiere_ways_of_writing_an_edl() -> None:
+    text = (
+        "TITLE:   REEL_1 \r\nFCM: NON-DROP FRAME\r\n"
+        "000001  A001C003_210101_R1AB             V     C        "
+        "10:00:00:00 10:00:01:00 01:00:00:00 01:00:01:00 \r\n"
+        "* FROM CLIP NAME:  A001C003\r\n* LOC: 01:00:00:12 RED     HERE\r\n"
+        "002  BL       V     C        00:00:00:00 00:00:01:00 01:00:01:00 01:00:02:00\r\n"
+        "003  AX       AA/V  C        00:00:00:00 00:00:02:00 01:00:02:00 01:00:03:00\r\n"
+        "M2   AX       050.0                00:00:00:00\r\n"
+        "* FROM CLIP NAME:  two.mov\r\n* SOURCE FILE: two.mov\r\n"
+    )  # fmt: skip
+    timeline = read_edl(text, Fraction(25))
+    first, second = timeline.tracks[0].events
+    assert (first.media.reel, first.name, first.source) == (
+        "A001C003_210101_R1AB",
+        "A001C003",
+        36000,
+    )
+    assert (second.start, second.speed, second.media.path) == (2, 2, "two.mov")
+    assert [track.name for track in timeline.sounds] == ["A1", "A2"]
+    assert [(m.start, m.name) for m in timeline.markers] == [(Fraction(12, 25), "HERE")]
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("001  AX V C 01:00:00:00 01:00:01:00 01:00:00:00", "Line 1"),
+        ("001  AX V C 01:00:00:30 01:00:01:00 01:00:00:00 01:00:01:00", "Line 1"),
+        ("001  AX V K B 01:00:00:00 01:00:01:00 01:00:00:00 01:00:01:00", "key"),
+        ("TITLE: nothing", "no events"),
+    ],
+)
+def test_what_cannot_be_followed_is_named(line, says) -> None:
+    with pytest.raises(MediaError, match=says):
+        read_edl(line, Fraction(25))
+
+
+def test_variable_speed_and_multicam_are_refused_by_name(tmp_path) -> None:
+    path = tmp_path / "a.fcpxml"
+    write_timeline(reel(Fraction(25), False), path)
+    text = path.read_text()
+    path.write_text(text.replace('<asset-clip ref="r3"', '<mc-clip ref="r3"', 1).replace(
+        "</asset-clip>", "</asset-clip>"))  # fmt: skip
+    broken = text.replace("</timeMap>", '<timept time="900s" value="1s" /></timeMap>', 1)
+    path.write_text(broken)
+    with pytest.raises(MediaError, match=r"e\.mov changes its speed"):
+        read_timeline(path)
+
+
+def test_rates_as_people_write_them() -> None:
+    assert exact_rate("23.98") == exact_rate(23.976) == exact_rate("24000/1001") == 24 * NTSC
+    assert exact_rate("24") == 24 and exact_rate(29.97) == 30 * NTSC
+    with pytest.raises(UsageError):
+        exact_rate("a lot")
+
+
+def test_opentimelineio_reads_what_we_write(tmp_path) -> None:
+    otio = pytest.importorskip("opentimelineio")
+    there = replace(reel(24 * NTSC, False), markers=())
+    write_timeline(there, tmp_path / "a.otio")
+    track = otio.adapters.read_from_file(str(tmp_path / "a.otio")).video_tracks()[0]
+    for clip, event in zip(track.find_clips(), there.tracks[0].events, strict=True):
+        span = clip.range_in_parent()
+        assert round(span.start_time.value) == event.start * there.rate
+        assert round(span.duration.value) == event.duration * there.rate
