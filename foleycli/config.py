@@ -45,7 +45,8 @@ class CueConfig:
     hit_length: float = 4.0  # seconds a hit may ring
     bed_step: float = 0.5  # seconds in which a bed keeps one level
     bed_range_db: float = 12.0  # a source that hardly moves is this much softer than one that does
-    scene_db: float = -20.0  # a place under the sounds, against the same place alone
+    scene_db: float = -15.0  # a place under something that sounds by itself
+    alone_db: float = -9.0  # a place in which nothing but touch is heard
     still: float = 0.02  # activity under which nothing goes on, and no bed is heard
 
 

@@ -32,6 +32,7 @@ class Heard:
     confidence: float
     start: Fraction
     end: Fraction
+    level_db: float = 0.0  # of a scene
 
 
 def find_cues(features: Features, prompt: str | None = None) -> list[Cue]:
@@ -75,7 +76,8 @@ def hear_shot(features: Features, start: Fraction, end: Fraction) -> Iterator[He
         else:
             yield Heard(phrase_of(CUES.unknown_contact), CUES.sure_contact, begin, stop)
         if scene and scene[1] >= CUES.sure_scene:
-            yield Heard(*scene, begin, stop)
+            level = CUES.scene_db if source and source[1] >= CUES.sure_source else CUES.alone_db
+            yield Heard(*scene, begin, stop, level)
 
 
 def hit_cues(features: Features, sound: Heard) -> Iterator[Cue]:
@@ -105,7 +107,8 @@ def bed_cues(features: Features, sound: Heard) -> Iterator[Cue]:
     """Touching beds whose level follows the activity, one for each stretch of the same level."""
     first, last = _points(features, sound)
     activity = features.activity[first:last]
-    if not len(activity) or activity.max() < CUES.still:
+    goes_on = sound.phrase.role == "scene" or activity.max(initial=0) >= CUES.still
+    if not len(activity) or not goes_on:
         return
     step = int(CUES.bed_step * RATE)
     levels = [
@@ -131,7 +134,7 @@ def bed_cues(features: Features, sound: Heard) -> Iterator[Cue]:
 def _bed_level(part: Curve, whole: Curve, sound: Heard) -> float:
     """dB, in steps of 3: a scene stays level, a source is softer where less moves than usual."""
     if sound.phrase.role == "scene":
-        return CUES.scene_db
+        return sound.level_db
     loud = float(np.quantile(whole, 0.9))
     share = float(part.mean()) / max(loud, 1e-6)
     level = max(-CUES.bed_range_db, min(0.0, 20 * float(np.log10(share + 1e-6))))

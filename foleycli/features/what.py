@@ -18,9 +18,9 @@ from foleycli.features.phrases import phrase_vectors, vocabulary
 
 BATCH = 8  # pictures at once; always filled, so that a picture's numbers do not know its company
 DARK = 50.0  # median brightness, of 255, under which a picture is dark
-PLACES = {
-    "room": "room tone",
-    "hall": "large room ambience",
+PLACES = {  # what is heard there; a quiet room is heard as nothing
+    "room": "",
+    "hall": "",
     "field": "outdoor ambience",
     "forest": "forest ambience with birds",
     "street": "city street ambience",

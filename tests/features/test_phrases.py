@@ -25,7 +25,7 @@ def test_every_sound_of_the_table_is_a_known_phrase():
     assert len(rows) == 1000
     assert {row["sound"] for row in rows} | {row["night"] for row in rows} <= known | {""}
     assert {row["place"] for row in rows} == {*PLACES, ""}
-    assert set(PLACES.values()) <= known
+    assert set(PLACES.values()) <= known | {""}
 
 
 def test_phrases_are_different_and_complete():
