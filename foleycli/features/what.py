@@ -23,7 +23,7 @@ PLACES = {  # what is heard there; a quiet room is heard as nothing
     "hall": "",
     "field": "outdoor ambience",
     "forest": "forest ambience with birds",
-    "street": "city street ambience",
+    "street": "city ambience",
     "water": "outdoor ambience",
     "sea": "outdoor ambience",
 }

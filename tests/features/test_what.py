@@ -56,7 +56,7 @@ def test_a_drawn_traffic_light_stands_in_the_street(seer):
     assert seer.classify(picture[None])[0].argmax() == 920  # traffic light
     shares = dict(zip(PHRASES, seer.shares(picture[None])[0], strict=True))
     sounds = [p.words for p in vocabulary() if p.role == "source"]
-    assert max(sounds, key=shares.__getitem__) == "street traffic"
+    assert max(sounds, key=shares.__getitem__) == "city traffic"
 
 
 def test_spiders_in_the_dark_are_fireworks():
