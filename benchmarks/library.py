@@ -5,8 +5,9 @@
 SOUNDS is a folder with sounds.csv. Every tenth sound is in no bank (crc32(file) % 10 == 0). The
 library is given its label, its hits (`find_hits`) or, when it has none, its length, and YAMNet
 hears what comes out: a linear probe fitted on the other sounds names the class, fad_yamnet compares
-the two sets, and onset F1 compares the onsets that are heard with the times that were asked for.
-"Another sound" is the held-out sound 40 rows on, the control: right in nothing but being real.
+the two sets patch by patch, and onset F1 compares the onsets that are heard with the times that
+were asked for.
+Controls: a real sound of the same class, at its own times, and a real sound of any class.
 """
 
 import argparse
@@ -36,6 +37,7 @@ from foleycli.library.segment import find_hits
 
 LONGEST = 10 * SAMPLE_RATE  # samples of a sound that are used
 Rows = list[dict[str, str]]
+Heard = tuple[NDArray[np.float32], NDArray[np.float64]]  # embeddings, onset times
 
 
 def read_rows(sounds: Path) -> tuple[Rows, Rows]:
@@ -45,19 +47,33 @@ def read_rows(sounds: Path) -> tuple[Rows, Rows]:
     return [r for r in rows if held_out(r["file"])], [r for r in rows if not held_out(r["file"])]
 
 
-def hear(samples: Samples) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Mean YAMNet embedding (1024,) at -20 LUFS, and onset times."""
+def hear(samples: Samples) -> Heard:
+    """YAMNet embeddings (patches, 1024) at -20 LUFS, and onset times."""
     heard = at_loudness(resample_poly(samples, HEARD_RATE, SAMPLE_RATE).astype(np.float32))
-    return yamnet()(heard).embeddings.mean(axis=0), find_onsets(onset_strength(heard))
+    return yamnet()(heard).embeddings, find_onsets(onset_strength(heard))
 
 
 def embed_others(sounds: Path, rows: Rows, kept: Path) -> NDArray[np.float32]:
     """Embeddings of the sounds that the probe learns from, kept in a file."""
     if kept.is_file():
         return np.load(kept)
-    embeddings = np.stack([hear(read_sound(sounds / row["file"], 0, LONGEST))[0] for row in rows])
+    embeddings = np.stack(
+        [hear(read_sound(sounds / row["file"], 0, LONGEST))[0].mean(axis=0) for row in rows]
+    )
     np.save(kept, embeddings)
     return embeddings
+
+
+def controls(sounds: Path, rows: Rows, others: Rows) -> dict[str, list[Heard]]:
+    """Real sounds that are not held out, in place of those that are."""
+    rng = np.random.default_rng(0)
+
+    def draw(candidates: Rows) -> Heard:
+        row = candidates[int(rng.integers(len(candidates)))]
+        return hear(read_sound(sounds / row["file"], 0, LONGEST))
+
+    alike = [draw([r for r in others if r["class"] == row["class"]]) for row in rows]
+    return {"a sound of its class": alike, "any other sound": [draw(others) for _ in rows]}
 
 
 def cues_of(samples: Samples, label: str) -> list[Cue]:
@@ -74,17 +90,17 @@ def cues_of(samples: Samples, label: str) -> list[Cue]:
 
 def table_row(
     name: str,
-    heard: list[tuple[NDArray[np.float32], NDArray[np.float64]]],
+    heard: list[Heard],
     asked: list[list[float]],
     truth: tuple[Probe, list[str], NDArray[np.float32]],
 ) -> str:
     """One line of the table."""
     probe, classes, real = truth
-    embeddings = np.stack([embedding for embedding, _ in heard])
-    tops = [probe.top(embeddings, classes, k) for k in (1, 5)]
+    means = np.stack([patches.mean(axis=0) for patches, _ in heard])
+    tops = [probe.top(means, classes, k) for k in (1, 5)]
     timed = [(np.array(a), onsets) for a, (_, onsets) in zip(asked, heard, strict=True) if a]
     f1 = [np.nanmean([onset_f1(a, onsets, t) for a, onsets in timed]) for t in (0.05, 0.1)]
-    fad = frechet_distance(real, embeddings)
+    fad = frechet_distance(real, np.concatenate([patches for patches, _ in heard]))
     return f"| {name:28} | {tops[0]:.3f} / {tops[1]:.3f} | {fad:9.2f} | {f1[0]:.2f} / {f1[1]:.2f} |"
 
 
@@ -116,14 +132,19 @@ def main() -> None:
         real.append(hear(samples))
         made.append(hear(waveform))
         asked.append([float(cue.start) for cue in cues if cue.kind == "hit"])
-    truth = (probe, [row["class"] for row in rows], np.stack([embedding for embedding, _ in real]))
+    truth = (
+        probe,
+        [row["class"] for row in rows],
+        np.concatenate([patches for patches, _ in real]),
+    )
     print(
         f"{len(rows)} held-out sounds, {len(set(truth[1]))} classes, probe on {len(others)} others"
     )
     print("| | probe top-1 / top-5 | fad_yamnet | F1 50 / 100 ms |\n|---|---|---|---|")
     print(table_row("the sounds themselves", real, asked, truth))
     print(table_row("library", made, asked, truth))
-    print(table_row("another sound", real[40:] + real[:40], asked, truth))
+    for name, sounds in controls(options.sounds, rows, others).items():
+        print(table_row(name, sounds, asked, truth))
     print(f"opening {1000 * opening:.0f} ms; 10 s of sound placed in {10 * spent / seconds:.3f} s")
 
 

@@ -34,8 +34,9 @@ log = logging.getLogger("foleycli")
 KINDS = Path(__file__).parent / "kinds.csv"  # classes, their words and usual levels
 # Words of packs and of their folders, which say nothing of the sound.
 PACK_WORDS = frozenset(
-    "src assets environment weather resources rpg audio interface casino misc impact plmove mon"
-    " smash success fail ui generic dink sonic pi fps unused perhaps maybe someone".split()
+    "src assets environment weather resources rpgaudio casinoaudio uiaudio interface sounds misc"
+    " impact plmove mon smash success fail generic dink sonic pi fps unused perhaps maybe"
+    " someone excerptb jma".split()
 )
 # Words of recordings that are music, speech or synthetic: no picture shows them sounding so.
 UNWANTED_WORDS = frozenset(
@@ -58,7 +59,35 @@ FREEDOOM = {
     "dsmetal": "heavy metal foot step", "dspopain": "man pain grunt", "dsskeswg": "swing",
 }  # fmt: skip
 
+# Who made sounds whose row names nobody: by their collection, or by label where that is listed
+# (Blanket's SOUNDS_LICENSING.md).
+COLLECTIONS = {
+    "berklee_olpc": "students, professors and alumni of Berklee College of Music, for OLPC",
+    "freedoom": "Contributors to the Freedoom project",
+    "kenney": "Kenney (kenney.nl)",
+}
+AUTHORS = {
+    "resources city": ("gezortenplotz", "https://freesound.org/people/gezortenplotz/sounds/44796/"),
+    "resources rain": ("alex36917", "https://freesound.org/people/alex36917/sounds/524605/"),
+    "resources storm": (
+        "Digifish music",
+        "https://freesound.org/people/digifishmusic/sounds/41739/",
+    ),
+    "resources waves": ("Luftrum", "https://freesound.org/people/Luftrum/sounds/48412/"),
+}
 FREESOUND_NAME = r"^assets \d+ \S+ "  # number and author, before the title
+# How labels of one pack begin -> what is heard.
+REWORDED = {
+    "fire gun brass eject": "shell casing brass eject", "fire gun empty": "gun empty click",
+    "fire gun hand guns": "hand gun gunshot", "fire gun machine guns": "machine gun gunshots",
+    "fire gun shot guns": "shotgun gunshot", "fire gun rifles": "rifle gunshot",
+    "fire gun bows bow": "bow and arrow", "fire gun launchers": "grenade", "ar ": "assault rifle ",
+    "reload mag fed": "reload rifle", "reload tube fed": "reload", "reload pocket": "reload",
+    "walk": "footsteps walk", "footstep": "footsteps", "melee swing": "swing",
+    "melee hit flesh": "hit flesh", "melee attack": "attack", "deal damage hurt": "hurt grunt",
+    "fatigue": "breathing fatigue", "clear obstacle": "footsteps jump", "entity hit": "hit",
+    "close door": "door close", "open door": "door open", "wood furn": "wood furniture smash",
+}  # fmt: skip
 CLASS_SECONDS = {"hit": 90.0, "bed": 130.0}  # of one class at most
 LABEL_TAKES = {"hit": 8, "bed": 3}  # of one label at most
 TAKES = {"hit": 4, "bed": 1}  # from one file at most
@@ -71,14 +100,29 @@ README = """# The shipped bank of recordings
 
 {recordings} recordings with {labels} labels in {classes} classes, cut by
 `python -m foleycli.library.build SOUNDS BANK --clean` from sounds that are free for any use, some
-with attribution: CREDITS.csv names the author, licence and page of each, and where a page is not
-given the collection it came in (berklee_olpc: Berklee College of Music, One Laptop per Child
-sample library, CC-BY 3.0). Changes made: mono, cut, levelled, faded, encoded as Opus. A film that
-uses CC-BY recordings credits their authors.
+with attribution: CREDITS.csv names the author, licence, page and collection of each. Changes made:
+mono, cut, levelled, faded, encoded as Opus. A film that uses the CC-BY ones credits their authors.
 
 | licence | recordings |
 |---|---|
 {licences}
+
+The BSD-3-Clause recordings come from Freedoom: Copyright (c) 2001-2024 Contributors to the Freedoom
+project. All rights reserved. Redistribution and use in source and binary forms, with or without
+modification, are permitted provided that the following conditions are met: (1) Redistributions of
+source code must retain the above copyright notice, this list of conditions and the following
+disclaimer. (2) Redistributions in binary form must reproduce the above copyright notice, this list
+of conditions and the following disclaimer in the documentation and/or other materials provided with
+the distribution. (3) Neither the name of the Freedoom project nor the names of its contributors may
+be used to endorse or promote products derived from this software without specific prior written
+permission. THIS SOFTWARE IS PROVIDED BY THE COPYRIGHT HOLDERS AND CONTRIBUTORS "AS IS" AND ANY
+EXPRESS OR IMPLIED WARRANTIES, INCLUDING, BUT NOT LIMITED TO, THE IMPLIED WARRANTIES OF
+MERCHANTABILITY AND FITNESS FOR A PARTICULAR PURPOSE ARE DISCLAIMED. IN NO EVENT SHALL THE COPYRIGHT
+OWNER OR CONTRIBUTORS BE LIABLE FOR ANY DIRECT, INDIRECT, INCIDENTAL, SPECIAL, EXEMPLARY, OR
+CONSEQUENTIAL DAMAGES (INCLUDING, BUT NOT LIMITED TO, PROCUREMENT OF SUBSTITUTE GOODS OR SERVICES;
+LOSS OF USE, DATA, OR PROFITS; OR BUSINESS INTERRUPTION) HOWEVER CAUSED AND ON ANY THEORY OF
+LIABILITY, WHETHER IN CONTRACT, STRICT LIABILITY, OR TORT (INCLUDING NEGLIGENCE OR OTHERWISE)
+ARISING IN ANY WAY OUT OF THE USE OF THIS SOFTWARE, EVEN IF ADVISED OF THE POSSIBILITY OF SUCH DAMAGE.
 """
 
 
@@ -131,7 +175,21 @@ def read_rows(sounds: Path) -> list[dict[str, str]]:
         raise UsageError(f"{sounds} has no sounds.csv.", "Give a folder of sounds with its CSV.")
     with table.open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if not held_out(row["file"])]
-    return [row for row in rows if not row["label"].startswith(PACKS_LEFT_OUT)]
+    wanted = [credited(row) for row in rows if not row["label"].startswith(PACKS_LEFT_OUT)]
+    return [row for row in wanted if row["author"] or not asks_for_credit(row["licence"])]
+
+
+def credited(row: dict[str, str]) -> dict[str, str]:
+    """The row with an author where one is known."""
+    if row["author"]:
+        return row
+    author, url = AUTHORS.get(row["label"], (COLLECTIONS.get(row["source"], ""), row["url"]))
+    return {**row, "author": author, "url": url}
+
+
+def asks_for_credit(licence: str) -> bool:
+    """Whether a licence asks to name the author; a sound by nobody knows whom cannot be used so."""
+    return licence.upper().startswith(("CC-BY", "CC BY", "OGA BY", "BSD"))
 
 
 def sound_label(label: str) -> str:
@@ -140,7 +198,11 @@ def sound_label(label: str) -> str:
     words = label_words(re.sub(FREESOUND_NAME, "", label)).split()
     if UNWANTED_WORDS.intersection(words):
         return ""
-    return " ".join(word for word in words if word not in PACK_WORDS)
+    plain = " ".join(word for word in words if word not in PACK_WORDS)
+    for said, meant in REWORDED.items():
+        if plain.startswith(said):
+            return " ".join(dict.fromkeys((meant + plain.removeprefix(said)).split()))
+    return plain
 
 
 def cut_recording(sounds: Path, row: Mapping[str, str]) -> list[Cut]:
