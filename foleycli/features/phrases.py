@@ -27,7 +27,7 @@ STRIKES = re.compile(
 )
 SAME = {"drumstick": "wooden stick", "drumsticks": "wooden stick"}  # what it is, not what it is for
 CLOSE, SYNONYM = 0.6, 0.98  # similarity from which words mean the same; above, they are the same
-RIDGE = 1e-2  # keeps near-synonyms from cancelling each other when shares are read back
+RIDGE = 1e-3  # keeps near-synonyms from cancelling each other when shares are read back
 
 
 @dataclass(frozen=True, slots=True)
