@@ -29,6 +29,7 @@ OPEN_OPTIONS = {"protocol_whitelist": "file"}
 STILL_FORMATS = ("image2", "_pipe")
 COVER_CODECS = ("png", "mjpeg", "bmp", "webp", "gif")
 NOT_FILM = Disposition.attached_pic | Disposition.timed_thumbnails
+PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"<MPD", b"<?xml")
 HASHED_PART = 1 << 20  # bytes
 
 
@@ -176,8 +177,15 @@ def _check_file(path: Path) -> None:
         raise MediaError(f"{path.name} is a folder, not a film.", "Give a file in it.")
     if not os.access(path, os.R_OK):
         raise MediaError(f"{path.name} may not be read.", "Change its permissions (chmod u+r).")
-    if path.is_file() and path.stat().st_size == 0:
+    if not path.is_file():
+        raise MediaError(f"{path.name} is a device or a pipe.", "Save it as a file first.")
+    with path.open("rb") as file:
+        head = file.read(64)
+    if not head:
         raise MediaError(f"{path.name} is empty (0 bytes).", "Copy or export it again.")
+    if head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(PLAYLISTS):
+        # FFmpeg would wait for a live one to go on
+        raise MediaError(f"{path.name} is a list of films, not a film.", "Give the films in it.")
 
 
 def _not_readable(path: Path, error: Exception) -> MediaError:
@@ -420,10 +428,10 @@ def _find_timecode(
 
 def _gop_timecode(frame: VideoFrame) -> str:
     """MPEG-2's 25 bits (ISO 13818-2, 6.3.8); all zero is what encoders write that have none."""
-    data = frame.side_data.get(SideDataType.GOP_TIMECODE)
+    data = cast(Any, frame.side_data).get(SideDataType.GOP_TIMECODE)
     if data is None:
         return ""
-    bits = int.from_bytes(bytes(cast(Any, data))[:4], "little")
+    bits = int.from_bytes(bytes(data)[:4], "little")
     hours, minutes = bits >> 19 & 31, bits >> 13 & 63
     seconds, frames = bits >> 6 & 63, bits & 63
     if not (hours or minutes or seconds or frames):

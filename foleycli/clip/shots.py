@@ -85,19 +85,27 @@ def _is_cut(before: list[_View], after: list[_View]) -> bool:
 
 
 def _difference(earlier: _View, later: _View) -> float:
-    """How much two pictures differ: the mean of structure and brightness, each 0 to about 1.
+    """How much two pictures differ in structure and brightness, from 0 to about 1.
 
     Structure: squared difference over summed variance, at the best shift, means removed.
-    Brightness: the share of the histogram that moved to other bins.
+    Brightness: the share of the histogram that moved to other bins; it confirms a change of
+    structure but cannot stand for one, or every lamp that goes on would be a cut.
     """
+    brightness = float(np.abs(earlier.histogram - later.histogram).sum()) / 2
     core = earlier.thumb[SHIFT:-SHIFT, SHIFT:-SHIFT]
+    structure = _structure(core, later.thumb[None, SHIFT:-SHIFT, SHIFT:-SHIFT])
+    if structure > THRESHOLD / CONTRAST:  # smaller changes decide nothing: spare the search
+        shifted = sliding_window_view(later.thumb, core.shape).reshape(-1, *core.shape)
+        structure = _structure(core, shifted)
+    return min(structure, (structure + brightness) / 2)
+
+
+def _structure(core: NDArray[np.float32], others: NDArray[np.float32]) -> float:
+    """The least difference of a thumbnail (h, w) from any of others (n, h, w)."""
     core = core - core.mean()
-    shifted = sliding_window_view(later.thumb, core.shape)
-    shifted = shifted - shifted.mean((2, 3), keepdims=True)
-    variance = np.square(core).mean() + np.square(shifted).mean((2, 3)) + NOISE**2
-    structure = (np.square(shifted - core).mean((2, 3)) / variance).min()
-    brightness = np.abs(earlier.histogram - later.histogram).sum() / 2
-    return float(structure + brightness) / 2
+    others = others - others.mean((1, 2), keepdims=True)
+    variance = np.square(core).mean() + np.square(others).mean((1, 2)) + NOISE**2
+    return float((np.square(others - core).mean((1, 2)) / variance).min())
 
 
 def _thumbnail(luma: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -12,7 +12,7 @@ from foleycli.errors import UsageError
 if TYPE_CHECKING:
     from foleycli.clip.probe import Clip
 
-TIMECODE = re.compile(r"(\d{1,2}):(\d{2}):(\d{2})([:;.,])(\d{1,3})")
+TIMECODE = re.compile(r"(\d{1,2}):(\d{2}):(\d{2})([:;])(\d{1,3})")
 CLOCK = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{2}(?:\.\d+)?)")
 SECONDS = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*s?")
 FRAMES = re.compile(r"(\d+)\s*f")
@@ -43,7 +43,7 @@ class Timecode:
 
     @classmethod
     def parse(cls, text: str, rate: Fraction, drop: bool | None = None) -> Timecode:
-        """Read ``HH:MM:SS:FF``; ``;`` (or ``.`` and ``,``) before the frames says drop-frame.
+        """Read ``HH:MM:SS:FF``; ``;`` before the frames says drop-frame.
 
         Args:
             text: the label.

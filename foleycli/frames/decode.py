@@ -19,6 +19,7 @@ LOG = logging.getLogger("foleycli")
 # a picture that touches a span by less than this is a rounded time stamp (Matroska counts
 # milliseconds), not a picture of the span
 SLIVER = Fraction(1, 1000)  # seconds
+ROUNDING = Fraction(1, 5000)  # seconds; MPEG program streams are off by 3 ticks of 1/90000
 GAP = 10  # seconds; a longer jump in a transport stream is a new clock, not a held picture
 BACKWARD = 1  # seconds; a smaller step back is one bad stamp, a larger one a new clock
 SEEK_MARGINS = (3, 15)  # seconds before the span: where to seek first, and then
@@ -51,10 +52,15 @@ class Picture:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Shown:
-    """A decoded frame and when it is on screen, in seconds from the clip's first frame."""
+    """A decoded frame and when it is on screen, in seconds from the clip's first frame.
+
+    ``time`` and ``end`` lie on the frame grid; ``end_stamp`` is the next frame's time as the file
+    states it, in ticks: FFmpeg samples by stamps, and Matroska's milliseconds decide ties.
+    """
 
     time: Fraction
     end: Fraction
+    end_stamp: Fraction
     frame: VideoFrame
 
 
@@ -79,7 +85,7 @@ def decode_pictures(
         raise UsageError("The span is empty.", "Let --out come after --in.")
     shrinker, damage, rows, time = Shrinker(clip.rotation), Damage(), 0, Fraction(0)
     for shown, stop, last in _span(clip, start, end, damage):
-        filled = max(count_rows(stop), 1) if last else count_rows(stop)
+        filled = max(count_rows(stop), 1, rows) if last else count_rows(shown.end_stamp - start)
         repeats, rows = filled - rows, filled
         try:
             luma = shrinker.luma(shown.frame)
@@ -165,46 +171,53 @@ def _timed(clip: Clip, frames: Iterator[VideoFrame]) -> Iterator[_Shown]:
     clock = _Clock(clip)
     held: tuple[Fraction, VideoFrame] | None = None
     for frame in frames:
-        time = clock.read(frame)
-        if time is None:
+        stamp = clock.read(frame)
+        if stamp is None:
             continue
         if held is not None:
-            yield _Shown(held[0], time, held[1])
-        held = time, frame
+            yield _Shown(held[0], clock.time, stamp, held[1])
+        held = clock.time, frame
     if held is not None:
-        yield _Shown(held[0], held[0] + clock.length(held[1]), held[1])
+        yield _Shown(held[0], clock.due, clock.due, held[1])
 
 
 class _Clock:
-    """Time stamps -> seconds from the first frame, strictly rising."""
+    """Time stamps -> seconds from the first frame, strictly rising.
+
+    Attributes:
+        time: of the last frame that was read, on the frame grid.
+        due: when it should end by its own account.
+    """
 
     def __init__(self, clip: Clip) -> None:
         self._clip = clip
         self._shift = Fraction(0)
-        self._last: Fraction | None = None
-        self._due: Fraction = Fraction(0)  # when the frame after the last one is expected
-        self._jumps = any(clip.container.startswith(name) for name in JUMPING_FORMATS)
+        self._first = True
+        self._jumps = clip.container.startswith(JUMPING_FORMATS)
+        self.time = self.due = Fraction(0)
 
     def read(self, frame: VideoFrame) -> Fraction | None:
-        """When the frame is shown, or None for one whose stamp repeats an earlier one."""
+        """The frame's stamp in seconds, or None for one that repeats an earlier stamp."""
         if frame.pts is None:
-            time = self._due
+            stamp = self.due
         else:
-            time = self._on_grid(frame.pts * self._clip.time_base - self._clip.start + self._shift)
-        if self._last is not None:
-            step = time - self._last
+            stamp = frame.pts * self._clip.time_base - self._clip.start + self._shift
+        step = self._on_grid(stamp) - self.time
+        if not self._first:
             if step < -BACKWARD or (self._jumps and step > GAP):
-                self._shift += self._due - time
+                self._shift += self.due - stamp
                 LOG.warning(
-                    "%s: its clock jumps at %.2f s; the pictures are joined there.",
+                    "%s: its clock jumps after %.2f s; the pictures are joined there.",
                     self._clip.path.name,
-                    float(self._due),
+                    float(self.due),
                 )
-                time = self._due
+                stamp = self.due
             elif step <= 0:
                 return None
-        self._last, self._due = time, time + self.length(frame)
-        return time
+        self._first = False
+        self.time = self._on_grid(stamp)
+        self.due = self.time + self.length(frame)
+        return stamp
 
     def length(self, frame: VideoFrame) -> Fraction:
         """How long a frame is shown by its own account; the nominal time if that is close."""
@@ -214,11 +227,13 @@ class _Clock:
 
     def _on_grid(self, time: Fraction) -> Fraction:
         """Undo the rounding of stamps to ticks where the nominal rate explains them."""
-        rate, tick = self._clip.frame_rate, self._clip.time_base
-        if rate is None or 4 * tick * rate > 1:
+        rate = self._clip.frame_rate
+        # the first picture's stamp and this one's are both rounded, to ticks if not worse
+        rounding = max(2 * self._clip.time_base, ROUNDING)
+        if rate is None or 8 * rounding * rate > 1:
             return time
         exact = round(time * rate) / rate
-        return exact if abs(exact - time) <= tick else time
+        return exact if abs(exact - time) <= rounding else time
 
 
 def _compare_with_header(clip: Clip, length: Fraction) -> None:

@@ -29,8 +29,8 @@ def resize_rgb(rgb: NDArray[np.uint8], size: int = FRAMES.size) -> NDArray[np.ui
     """Squash to a square with PIL's bilinear filter, which averages when it shrinks.
 
     The public encoder was trained on exactly this; FFmpeg's scalers differ by 3/255 on average.
-    Pictures larger than 720p take torch's port of the same filter, ten times as fast: 2 values
-    of 10,000 differ, by 1.
+    Pictures larger than 720p take torch's port of the same filter, ten times as fast: one value
+    in a thousand differs, by 1.
 
     Args:
         rgb: (height, width, 3 or 4) uint8; a fourth channel is ignored.
