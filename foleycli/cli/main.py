@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from foleycli.cli import cues, doctor, gen, models, probe, redo
+from foleycli.cli import cues, doctor, gen, models, probe, redo, timeline
 from foleycli.errors import FoleyError
 
 app = typer.Typer(
@@ -15,6 +15,7 @@ app = typer.Typer(
 )
 app.command()(gen.gen)
 app.command()(redo.redo)
+app.command()(timeline.timeline)
 app.command()(cues.cues)
 app.command()(probe.probe)
 app.command()(doctor.doctor)

@@ -34,6 +34,27 @@ def show_progress(name: str, quiet: bool) -> Iterator[Callable[[str, float], Non
         yield update
 
 
+@contextmanager
+def count_progress(name: str, total: int, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """A bar of things done, with the time left, on a terminal."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda done: None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (TextColumn(name), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(name, total=total)
+        yield lambda done: bar.update(task, completed=done)
+
+
 def listen_for_warnings(*, quiet: bool, verbose: bool) -> list[str]:
     """Print the library's warnings to stderr, and collect them for --json."""
     heard: list[str] = []

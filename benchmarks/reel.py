@@ -1,0 +1,110 @@
+"""Twenty shots as EDL and FCPXML at 23.976 and 29.97 drop-frame, sounded from end to end.
+
+python benchmarks/reel.py ../shared/data/clips OUT     # films, and a folder for what comes out
+
+Prints for each list: shots, seconds of picture and of work, whether the cuts that come back are the
+cuts that went in (by our reader, and by OpenTimelineIO's where it reads the format), and whether
+the stem is the sum of the waves.
+"""
+
+import subprocess
+import sys
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import opentimelineio as otio
+import soundfile
+
+from foleycli.clip.probe import probe
+from foleycli.clip.timecode import Timecode
+from foleycli.timeline.files import read_timeline, write_timeline
+from foleycli.timeline.model import Event, Media, Timeline, Track, Transition
+from foleycli.timeline.sound import first_sample
+
+SHOTS = 20
+RATES = {"23.976": (Fraction(24_000, 1001), False), "29.97DF": (Fraction(30_000, 1001), True)}
+
+
+def build(clips: list[Path], name: str) -> Timeline:
+    """Straight cuts, two dissolves, one shot at twice the speed, one gap."""
+    rate, drop = RATES[name]
+    events, at = [], 0
+    for number, clip in enumerate(clips):
+        length = probe(clip).duration or Fraction(2)
+        speed = Fraction(2) if number == 8 else Fraction(1)
+        frames = min(48 + number, int((length - Fraction(1, 2)) * rate / speed))
+        dissolve = Transition(before=Fraction(0), after=12 / rate)
+        film = Media(name=clip.name, path=str(clip.resolve()), start=Fraction(0), rate=rate,
+                     duration=(length * rate // 1) / rate)  # fmt: skip
+        event = Event(name=clip.name, media=film, start=at / rate, duration=frames / rate,
+                      source=6 / rate, speed=speed,
+                      intro=dissolve if number in (5, 11) else None)  # fmt: skip
+        events.append(event)
+        at += frames + (10 if number == 14 else 0)
+    start = Timecode.parse("01:00:00:00", rate, drop).frames
+    track = Track(kind="picture", events=tuple(events), name="V1")
+    return Timeline(name=f"Reel {name}", rate=rate, drop=drop, start=start, tracks=(track,))
+
+
+def cuts(timeline: Timeline) -> list[tuple]:
+    return [(e.name, e.start, e.duration, e.source, e.speed) for e in timeline.tracks[0].events]
+
+
+def cuts_by_otio(path: Path, rate: Fraction) -> list[int] | None:
+    """Frames of the timeline at which OpenTimelineIO sees clips begin; None if it has no reader."""
+    if path.suffix != ".edl":
+        return None
+    opened = otio.adapters.read_from_file(str(path), rate=float(rate))
+    clips = [c for c in opened.video_tracks()[0].find_clips()]
+    return [round(c.range_in_parent().start_time.rescaled_to(float(rate)).value) for c in clips]
+
+
+def is_summed(folder: Path, timeline: Timeline, shots: list[tuple[Fraction, Fraction]]) -> bool:
+    """Whether the stem is the sum of the waves that lie at their own time references."""
+    (stem,) = folder.glob("*_stem.wav")
+    samples, _ = soundfile.read(stem, dtype="int32")
+    summed = np.zeros(len(samples), np.int64)
+    origin = first_sample(timeline, Fraction(0))
+    events = sorted((e for t in timeline.sounds for e in t.events), key=lambda e: e.start)
+    for event in events:
+        wave, _ = soundfile.read(event.media.path, dtype="int32")
+        begins = round(event.media.start * 48_000)
+        first, last = (first_sample(timeline, at) for at in (event.start, event.end))
+        summed[first - origin : last - origin] += wave[first - begins : last - begins]
+    return bool(np.array_equal(samples, summed)) and len(events) == len(shots)
+
+
+def main(clips: Path, out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    films = sorted(clips.glob("*.mp4"))[:SHOTS]
+    for name in RATES:
+        for suffix in (".edl", ".fcpxml"):
+            there = build(films, name)
+            path, back = out / f"cut_{name}{suffix}", out / f"{suffix[1:]}_{name}{suffix}"
+            write_timeline(there, path, overwrite=True)
+            began = time.perf_counter()
+            command = ["foley", "timeline", str(path), "-o", str(back), "--handles", "12", "-q"]
+            subprocess.run([*command, "--overwrite"], check=True, stdout=subprocess.DEVNULL)
+            took = time.perf_counter() - began
+            result = read_timeline(back)
+            same = cuts(result) == cuts(there)
+            seen = cuts_by_otio(back, there.rate)
+            expected = [int(e.start * there.rate) for e in there.tracks[0].events]
+            # OpenTimelineIO centres an EDL's dissolve: its cut lies half of it later
+            moved = (
+                [] if seen is None else [a for a, b in zip(seen, expected, strict=True) if a != b]
+            )
+            summed = is_summed(back.with_name(f"{back.stem}_sfx"), result, expected)
+            print(
+                f"{path.name}: {len(expected)} shots, {float(there.duration):.1f} s of picture in "
+                f"{took:.1f} s ({took / float(there.duration):.2f} x); cuts the same: {same}; "
+                f"by OpenTimelineIO: {'no reader' if seen is None else f'{len(moved)} moved'}; "
+                f"stem is the sum: {summed}",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

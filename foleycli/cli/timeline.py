@@ -1,0 +1,147 @@
+"""``foley timeline``: a cut in, the same cut with a sound for every shot out."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from foleycli.cli import options
+from foleycli.cli.options import DEFAULTS
+from foleycli.cli.progress import count_progress, listen_for_warnings
+from foleycli.config import GenerateConfig
+from foleycli.errors import BatchError
+
+
+def timeline(
+    path: Annotated[
+        Path,
+        typer.Argument(
+            exists=True,
+            metavar="TIMELINE",
+            help="EDL (CMX3600), FCPXML, FCP7 XML, or OTIO and AAF with OpenTimelineIO.",
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o", "--output", help="Timeline to write: .edl, .fcpxml, .xml (FCP7) or .otio."
+        ),
+    ],
+    media_root: Annotated[
+        list[Path] | None,
+        typer.Option(
+            exists=True, file_okay=False, help="Folder the films are in; can be repeated."
+        ),
+    ] = None,
+    rate: Annotated[
+        str | None,
+        typer.Option(help="Frames a second of an EDL; else what its first film runs at."),
+    ] = None,
+    handles: Annotated[
+        int, typer.Option(min=0, max=1000, help="Frames of sound beyond each shot's ends.")
+    ] = 0,
+    sounds: Annotated[
+        Path | None,
+        typer.Option(help="Folder for waves, stem and cue sheets; by default OUTPUT_sfx."),
+    ] = None,
+    cues: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, file_okay=False, help="Folder of edited cue sheets, named as the sounds."
+        ),
+    ] = None,
+    model: options.Model = DEFAULTS.model,
+    prompt: options.Prompt = DEFAULTS.prompt,
+    negative_prompt: Annotated[
+        str | None, typer.Option(help="Words for what must not sound.")
+    ] = DEFAULTS.negative_prompt,
+    library: options.Library = None,
+    seed: Annotated[int, typer.Option(help="Same seed, same sound.")] = DEFAULTS.seed,
+    device: options.Device = DEFAULTS.device,
+    overwrite: options.Overwrite = DEFAULTS.overwrite,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List the shots and films; make nothing.")
+    ] = False,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Sound every shot of a timeline: a broadcast wave each, a stem, and the timeline with them.
+
+    Sounds that are there already, made of the same things, are kept.
+    """
+    from foleycli.timeline.model import exact_rate
+    from foleycli.timeline.reel import plan_reel, sound_reel
+
+    listen_for_warnings(quiet=quiet, verbose=verbose)
+    config = GenerateConfig(
+        model=model,
+        prompt=prompt,
+        negative_prompt=negative_prompt,
+        library=str(library) if library else None,
+        seed=seed,
+        device=device,
+        overwrite=overwrite,
+    )
+    plan = plan_reel(
+        path,
+        output,
+        roots=media_root or (),
+        rate=exact_rate(rate) if rate else None,
+        handles=handles,
+        folder=sounds,
+        overwrite=overwrite,
+    )
+    if dry_run:
+        _say_plan(plan, as_json)
+        return
+    with count_progress(path.name, len(plan.shots), quiet=quiet) as progress:
+        result = sound_reel(plan, config, sheets=cues, progress=progress)
+    _say_result(result, as_json)
+
+
+def _say_plan(plan, as_json: bool) -> None:
+    for shot, name in zip(plan.shots, plan.names, strict=True):
+        row = {
+            "shot": shot.number,
+            "start": str(plan.timeline.timecode(shot.event.start)),
+            "end": str(plan.timeline.timecode(shot.event.end)),
+            "film": str(shot.film.path),
+            "from": f"{float(shot.span[0]):.3f}",
+            "to": f"{float(shot.span[1]):.3f}",
+            "speed": str(shot.speed),
+            "wav": str(plan.folder / f"{name}.wav"),
+        }
+        if as_json:
+            print(json.dumps(row))
+        else:
+            speed = "" if shot.speed == 1 else f", speed {float(shot.speed):g}"
+            print(
+                f"{row['shot']:4} {row['start']} {row['end']}  {row['film']} "
+                f"{row['from']}-{row['to']} s{speed}"
+            )
+
+
+def _say_result(result, as_json: bool) -> None:
+    plan, kept = result.plan, sum(sound.kept for sound in result.sounds)
+    if as_json:
+        summary = {
+            "timeline": str(plan.out),
+            "stem": str(plan.stem),
+            "stem_hash": result.stem_hash,
+            "sounds": [str(sound.wav) for sound in result.sounds],
+            "kept": kept,
+            "failures": {str(f.shot.number): f.error.problem for f in result.failures},
+        }
+        print(json.dumps(summary))
+    else:
+        made = f"{len(result.sounds)} sounds" + (f" ({kept} kept)" if kept else "")
+        print(f"{plan.out}  {made}, stem {plan.stem}")
+    if result.failures:
+        lines = "\n".join(f"  shot {f.shot.number} {f.shot.event.name}: {f.error}"
+                          for f in result.failures)  # fmt: skip
+        raise BatchError(
+            f"{len(result.failures)} of {len(plan.shots)} shots stay silent:\n{lines}",
+            "Mend those and run the same command with --overwrite; the others are kept.",
+        )

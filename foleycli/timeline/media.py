@@ -1,0 +1,94 @@
+"""Where the files are that a timeline names."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+from foleycli.clip.find import VIDEO_SUFFIXES
+from foleycli.errors import MediaError
+from foleycli.timeline.model import Event, Media, file_name
+
+
+def find_media(
+    events: Iterable[Event], folder: Path, roots: Iterable[Path] = ()
+) -> dict[Media, Path]:
+    """The file of each event's media.
+
+    Looked for where the timeline says, then beside the timeline, then anywhere under ``roots``: by
+    file name, and where only a reel or a clip is named, by that name without suffix.
+
+    Raises:
+        MediaError: naming everything that is missing or that two files could be, all at once.
+    """
+    search = _Search(folder, roots)
+    found: dict[Media, Path] = {}
+    missing: dict[str, None] = {}
+    for event in events:
+        media = event.media
+        assert isinstance(media, Media)
+        if media in found:
+            continue
+        candidates = search.find(media, event.name)
+        if len(candidates) == 1:
+            found[media] = candidates[0]
+        elif candidates:
+            places = ", ".join(str(path) for path in candidates)
+            missing[f"{event.name} could be any of {places}"] = None
+        else:
+            missing[f"{event.name} ({media.path or media.reel or media.name})"] = None
+    if missing:
+        lines = "".join(f"\n  {line}" for line in missing)
+        raise MediaError(
+            f"{len(missing)} of the timeline's files are not found:{lines}",
+            "Give the folder they are in: --media-root DIR (can be repeated).",
+        )
+    return found
+
+
+class _Search:
+    def __init__(self, folder: Path, roots: Iterable[Path]) -> None:
+        self._folder = folder
+        self._roots = list(roots)
+        self._by_name: dict[str, list[Path]] | None = None
+
+    def find(self, media: Media, name: str) -> list[Path]:
+        if media.path:
+            stated = self._folder / media.path
+            if stated.is_file():
+                return [stated]
+        names = [file_name(media.path), media.name, name, media.reel]
+        for wanted in dict.fromkeys(n for n in names if n):
+            beside = self._folder / wanted
+            if "/" not in wanted and beside.is_file():
+                return [beside]
+            if found := self._index().get(wanted.casefold()):
+                return _closest(found, media.path)
+        return []
+
+    def _index(self) -> dict[str, list[Path]]:
+        """Every film under the roots by its name, with and without suffix."""
+        if self._by_name is None:
+            self._by_name = defaultdict(list)
+            films = {
+                path.resolve(): path
+                for root in self._roots
+                for path in sorted(root.rglob("*"))
+                if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
+            }
+            for path in films.values():
+                for key in {path.name.casefold(), path.stem.casefold()}:
+                    self._by_name[key].append(path)
+        return self._by_name
+
+
+def _closest(found: list[Path], stated: str) -> list[Path]:
+    """Of files of one name, those that share most of the folders the timeline names."""
+    wanted = stated.replace("\\", "/").casefold().split("/")[::-1]
+
+    def shared(path: Path) -> int:
+        parts = [part.casefold() for part in path.resolve().parts[::-1]]
+        pairs = zip(parts, wanted, strict=False)
+        return next((i for i, (one, other) in enumerate(pairs) if one != other), len(wanted))
+
+    best = max(shared(path) for path in found)
+    return [path for path in found if shared(path) == best]

@@ -1,0 +1,146 @@
+"""A whole timeline: read it, find its films, sound every shot, write it back with the sounds."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+from foleycli.clip.probe import probe
+from foleycli.config import GenerateConfig
+from foleycli.errors import FoleyError, MediaError, UsageError
+from foleycli.models.sources import Source, open_source
+from foleycli.output import check_output
+from foleycli.timeline.files import add_sounds, check_written, read_timeline
+from foleycli.timeline.media import find_media
+from foleycli.timeline.model import Media, Timeline, exact_rate, on_screen
+from foleycli.timeline.shots import Shot, plan_shots
+from foleycli.timeline.sound import (
+    Failure,
+    ShotSound,
+    lay_tracks,
+    sound_names,
+    sound_shots,
+    write_stem,
+)
+
+MAX_HANDLES = 1000  # frames
+
+
+@dataclass(frozen=True, slots=True)
+class ReelPlan:
+    """What will be done, with everything found and nothing made yet."""
+
+    path: Path
+    out: Path
+    folder: Path  # for the waves and the cue sheets
+    stem: Path
+    timeline: Timeline
+    shots: tuple[Shot, ...]
+    names: tuple[str, ...]  # of the shots' files, without suffix
+
+
+@dataclass(frozen=True, slots=True)
+class ReelResult:
+    """What was made of a timeline."""
+
+    plan: ReelPlan
+    sounds: tuple[ShotSound, ...]
+    failures: tuple[Failure, ...]
+    stem_hash: str
+
+
+def plan_reel(
+    path: Path,
+    out: Path,
+    *,
+    roots: Sequence[Path] = (),
+    rate: Fraction | None = None,
+    handles: int = 0,
+    folder: Path | None = None,
+    overwrite: bool = False,
+) -> ReelPlan:
+    """Read a timeline and find all it needs, before any work.
+
+    Args:
+        path: the timeline.
+        out: the timeline to write.
+        roots: folders to look for its films in.
+        rate: frames a second of an EDL; without it, what the first film found runs at.
+        handles: frames of sound beyond each shot, where its film goes on.
+        folder: for the waves; ``<out>_sfx`` when None.
+
+    Raises:
+        MediaError: the timeline cannot be followed, or films are missing; all are named.
+        OutputExistsError: ``out`` is there and ``overwrite`` is off.
+    """
+    check_written(out)
+    check_output(out, overwrite=overwrite, inputs=(path,))
+    timeline = _read(path, rate, roots)
+    events = on_screen(timeline)
+    if not events:
+        raise MediaError(f"{path.name} shows nothing.", "Export a timeline with pictures.")
+    found = find_media(events, path.parent, roots)
+    length = min(handles, MAX_HANDLES) / timeline.rate
+    shots = tuple(plan_shots(timeline, found, length))
+    folder = folder or out.with_name(f"{out.stem}_sfx")
+    names = tuple(sound_names(timeline, shots))
+    return ReelPlan(path, out, folder, folder / f"{out.stem}_stem.wav", timeline, shots, names)
+
+
+def _read(path: Path, rate: Fraction | None, roots: Sequence[Path]) -> Timeline:
+    """An EDL without a rate is read at any first, to see which film it names and how that runs."""
+    try:
+        return read_timeline(path, rate)
+    except UsageError as unknown:
+        if rate is not None or path.suffix.lower() != ".edl":
+            raise
+        trial = read_timeline(path, Fraction(60))
+        for event in on_screen(trial):
+            assert isinstance(event.media, Media)
+            try:
+                film = probe(find_media([event], path.parent, roots)[event.media])
+            except MediaError:
+                continue
+            if film.frame_rate is not None:
+                return read_timeline(path, exact_rate(film.frame_rate))
+        raise unknown
+
+
+def sound_reel(
+    plan: ReelPlan,
+    config: GenerateConfig,
+    source: Source | None = None,
+    sheets: Path | None = None,
+    progress: Callable[[int], None] = lambda done: None,
+) -> ReelResult:
+    """Sound every shot of a plan and write the timeline back with the sounds on tracks of their
+    own; a shot that fails stays silent and is named in the result.
+
+    Args:
+        sheets: a folder of edited cue sheets, named as the shots' files.
+        progress: told how many shots are done.
+
+    Raises:
+        FoleyError: nothing could be done at all.
+    """
+    _make(plan.folder)
+    source = source or open_source(config)
+    timeline = replace(plan.timeline, name=plan.timeline.name or plan.path.stem)
+    made = list(sound_shots(timeline, plan.shots, plan.folder, source, config, sheets, progress))
+    sounds = tuple(one for one in made if isinstance(one, ShotSound))
+    failures = tuple(one for one in made if isinstance(one, Failure))
+    if not sounds:
+        raise failures[0].error
+    stem_hash = write_stem(timeline, sounds, plan.stem, overwrite=True)
+    tracks = lay_tracks(timeline, sounds)
+    add_sounds(plan.path, timeline, tracks, plan.out, overwrite=config.overwrite)
+    return ReelResult(plan, sounds, failures, stem_hash)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FoleyError(
+            f"The folder {folder} cannot be made: {error.strerror}.", "Choose another: --sounds."
+        ) from error

@@ -1,0 +1,302 @@
+"""Shots -> sounds: a broadcast wave for each, their sum as one stem, and tracks to lay them on."""
+
+import hashlib
+import json
+import logging
+import re
+import struct
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from foleycli import __version__
+from foleycli.clip.probe import content_hash
+from foleycli.config import OUTPUT, GenerateConfig
+from foleycli.errors import FoleyError
+from foleycli.features.cues import Cue, read_cues, write_cues
+from foleycli.features.features import Features
+from foleycli.features.find import find_cues
+from foleycli.frames.decode import decode_pictures
+from foleycli.models.sources import Source
+from foleycli.mux.bwf import Broadcast, write_broadcast
+from foleycli.output import check_output
+from foleycli.timeline.model import Event, Media, Timeline, Track
+from foleycli.timeline.retime import retime_features
+from foleycli.timeline.shots import Shot
+from foleycli.waveform.loudness import limit_peaks
+
+LOG = logging.getLogger("foleycli")
+RATE = OUTPUT.sample_rate
+_SCALE = np.float32(2.0**-31)
+# What an output does not depend on.
+_INDIFFERENT = ("takes", "start", "end", "mode", "cues", "wav", "overwrite", "verify", "offline")
+
+
+@dataclass(frozen=True, slots=True)
+class ShotSound:
+    """A shot and the sound made for it."""
+
+    shot: Shot
+    wav: Path
+    sounds: int  # cues in it; -1 when it was kept from an earlier run
+    kept: bool  # it was there, made of the same things
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A shot that has no sound."""
+
+    shot: Shot
+    error: FoleyError
+
+
+def first_sample(timeline: Timeline, seconds: Fraction) -> int:
+    """Samples from midnight to an instant of the timeline, rounded once."""
+    return round((timeline.start_seconds + seconds) * RATE)
+
+
+def sound_names(timeline: Timeline, shots: Sequence[Shot]) -> list[str]:
+    """A file name for each shot, without suffix: reel, number, clip."""
+    return [
+        _safe(f"{timeline.name}_{shot.number:03}_{Path(shot.event.name).stem}") for shot in shots
+    ]
+
+
+def _safe(name: str) -> str:
+    """A name every system takes, at most 120 bytes, not hidden."""
+    plain = re.sub(r'[\s/\\:*?"<>|\x00-\x1f]+', "_", name).strip("._") or "shot"
+    return plain.encode()[:120].decode(errors="ignore")
+
+
+def sound_shots(
+    timeline: Timeline,
+    shots: Sequence[Shot],
+    folder: Path,
+    source: Source,
+    config: GenerateConfig,
+    sheets: Path | None = None,
+    progress: Callable[[int], None] = lambda done: None,
+) -> Iterator[ShotSound | Failure]:
+    """Make a sound for every shot; one that fails does not stop the others.
+
+    A sound that is there already, made of the same film, span, options and recordings, is kept.
+
+    Args:
+        folder: where the waves and the cue sheets go.
+        sheets: a folder of edited cue sheets, named as the sounds are.
+        progress: told how many shots are done.
+    """
+    for done, (shot, name) in enumerate(zip(shots, sound_names(timeline, shots), strict=True), 1):
+        sheet = sheets / f"{name}.csv" if sheets else None
+        try:
+            edited = read_cues(sheet) if sheet and sheet.is_file() else None
+            yield _sound_shot(timeline, shot, folder / f"{name}.wav", source, config, edited)
+        except FoleyError as error:
+            yield Failure(shot, error)
+        progress(done)
+
+
+def _sound_shot(
+    timeline: Timeline,
+    shot: Shot,
+    wav: Path,
+    source: Source,
+    config: GenerateConfig,
+    edited: list[Cue] | None,
+) -> ShotSound:
+    key = shot_key(timeline, shot, source, config, edited)
+    if wav.exists() and key in read_description(wav):
+        return ShotSound(shot, wav, -1, True)
+    check_output(wav, overwrite=config.overwrite)
+    features = shot_features(shot, source)
+    cues = find_cues(features, config.prompt) if edited is None else edited
+    if shot.speed == 0 and edited is None:
+        cues = []  # nothing moves in a freeze frame
+    if edited is None:
+        write_cues(wav.with_suffix(".csv"), cues, overwrite=True)
+    seeded = replace(config, seed=config.seed * 1_000_003 + shot.seed)
+    blocks = limit_peaks(source.render(features, cues, seeded), OUTPUT.true_peak_db, RATE)
+    first = first_sample(timeline, shot.start - shot.head)
+    length = first_sample(timeline, shot.end + shot.tail) - first
+    faded = _faded(fit_length(blocks, length), length, shot)
+    about = Broadcast(
+        description=f"{wav.stem[:200]} {key}",
+        start=timeline.start_seconds + shot.start - shot.head,
+        frame_rate=timeline.rate,
+        drop_frame=timeline.drop,
+        project=timeline.name,
+        scene=shot.event.name,
+        take="1",
+    )
+    write_broadcast(wav, faded, RATE, about=about, overwrite=config.overwrite)
+    return ShotSound(shot, wav, len(cues), False)
+
+
+def shot_features(shot: Shot, source: Source) -> Features:
+    """What is seen of a shot, as fast as it is shown."""
+    start, end = shot.span
+    frame = 1 / (shot.film.frame_rate or Fraction(25))
+    start = max(start, Fraction(0))
+    if shot.speed == 0:
+        still = source.encode(decode_pictures(shot.film, start, start + frame))
+        return Features.assemble(
+            still.what, still.hits * 0, still.activity * 0, duration=shot.duration
+        )
+    return retime_features(source.encode(decode_pictures(shot.film, start, end)), shot.speed)
+
+
+def shot_key(
+    timeline: Timeline,
+    shot: Shot,
+    source: Source,
+    config: GenerateConfig,
+    edited: list[Cue] | None,
+) -> str:
+    """A name for all that a shot's sound follows from: 16 hexadecimal digits."""
+    options = {k: v for k, v in asdict(config).items() if k not in _INDIFFERENT}
+    parts = [
+        __version__,
+        content_hash(shot.film.path),
+        [str(x) for x in (*shot.span, shot.speed, shot.duration, shot.fade_in, shot.fade_out)],
+        first_sample(timeline, shot.start - shot.head),
+        [str(timeline.rate), timeline.drop],
+        source.fingerprint,
+        options,
+        None if edited is None else [str(cue) for cue in edited],
+    ]
+    return hashlib.blake2b(json.dumps(parts).encode(), digest_size=8).hexdigest()
+
+
+def read_description(wav: Path) -> str:
+    """The bext description of a broadcast wave; "" when it is none, or not whole."""
+    try:
+        with wav.open("rb") as file:
+            head = file.read(12)
+            if head[:4] not in (b"RIFF", b"RF64") or head[8:] != b"WAVE":
+                return ""
+            while len(chunk := file.read(8)) == 8:
+                name, size = struct.unpack("<4sI", chunk)
+                if name == b"bext":
+                    return file.read(256).rstrip(b"\0").decode("ascii", "replace")
+                if name == b"data":
+                    return ""
+                file.seek(size + size % 2, 1)
+    except OSError:
+        pass
+    return ""
+
+
+def fit_length(blocks: Iterable[np.ndarray], length: int) -> Iterator[np.ndarray]:
+    """Exactly so many samples: the rest is silence, what is over is cut."""
+    given = 0
+    for block in blocks:
+        part = block[: length - given]
+        given += len(part)
+        if len(part):
+            yield part
+    while given < length:
+        part = np.zeros(min(RATE, length - given), np.float32)
+        given += len(part)
+        yield part
+
+
+def _faded(blocks: Iterable[np.ndarray], length: int, shot: Shot) -> Iterator[np.ndarray]:
+    """Come and go with the dissolves. The two gains of a dissolve sum to one, so that both sounds
+    together stay under the ceiling that each keeps."""
+    rise, fall = round(shot.fade_in * RATE), round(shot.fade_out * RATE)
+    at = 0
+    for block in blocks:
+        place = np.arange(at, at + len(block))
+        at += len(block)
+        if rise and place[0] < rise:
+            block = block * _slope((place + 0.5) / rise)
+        if fall and place[-1] >= length - fall:
+            block = block * _slope((length - place - 0.5) / fall)
+        yield block.astype(np.float32)
+
+
+def _slope(along: np.ndarray) -> np.ndarray:
+    return np.sin(np.clip(along, 0, 1) * np.pi / 2) ** 2
+
+
+def lay_tracks(timeline: Timeline, sounds: Iterable[ShotSound]) -> tuple[Track, ...]:
+    """Sounds on as few tracks as keep them from overlapping, cut to what is heard."""
+    lanes: list[list[Event]] = []
+    for sound in sorted(sounds, key=lambda sound: sound.shot.start):
+        event = _placed(timeline, sound)
+        lane = next((lane for lane in lanes if lane[-1].end <= event.start), None)
+        if lane is None:
+            lanes.append(lane := [])
+        lane.append(event)
+    return tuple(
+        Track(kind="sound", events=tuple(lane), name=f"SFX {number}")
+        for number, lane in enumerate(lanes, 1)
+    )
+
+
+def _placed(timeline: Timeline, sound: ShotSound) -> Event:
+    shot, begin = sound.shot, timeline.start_seconds
+    start = max(shot.start, Fraction(0))
+    media = Media(
+        name=sound.wav.name,
+        path=str(sound.wav.absolute()),
+        start=begin + shot.start - shot.head,
+        duration=shot.duration,
+        rate=timeline.rate,
+        channels=1,
+        sample_rate=RATE,
+    )
+    return Event(
+        name=sound.wav.stem,
+        media=media,
+        start=start,
+        duration=shot.end - start,
+        source=begin + start,
+    )
+
+
+def write_stem(
+    timeline: Timeline, sounds: Sequence[ShotSound], path: Path, *, overwrite: bool = False
+) -> str:
+    """The sum of the sounds as they lie on the timeline, handles left out, over all its length.
+
+    Integer samples are summed, so that the stem is the placed waves' sum to the last bit.
+
+    Returns:
+        BLAKE2b of the samples.
+    """
+    origin = first_sample(timeline, Fraction(0))
+    total = first_sample(timeline, timeline.duration) - origin
+    placed = []
+    for sound in sounds:
+        shot = sound.shot
+        start, end = (first_sample(timeline, at) - origin for at in (shot.start, shot.end))
+        lead = first_sample(timeline, shot.start) - first_sample(timeline, shot.start - shot.head)
+        placed.append((start, end, lead, sound.wav))
+    about = Broadcast(
+        description=f"{timeline.name} SFX stem",
+        start=timeline.start_seconds,
+        frame_rate=timeline.rate,
+        drop_frame=timeline.drop,
+        project=timeline.name,
+    )
+    blocks = _summed(sorted(placed), total)
+    return write_broadcast(path, blocks, RATE, about=about, overwrite=overwrite)
+
+
+def _summed(placed: list[tuple[int, int, int, Path]], total: int) -> Iterator[np.ndarray]:
+    for begin in range(0, total, RATE):
+        finish = min(begin + RATE, total)
+        mixed = np.zeros(finish - begin, np.int64)
+        for start, end, lead, wav in placed:
+            first, last = max(begin, start), min(finish, end)
+            if first < last:
+                with soundfile.SoundFile(str(wav)) as file:
+                    file.seek(first - start + lead)
+                    part = file.read(last - first, dtype="int32")
+                mixed[first - begin : first - begin + len(part)] += part
+        yield np.clip(mixed, -(2**31), 2**31 - 256).astype(np.float32) * _SCALE

@@ -1,0 +1,281 @@
+"""A timeline from end to end: films found, every shot sounded, the timeline written back."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import soundfile
+
+from foleycli.config import GenerateConfig
+from foleycli.errors import MediaError, OutputExistsError
+from foleycli.features.cues import Cue, read_cues, write_cues
+from foleycli.features.features import Features
+from foleycli.frames.decode import Picture
+from foleycli.timeline.files import read_timeline, write_timeline
+from foleycli.timeline.model import Event, Media, Timeline, Track, Transition
+from foleycli.timeline.reel import plan_reel, sound_reel
+from foleycli.timeline.retime import retime_features
+from tests.films import strikes, write_film
+
+SAMPLE_RATE = 48_000
+NTSC = Fraction(24_000, 1001)
+
+
+class Clicks:
+    """A source of sound that is quick: a hit wherever the picture is bright, a click a cue."""
+
+    name, fingerprint = "clicks", "1"
+
+    def __init__(self) -> None:
+        self.looked = 0
+
+    def encode(self, pictures: Iterable[Picture]) -> Features:
+        self.looked += 1
+        end = Fraction(0)
+        for picture in pictures:
+            end = picture.end
+        rows = int(end * 4) + 1
+        hits = np.zeros(rows * 16, np.float32)
+        hits[8] = 1.0
+        return Features.assemble(np.zeros((rows, 384), np.float32), hits, hits, end)
+
+    def render(
+        self, features: Features, cues: list[Cue], config: GenerateConfig
+    ) -> Iterator[np.ndarray]:
+        sound = np.full(round(features.duration * SAMPLE_RATE), 0.01, np.float32)
+        for cue in cues:
+            at = round(cue.start * SAMPLE_RATE)
+            sound[at : at + 480] = 0.5 + config.seed % 7 / 100
+        yield from np.array_split(sound, 3)
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("films")
+    for name in ("one", "two", "three"):
+        write_film(folder / f"{name}.mp4", strikes([0.5, 1.5], 3), NTSC)
+    return folder
+
+
+def reel(names=("one", "two", "three"), rate=NTSC, start=86_400) -> Timeline:
+    """Three shots of 30 frames; the second comes in by a dissolve of 8, the third at twice the
+    speed."""
+    events = [
+        Event(
+            name=f"{name}.mp4",
+            media=Media(name=f"{name}.mp4", start=Fraction(0), duration=72 / rate, rate=rate),
+            start=number * 30 / rate,
+            duration=30 / rate,
+            source=10 / rate,
+        )
+        for number, name in enumerate(names)
+    ]
+    if len(events) > 2:
+        dissolve = Transition(before=4 / rate, after=4 / rate)
+        events[1] = replace(events[1], intro=dissolve)
+        events[2] = replace(events[2], speed=Fraction(2))
+    track = Track(kind="picture", events=tuple(events), name="V1")
+    return Timeline(name="Reel", rate=rate, start=start, tracks=(track,))
+
+
+def run(folder, films, suffix=".fcpxml", source=None, timeline=None, sheets=None, **options):
+    path, out = folder / f"cut{suffix}", folder / f"out{suffix}"
+    write_timeline(timeline or reel(), path, overwrite=True)
+    config = GenerateConfig(**options)
+    plan = plan_reel(path, out, roots=[films], handles=6, overwrite=config.overwrite)
+    return sound_reel(plan, config, source or Clicks(), sheets)
+
+
+def samples(seconds: Fraction) -> int:
+    """From midnight, of a timeline that begins at 01:00:00:00."""
+    return round((Fraction(86_400) / NTSC + seconds) * SAMPLE_RATE)
+
+
+@pytest.mark.parametrize("suffix", [".edl", ".fcpxml", ".xml", ".otio"])
+def test_every_sound_lies_where_its_shot_is(tmp_path, films, suffix) -> None:
+    result = run(tmp_path, films, suffix)
+    assert not result.failures
+    back = read_timeline(result.plan.out)
+    lead = 4 / NTSC if suffix == ".edl" else Fraction(0)  # its dissolves begin at the cut
+    events = [e for track in back.pictures for e in track.events]
+    assert [e.start for e in events] == [0, 30 / NTSC - lead, 60 / NTSC]
+    sounds = sorted((e for track in back.sounds for e in track.events), key=lambda e: e.start)
+    assert [e.start * NTSC for e in sounds] == [0, 26, 60]
+    assert [e.duration * NTSC for e in sounds] == [34, 34, 30]
+    for event, sound in zip(sounds, result.sounds, strict=True):
+        info = soundfile.info(sound.wav)
+        shot = sound.shot
+        begins, ends = shot.start - shot.head, shot.end + shot.tail
+        assert info.frames == samples(ends) - samples(begins)
+        assert info.samplerate == SAMPLE_RATE and info.subtype == "PCM_24"
+        assert event.source == back.start_seconds + event.start
+
+
+def test_waves_are_stamped_with_the_timelines_time(tmp_path, films) -> None:
+    wavinfo = pytest.importorskip("wavinfo")
+    result = run(tmp_path, films)
+    for sound in result.sounds:
+        bext = wavinfo.WavInfoReader(str(sound.wav)).bext
+        assert bext.time_reference == samples(sound.shot.start - sound.shot.head)
+    stem = wavinfo.WavInfoReader(str(result.plan.stem))
+    assert stem.bext.time_reference == samples(Fraction(0)) == 172_972_800
+
+
+def test_handles_stop_at_the_films_ends_and_where_a_dissolve_is(tmp_path, films) -> None:
+    shots = run(tmp_path, films).plan.shots
+    assert [(s.head * NTSC, s.tail * NTSC) for s in shots] == [(6, 0), (0, 6), (5, 1)]
+
+
+def test_the_stem_is_the_sum_of_the_placed_waves_to_the_last_bit(tmp_path, films) -> None:
+    result = run(tmp_path, films)
+    stem, _ = soundfile.read(result.plan.stem, dtype="int32")
+    total = samples(90 / NTSC) - samples(Fraction(0))
+    assert len(stem) == total
+    summed = np.zeros(total, np.int64)
+    for sound in result.sounds:
+        wave, _ = soundfile.read(sound.wav, dtype="int32")
+        shot = sound.shot
+        lead = samples(shot.start) - samples(shot.start - shot.head)
+        first, last = (samples(at) - samples(Fraction(0)) for at in (shot.start, shot.end))
+        summed[first:last] += wave[lead : lead + last - first]
+    assert np.array_equal(summed, stem)
+
+
+def test_a_sound_fades_with_its_dissolve(tmp_path, films) -> None:
+    sounds = run(tmp_path, films).sounds
+    first, second = (soundfile.read(s.wav)[0] for s in sounds[:2])
+    dissolve = samples(34 / NTSC) - samples(26 / NTSC)
+    assert abs(first[-1]) < 1e-6 and abs(second[0]) < 1e-6
+    assert second[dissolve // 2] == pytest.approx(0.005, rel=0.01)
+    together = first[-dissolve:] + second[:dissolve]
+    assert together[: dissolve // 3] == pytest.approx(0.01, abs=2e-6)
+
+
+def test_what_is_done_is_kept(tmp_path, films) -> None:
+    first = run(tmp_path, films)
+    source = Clicks()
+    again = run(tmp_path, films, source=source, overwrite=True)
+    assert [s.kept for s in again.sounds] == [True] * 3
+    assert source.looked == 0 and again.stem_hash == first.stem_hash
+    other = run(tmp_path, films, seed=1, overwrite=True)
+    assert [s.kept for s in other.sounds] == [False] * 3
+
+
+def test_an_edited_sheet_changes_its_own_shot_only(tmp_path, films) -> None:
+    first = run(tmp_path, films)
+    waves = [s.wav.read_bytes() for s in first.sounds]
+    sheet = first.sounds[1].wav.with_suffix(".csv")
+    cues = read_cues(sheet)
+    edited = tmp_path / "edited"
+    edited.mkdir()
+    write_cues(edited / sheet.name, [replace(cues[0], start=cues[0].start + Fraction(1, 2))])
+    again = run(tmp_path, films, overwrite=True, sheets=edited)
+    assert [s.kept for s in again.sounds] == [True, False, True]
+    assert [s.wav.read_bytes() == old for s, old in zip(again.sounds, waves, strict=True)] == [
+        True,
+        False,
+        True,
+    ]
+
+
+def test_existing_waves_of_others_are_kept(tmp_path, films) -> None:
+    wav = tmp_path / "out_sfx" / "Reel_002_two.wav"
+    wav.parent.mkdir()
+    wav.write_text("mine")
+    result = run(tmp_path, films)
+    assert [f.shot.number for f in result.failures] == [2]
+    assert isinstance(result.failures[0].error, OutputExistsError)
+    assert wav.read_text() == "mine"
+
+
+def test_all_missing_films_are_named_before_any_work(tmp_path, films) -> None:
+    timeline = reel(("one", "four", "five"))
+    with pytest.raises(MediaError) as error:
+        run(tmp_path, films, timeline=timeline)
+    assert "four.mp4" in error.value.problem and "five.mp4" in error.value.problem
+    assert not (tmp_path / "out_sfx").exists()
+
+
+def test_events_longer_than_their_film_are_named(tmp_path, films) -> None:
+    timeline = reel()
+    events = timeline.tracks[0].events
+    long = replace(events[2], speed=Fraction(1), source=60 / NTSC)
+    track = replace(timeline.tracks[0], events=(*events[:2], long))
+    with pytest.raises(MediaError, match=r"three\.mp4"):
+        run(tmp_path, films, timeline=replace(timeline, tracks=(track,)))
+
+
+def test_an_edl_without_a_rate_takes_its_films(tmp_path, films) -> None:
+    write_timeline(reel(), tmp_path / "cut.edl")
+    text = (tmp_path / "cut.edl").read_text()
+    lines = [line for line in text.splitlines() if "RATE" not in line]
+    (tmp_path / "cut.edl").write_text("\n".join(lines))
+    plan = plan_reel(tmp_path / "cut.edl", tmp_path / "out.edl", roots=[films])
+    assert plan.timeline.rate == NTSC
+
+
+def test_a_shot_that_fails_stays_silent_and_is_named(tmp_path, films) -> None:
+    class Fails(Clicks):
+        def encode(self, pictures):
+            features = super().encode(pictures)
+            if self.looked == 2:
+                raise MediaError("Broken.", "Mend it.")
+            return features
+
+    result = run(tmp_path, films, source=Fails())
+    assert [f.shot.number for f in result.failures] == [2]
+    assert sum(len(t.events) for t in read_timeline(result.plan.out).sounds) == 2
+
+
+def test_films_at_another_speed_sound_as_they_are_shown() -> None:
+    hits = np.zeros(128, np.float32)
+    hits[64] = 0.8  # at 1 s of 2 s
+    features = Features.assemble(np.eye(8, 384, dtype=np.float32), hits, hits, Fraction(2))
+    double = retime_features(features, Fraction(2))
+    assert double.duration == 1 and np.flatnonzero(double.hits).tolist() == [32]
+    half = retime_features(features, Fraction(1, 2))
+    assert half.duration == 4 and np.flatnonzero(half.hits).tolist() == [128]
+    back = retime_features(features, Fraction(-1))
+    assert np.flatnonzero(back.hits).tolist() == [63]
+    assert np.argmax(back.what[0]) == 7
+
+
+def test_a_freeze_frame_is_silent(tmp_path, films) -> None:
+    timeline = reel()
+    events = timeline.tracks[0].events
+    frozen = replace(events[2], speed=Fraction(0))
+    track = replace(timeline.tracks[0], events=(*events[:2], frozen))
+    result = run(tmp_path, films, timeline=replace(timeline, tracks=(track,)))
+    assert result.sounds[2].sounds == 0
+
+
+def test_the_command(tmp_path, films, monkeypatch, capsys) -> None:
+    from foleycli.cli import main
+    from foleycli.timeline import reel as module
+
+    monkeypatch.setattr(module, "open_source", lambda config: Clicks())
+    write_timeline(reel(), tmp_path / "cut.fcpxml")
+    arguments = ["foley", "timeline", str(tmp_path / "cut.fcpxml"), "-o",
+                 str(tmp_path / "out.otio"), "--media-root", str(films), "--json"]  # fmt: skip
+    monkeypatch.setattr("sys.argv", [*arguments, "--dry-run"])
+    assert ends(main.main) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["start"] for row in rows] == ["01:00:00:00", "01:00:01:06", "01:00:02:12"]
+    assert not (tmp_path / "out.otio").exists()
+    monkeypatch.setattr("sys.argv", arguments)
+    assert ends(main.main) == 0
+    assert len(json.loads(capsys.readouterr().out)["sounds"]) == 3
+    monkeypatch.setattr("sys.argv", arguments)
+    assert ends(main.main) == 6
+
+
+def ends(command) -> int:
+    """Its exit code."""
+    try:
+        command()
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
