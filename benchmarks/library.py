@@ -7,7 +7,8 @@ library is given its label, its hits (`find_hits`) or, when it has none, its len
 hears what comes out: a linear probe fitted on the other sounds names the class, fad_yamnet compares
 the two sets patch by patch, and onset F1 compares the onsets that are heard with the times that
 were asked for.
-Controls: a real sound of the same class, at its own times, and a real sound of any class.
+Controls: a real sound of the same class, at its own times, and a real sound of any class. The probe
+was fitted on these, so what it scores for the former is no bound.
 """
 
 import argparse
@@ -33,7 +34,7 @@ from foleycli.library.build import held_out, sound_label
 from foleycli.library.level import SAMPLE_RATE, Samples
 from foleycli.library.place import place_cues
 from foleycli.library.recording import read_sound
-from foleycli.library.segment import find_hits
+from foleycli.library.segment import BED_SPREAD_DB, find_beds, find_hits
 
 LONGEST = 10 * SAMPLE_RATE  # samples of a sound that are used
 Rows = list[dict[str, str]]
@@ -77,15 +78,14 @@ def controls(sounds: Path, rows: Rows, others: Rows) -> dict[str, list[Heard]]:
 
 
 def cues_of(samples: Samples, label: str) -> list[Cue]:
-    """What a perfect eye would ask for: the label at every hit, or all along."""
+    """What a perfect eye would ask for: the label at every hit, and all along if it is steady."""
     length = Fraction(len(samples), SAMPLE_RATE)
     hits = find_hits(samples)
-    if not hits:
-        return [Cue(start=Fraction(0), duration=length, kind="bed", what=label)]
     starts = [Fraction(hit.onset, SAMPLE_RATE) for hit in hits]
-    return [
-        Cue(start=start, duration=length - start + 1, kind="hit", what=label) for start in starts
-    ]
+    cues = [Cue(start=at, duration=length - at + 1, kind="hit", what=label) for at in starts]
+    if not hits or any(bed.spread_db < BED_SPREAD_DB for bed in find_beds(samples)):
+        cues.append(Cue(start=Fraction(0), duration=length, kind="bed", what=label))
+    return cues
 
 
 def table_row(

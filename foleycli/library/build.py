@@ -34,8 +34,8 @@ log = logging.getLogger("foleycli")
 KINDS = Path(__file__).parent / "kinds.csv"  # classes, their words and usual levels
 # Words of packs and of their folders, which say nothing of the sound.
 PACK_WORDS = frozenset(
-    "src assets environment weather resources rpgaudio casinoaudio uiaudio interface sounds misc"
-    " impact plmove mon smash success fail generic dink sonic pi fps unused perhaps maybe"
+    "src assets environment weather resources rpgaudio uiaudio rpg ui casino audio interface sounds"
+    " misc impact plmove mon smash success fail generic dink sonic pi fps unused perhaps maybe"
     " someone excerptb jma".split()
 )
 # Words of recordings that are music, speech or synthetic: no picture shows them sounding so.
@@ -122,7 +122,8 @@ OWNER OR CONTRIBUTORS BE LIABLE FOR ANY DIRECT, INDIRECT, INCIDENTAL, SPECIAL, E
 CONSEQUENTIAL DAMAGES (INCLUDING, BUT NOT LIMITED TO, PROCUREMENT OF SUBSTITUTE GOODS OR SERVICES;
 LOSS OF USE, DATA, OR PROFITS; OR BUSINESS INTERRUPTION) HOWEVER CAUSED AND ON ANY THEORY OF
 LIABILITY, WHETHER IN CONTRACT, STRICT LIABILITY, OR TORT (INCLUDING NEGLIGENCE OR OTHERWISE)
-ARISING IN ANY WAY OUT OF THE USE OF THIS SOFTWARE, EVEN IF ADVISED OF THE POSSIBILITY OF SUCH DAMAGE.
+ARISING IN ANY WAY OUT OF THE USE OF THIS SOFTWARE, EVEN IF ADVISED OF THE POSSIBILITY OF SUCH
+DAMAGE.
 """
 
 

@@ -20,7 +20,7 @@ from foleycli.library.level import SAMPLE_RATE, Samples
 BLOCK = OUTPUT.sample_rate  # samples in a block that is handed on
 POOL = 8  # recordings that the sounds of one phrase are drawn from
 POOL_SPREAD = 0.04  # a recording whose score is this much lower is drawn 1/e as often
-OTHER_KIND = 0.12  # a recording of the other kind must fit this much better to be used instead
+OTHER_KIND = 0.12  # a recording of the other kind must fit this much better, at most
 LEAST_TAKES = 3  # recordings that take turns, also when a label has fewer
 PHRASES = 3  # sounds named in one cue that are heard, at most
 LEVEL_SPREAD_DB, PITCH_SPREAD = 2.0, 1.0  # dB and semitones, either way, from hit to hit
@@ -248,9 +248,17 @@ class _Stage:
     def _pool(self, phrase: str, kind: Kind) -> list[Match]:
         other: Kind = "bed" if kind == "hit" else "hit"
         wanted, instead = (self.bank.find(phrase, k, POOL, self.avoid) for k in (kind, other))
-        if not wanted or (instead and instead[0].score > wanted[0].score + OTHER_KIND):
+        if not wanted or (
+            instead and instead[0].score > wanted[0].score + self._margin(instead[0])
+        ):
             wanted = instead
         return self._one_object(phrase, wanted)
+
+    def _margin(self, instead: Match) -> float:
+        """How much better the other kind must fit: nothing, where things only ever sound so."""
+        continuous = self.bank.categories[instead.recording.category].continuous
+        is_bed = instead.recording.kind == "bed"
+        return OTHER_KIND * (1 - continuous if is_bed else 1)
 
     def _one_object(self, phrase: str, matches: list[Match]) -> list[Match]:
         """Takes of one thing: a drawn match and others of its label, filled up with the best."""
