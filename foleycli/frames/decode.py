@@ -191,49 +191,50 @@ class _Clock:
 
     def __init__(self, clip: Clip) -> None:
         self._clip = clip
-        self._shift = Fraction(0)
+        self._shift = -clip.start
         self._first = True
         self._jumps = clip.container.startswith(JUMPING_FORMATS)
+        self._nominal = 1 / clip.frame_rate if clip.frame_rate else None
+        # the first picture's stamp and a later one's are both rounded, to ticks if not worse
+        self._rounding = max(2 * clip.time_base, ROUNDING)
         self.time = self.due = Fraction(0)
 
     def read(self, frame: VideoFrame) -> Fraction | None:
         """The frame's stamp in seconds, or None for one that repeats an earlier stamp."""
-        if frame.pts is None:
-            stamp = self.due
-        else:
-            stamp = frame.pts * self._clip.time_base - self._clip.start + self._shift
-        step = self._on_grid(stamp) - self.time
-        if not self._first:
-            if step < -BACKWARD or (self._jumps and step > GAP):
-                self._shift += self.due - stamp
-                LOG.warning(
-                    "%s: its clock jumps after %.2f s; the pictures are joined there.",
-                    self._clip.path.name,
-                    float(self.due),
-                )
-                stamp = self.due
-            elif step <= 0:
-                return None
+        ticks = frame.pts
+        stamp = self.due if ticks is None else ticks * self._clip.time_base + self._shift
+        time = self._on_grid(stamp)
+        step = time - self.time
+        if not self._first and (step < -BACKWARD or (self._jumps and step > GAP)):
+            LOG.warning(
+                "%s: its clock jumps after %.2f s; the pictures are joined there.",
+                self._clip.path.name,
+                float(self.due),
+            )
+            self._shift += self.due - stamp
+            stamp = time = self.due
+        elif not self._first and step <= 0:
+            return None
         self._first = False
-        self.time = self._on_grid(stamp)
-        self.due = self.time + self.length(frame)
+        self.time, self.due = time, time + self._length(frame)
         return stamp
 
-    def length(self, frame: VideoFrame) -> Fraction:
+    def _length(self, frame: VideoFrame) -> Fraction:
         """How long a frame is shown by its own account; the nominal time if that is close."""
-        nominal = 1 / self._clip.frame_rate if self._clip.frame_rate else Fraction(1, 25)
         stated = (frame.duration or 0) * self._clip.time_base
-        return nominal if not stated or abs(stated - nominal) <= self._clip.time_base else stated
+        if self._nominal is None:
+            return stated or Fraction(1, 25)
+        return self._nominal if not stated or self._are_near(stated, self._nominal) else stated
 
     def _on_grid(self, time: Fraction) -> Fraction:
-        """Undo the rounding of stamps to ticks where the nominal rate explains them."""
-        rate = self._clip.frame_rate
-        # the first picture's stamp and this one's are both rounded, to ticks if not worse
-        rounding = max(2 * self._clip.time_base, ROUNDING)
-        if rate is None or 8 * rounding * rate > 1:
+        """Undo the rounding of stamps where the nominal rate explains them."""
+        if self._nominal is None or 8 * self._rounding > self._nominal:
             return time
-        exact = round(time * rate) / rate
-        return exact if abs(exact - time) <= rounding else time
+        exact = round(time / self._nominal) * self._nominal
+        return exact if exact == time or self._are_near(exact, time) else time
+
+    def _are_near(self, one: Fraction, other: Fraction) -> bool:
+        return abs(one - other) <= self._rounding
 
 
 def _compare_with_header(clip: Clip, length: Fraction) -> None:
