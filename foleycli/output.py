@@ -46,7 +46,7 @@ def atomic_output(
             hidden.replace(target)
             _flush(target.parent)
         except OSError as error:
-            raise _as_foley_error(error, target) from error
+            raise output_error(error, target) from error
         finally:
             with suppress(OSError):
                 hidden.unlink(missing_ok=True)
@@ -68,7 +68,7 @@ def check_output(
     if not target.parent.is_dir():
         raise UsageError(f"The folder {target.parent} does not exist.", "Create it first.")
     if not os.access(target.parent, os.W_OK):
-        raise _as_foley_error(PermissionError(errno.EACCES, "permission denied"), target)
+        raise output_error(PermissionError(errno.EACCES, "permission denied"), target)
     return target
 
 
@@ -93,7 +93,8 @@ def _flush(path: Path) -> None:
         os.close(handle)
 
 
-def _as_foley_error(error: OSError, target: Path) -> FoleyError:
+def output_error(error: OSError, target: Path) -> FoleyError:
+    """What a failed write means for the user."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return FoleyError(
             f"The disk is full: {target} was not written.", "Free some space or choose another -o."

@@ -1,6 +1,7 @@
 """Find an ffmpeg and run it: errors in one line, and no child left behind."""
 
 import ctypes
+import errno
 import os
 import re
 import shutil
@@ -68,6 +69,7 @@ def run_ffmpeg(spec: Any, doing: str) -> None:
 
     Raises:
         FoleyError: with the last line of stderr that says something.
+        OSError: the disk is full (ENOSPC).
     """
     options = ["-hide_banner", "-nostdin", "-loglevel", "error", "-y"]
     binary, *arguments = ffmpeg.compile(spec, cmd=find_ffmpeg())
@@ -86,6 +88,8 @@ def run_ffmpeg(spec: Any, doing: str) -> None:
         child.wait()
         raise
     if child.returncode:
+        if b"No space left on device" in stderr:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         raise FoleyError(
             f"ffmpeg could not {doing}: {last_reason(stderr, child.returncode)}.",
             "Try another output format with -o, such as .mov or .mkv.",

@@ -19,7 +19,7 @@ from foleycli.mux.containers import TEXT_SUBTITLES, Container, find_codec, find_
 from foleycli.mux.ffmpeg import input_path, run_ffmpeg
 from foleycli.mux.raw import with_times
 from foleycli.mux.soundtrack import read_soundtrack
-from foleycli.output import atomic_output, check_output
+from foleycli.output import atomic_output, check_output, output_error
 from foleycli.waveform.loudness import limit_peaks
 from foleycli.waveform.mix import duck_sounds, mix_sounds
 from foleycli.waveform.write import write_waveform
@@ -289,6 +289,8 @@ def _own_options(plan: _Plan, pictures: int) -> dict[str, Any]:
 def _run(spec: Any, plan: _Plan, out: Path) -> None:
     try:
         run_ffmpeg(spec, f"mux the sound into {out.name}")
+    except OSError as error:
+        raise output_error(error, out) from error
     except FoleyError as error:
         others = [name for name in (".mov", ".mkv") if name != out.suffix.lower()]
         raise FoleyError(
