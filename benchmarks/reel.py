@@ -57,7 +57,7 @@ def cuts_by_otio(path: Path, rate: Fraction) -> list[int] | None:
     if path.suffix != ".edl":
         return None
     opened = otio.adapters.read_from_file(str(path), rate=float(rate))
-    clips = [c for c in opened.video_tracks()[0].find_clips()]
+    clips = list(opened.video_tracks()[0].find_clips())
     return [round(c.range_in_parent().start_time.rescaled_to(float(rate)).value) for c in clips]
 
 

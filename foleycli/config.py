@@ -167,6 +167,14 @@ class GenerateConfig(SamplerConfig):
     offline: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchConfig:
+    """What a batch is expected to take; benchmarks/batch.py measures it."""
+
+    start: float = 4.0  # seconds until a process has loaded its source of sound
+    work_ratio: float = 0.5  # seconds of work for a second of film
+
+
 FRAMES = FrameConfig()
 FEATURES = FeatureConfig()
 CUES = CueConfig()
@@ -179,3 +187,4 @@ SAMPLER = SamplerConfig()
 OUTPUT = OutputConfig()
 DUCK = DuckConfig()
 GENERATE = GenerateConfig()
+BATCH = BatchConfig()

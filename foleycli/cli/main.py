@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from foleycli.cli import cues, doctor, gen, models, probe, redo, timeline
+from foleycli.cli import batch, cues, doctor, gen, models, probe, redo, timeline
 from foleycli.errors import FoleyError
 
 app = typer.Typer(
@@ -14,6 +14,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(gen.gen)
+app.command()(batch.batch)
 app.command()(redo.redo)
 app.command()(timeline.timeline)
 app.command()(cues.cues)

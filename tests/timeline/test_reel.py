@@ -1,7 +1,6 @@
 """A timeline from end to end: films found, every shot sounded, the timeline written back."""
 
 import json
-from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 
@@ -11,45 +10,16 @@ import soundfile
 
 from foleycli.config import GenerateConfig
 from foleycli.errors import MediaError, OutputExistsError
-from foleycli.features.cues import Cue, read_cues, write_cues
+from foleycli.features.cues import read_cues, write_cues
 from foleycli.features.features import Features
-from foleycli.frames.decode import Picture
 from foleycli.timeline.files import read_timeline, write_timeline
 from foleycli.timeline.model import Event, Media, Timeline, Track, Transition
 from foleycli.timeline.reel import plan_reel, sound_reel
 from foleycli.timeline.retime import retime_features
 from tests.films import strikes, write_film
+from tests.timeline.clicks import SAMPLE_RATE, Clicks
 
-SAMPLE_RATE = 48_000
 NTSC = Fraction(24_000, 1001)
-
-
-class Clicks:
-    """A source of sound that is quick: a hit wherever the picture is bright, a click a cue."""
-
-    name, fingerprint = "clicks", "1"
-
-    def __init__(self) -> None:
-        self.looked = 0
-
-    def encode(self, pictures: Iterable[Picture]) -> Features:
-        self.looked += 1
-        end = Fraction(0)
-        for picture in pictures:
-            end = picture.end
-        rows = int(end * 4) + 1
-        hits = np.zeros(rows * 16, np.float32)
-        hits[8] = 1.0
-        return Features.assemble(np.zeros((rows, 384), np.float32), hits, hits, end)
-
-    def render(
-        self, features: Features, cues: list[Cue], config: GenerateConfig
-    ) -> Iterator[np.ndarray]:
-        sound = np.full(round(features.duration * SAMPLE_RATE), 0.01, np.float32)
-        for cue in cues:
-            at = round(cue.start * SAMPLE_RATE)
-            sound[at : at + 480] = 0.5 + config.seed % 7 / 100
-        yield from np.array_split(sound, 3)
 
 
 @pytest.fixture(scope="module")

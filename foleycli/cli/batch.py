@@ -1,0 +1,175 @@
+"""``foley batch``: many clips, resumable, in several processes or on several machines."""
+
+import json
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from foleycli.cli import options
+from foleycli.cli.options import DEFAULTS
+from foleycli.cli.progress import count_progress, listen_for_warnings
+from foleycli.config import BATCH, SOUND_MODES, GenerateConfig
+from foleycli.errors import BatchError, UsageError
+
+if TYPE_CHECKING:
+    from foleycli.timeline.batch import Outcome
+    from foleycli.timeline.manifest import Job
+
+
+def batch(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            help="Clips, folders, quoted globs, or manifests (.jsonl, .csv) with a column clip and "
+            "any of out, prompt, seed, takes, model ...",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Folder for the videos; else beside each clip."),
+    ] = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes at a time.")] = 1,
+    shard: Annotated[
+        str | None,
+        typer.Option(help="Do part i/n of the list, such as 1/8; a Slurm array's by default."),
+    ] = None,
+    on: Annotated[
+        str | None,
+        typer.Option(help="'ray' for a cluster here, or the address of one: auto, ray://host."),
+    ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Keep looking for new clips until Ctrl-C.")
+    ] = False,
+    model: options.Model = DEFAULTS.model,
+    prompt: options.Prompt = DEFAULTS.prompt,
+    negative_prompt: Annotated[
+        str | None, typer.Option(help="Words for what must not sound.")
+    ] = DEFAULTS.negative_prompt,
+    library: options.Library = None,
+    seed: Annotated[int, typer.Option(help="Same seed, same sound.")] = DEFAULTS.seed,
+    takes: Annotated[int, typer.Option(min=1, help="Versions of each.")] = DEFAULTS.takes,
+    device: options.Device = DEFAULTS.device,
+    mode: Annotated[
+        str, typer.Option(help=f"How the sound joins the clip's own: {', '.join(SOUND_MODES)}.")
+    ] = DEFAULTS.mode,
+    wav: Annotated[bool, typer.Option("--wav", help="Also the sound alone.")] = DEFAULTS.wav,
+    overwrite: options.Overwrite = DEFAULTS.overwrite,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List what would be done, with the time it takes.")
+    ] = False,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Sound many clips. What is done already, from the same clip with the same options, is kept.
+
+    Run the same command again after any interruption and it goes on. Clips that fail are named at
+    the end, with exit code 5.
+    """
+    from foleycli.timeline.manifest import find_jobs, take_shard
+
+    listen_for_warnings(quiet=quiet, verbose=verbose)
+    if mode not in SOUND_MODES:
+        raise UsageError(f"--mode {mode} is not known.", f"Give {', '.join(SOUND_MODES)}.")
+    config = GenerateConfig(
+        model=model,
+        prompt=prompt,
+        negative_prompt=negative_prompt,
+        library=str(library) if library else None,
+        seed=seed,
+        takes=takes,
+        device=device,
+        mode=mode,
+        wav=wav,
+        overwrite=overwrite,
+    )
+    if watch:
+        _watch(inputs, output, config, as_json)
+        return
+    todo = take_shard(find_jobs(inputs, output, config), shard)
+    if dry_run:
+        _say_plan(todo, jobs, as_json)
+        return
+    began = time.monotonic()
+    with count_progress("batch", len(todo), quiet=quiet) as progress:
+        outcomes = list(_told(_outcomes(todo, jobs, on), as_json, progress))
+    _finish(outcomes, time.monotonic() - began, as_json)
+
+
+def _outcomes(todo: list["Job"], jobs: int, on: str | None) -> Iterator["Outcome"]:
+    if on is None:
+        from foleycli.timeline.batch import run_batch
+
+        return run_batch(todo, jobs)
+    from foleycli.timeline.cluster import run_on_ray
+
+    return run_on_ray(todo, None if on in ("ray", "local") else on)
+
+
+def _watch(inputs: list[str], output: Path | None, config: GenerateConfig, as_json: bool) -> None:
+    from foleycli.timeline.batch import do_job, watch_folder
+    from foleycli.timeline.manifest import find_jobs
+
+    if output is None:
+        raise UsageError("--watch needs a folder for the videos.", "Give it with -o.")
+
+    def find() -> list["Job"]:
+        return find_jobs(inputs, output, config)
+
+    for _ in _told((do_job(job) for job in watch_folder(find)), as_json, lambda done: None):
+        pass
+
+
+def _told(outcomes: Iterable["Outcome"], as_json: bool, progress) -> Iterator["Outcome"]:
+    """Say each outcome as it comes."""
+    for done, outcome in enumerate(outcomes, 1):
+        if as_json:
+            print(json.dumps(asdict(outcome)), flush=True)
+        elif outcome.state == "failed":
+            print(f"failed  {outcome.clip}: {outcome.problem}", flush=True)
+        else:
+            print(f"{outcome.state:<7} {outcome.out}", flush=True)
+        progress(done)
+        yield outcome
+
+
+def _say_plan(todo: list["Job"], workers: int, as_json: bool) -> None:
+    from foleycli.clip.probe import probe
+    from foleycli.errors import FoleyError
+
+    seconds = 0.0
+    for job in todo:
+        row = {"clip": str(job.clip), "out": str(job.out), "prompt": job.config.prompt,
+               "seed": job.config.seed, "takes": job.config.takes}  # fmt: skip
+        try:
+            row["seconds"] = float(probe(job.clip).duration or 0)
+            seconds += row["seconds"]
+        except FoleyError as error:
+            row["problem"] = error.problem
+        if as_json:
+            print(json.dumps(row))
+        else:
+            length = row.get("problem") or f"{row['seconds']:.2f} s"
+            print(f"{row['clip']} -> {row['out']}  ({length})")
+    if not as_json:
+        needed = workers * BATCH.start + seconds * BATCH.work_ratio
+        print(f"{len(todo)} clips, {seconds:.0f} s of film: about {needed / workers:.0f} s of work")
+
+
+def _finish(outcomes: list["Outcome"], seconds: float, as_json: bool) -> None:
+    failed = [outcome for outcome in outcomes if outcome.state == "failed"]
+    kept = sum(outcome.state == "kept" for outcome in outcomes)
+    if not as_json:
+        print(f"{len(outcomes) - len(failed)} of {len(outcomes)} done ({kept} were) "
+              f"in {seconds:.0f} s")  # fmt: skip
+    if failed:
+        reasons = "\n".join(f"  {o.clip}: {o.problem} {o.remedy}" for o in failed)
+        raise BatchError(
+            f"{len(failed)} of {len(outcomes)} clips failed, the others are done.\n{reasons}",
+            "Mend those named and run the same command again.",
+        )

@@ -1,0 +1,273 @@
+"""Many clips: what is done stays done, what fails does not stop the rest, and a run that was killed
+goes on where it was."""
+
+import logging
+import multiprocessing
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import IO, Literal
+
+from foleycli import __version__
+from foleycli.clip.probe import content_hash
+from foleycli.errors import FoleyError, MediaError
+from foleycli.features.cues import read_cues
+from foleycli.models.sources import Source, open_source
+from foleycli.recipe import read_recipe, recipe_path
+from foleycli.timeline.manifest import Job
+
+LOG = logging.getLogger("foleycli")
+State = Literal["made", "kept", "failed"]
+ATTEMPTS = 3  # times a job is tried whose process dies under it
+# Options that do not change what is made.
+_INDIFFERENT = {"takes", "overwrite", "verify", "offline", "device", "cues", "wav", "model", "seed"}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a job; plain, so that it travels between machines."""
+
+    clip: str
+    out: str
+    state: State
+    seconds: float = 0.0  # it took
+    sounds: int = 0
+    waveform_hash: str = ""
+    problem: str = ""
+    remedy: str = ""
+
+
+def run_batch(jobs: Sequence[Job], workers: int = 1) -> Iterator[Outcome]:
+    """Do jobs on this machine, in as many processes; outcomes come as they are done.
+
+    Every process computes with one thread, so that the sound does not depend on ``workers``.
+    """
+    if workers <= 1:
+        for job in jobs:
+            yield do_job(job)
+        return
+    yield from _in_processes(jobs, workers)
+
+
+def do_job(job: Job) -> Outcome:
+    """Sound one clip, unless that is done already. Never raises for what a clip can cause."""
+    began = time.monotonic()
+    names = str(job.clip), str(job.out)
+    try:
+        source = _source(job)
+        if made := find_done(job, source):
+            return Outcome(*names, "kept", waveform_hash=made)
+        with _claim(job.out) as left_behind:
+            if made := find_done(job, source):  # by another run, meanwhile
+                return Outcome(*names, "kept", waveform_hash=made)
+            sounds, waveform_hash = _generate(job, source, left_behind)
+    except FoleyError as error:
+        took = time.monotonic() - began
+        return Outcome(*names, "failed", took, problem=error.problem, remedy=error.remedy)
+    except OSError as error:  # a share that vanished, a file that went away
+        took = time.monotonic() - began
+        reason = error.strerror or str(error)
+        return Outcome(*names, "failed", took, problem=f"{job.clip}: {reason}.",
+                       remedy="Check that its disk or share is there, and run again.")  # fmt: skip
+    except Exception as error:  # a bug of ours costs one clip, not the night's batch
+        LOG.exception("%s: a bug", job.clip)
+        took = time.monotonic() - began
+        return Outcome(*names, "failed", took, problem=f"{type(error).__name__}: {error}.",
+                       remedy="This is a bug: please report it with the clip.")  # fmt: skip
+    return Outcome(*names, "made", time.monotonic() - began, sounds, waveform_hash)
+
+
+def _generate(job: Job, source: Source, left_behind: bool) -> tuple[int, str]:
+    from foleycli.generate import generate
+
+    overwrite = job.config.overwrite or left_behind
+    before = content_hash(job.clip)
+    result = generate(job.clip, job.out, replace(job.config, overwrite=overwrite), source)
+    if content_hash(job.clip) != before:
+        for take in result.takes:
+            take.out.unlink(missing_ok=True)
+            take.recipe.unlink(missing_ok=True)
+        raise MediaError(
+            f"{job.clip.name} changed while it was read.", "Run again when it is finished."
+        )
+    return len(result.cues), result.takes[0].waveform_hash
+
+
+_sources: dict[tuple[str, str | None, str], Source] = {}
+
+
+def _source(job: Job) -> Source:
+    """The job's source of sound, opened once a process."""
+    import torch
+
+    torch.set_num_threads(1)
+    config = job.config
+    key = (config.model, config.library, config.device)
+    if key not in _sources:
+        _sources[key] = open_source(config)
+    return _sources[key]
+
+
+def find_done(job: Job, source: Source) -> str:
+    """The waveform's hash if the output is there, made of this clip with these options; or ""."""
+    outs = [job.out] + [
+        job.out.with_name(f"{job.out.stem}_take{n}{job.out.suffix}")
+        for n in range(2, job.config.takes + 1)
+    ]
+    hashes = [_made(job, out, number, source) for number, out in enumerate(outs)]
+    return hashes[0] if all(hashes) else ""
+
+
+def _made(job: Job, out: Path, number: int, source: Source) -> str:
+    recipe_file = recipe_path(out)
+    wanted_wav = out.with_suffix(".wav")
+    if not (out.is_file() and recipe_file.is_file() and job.clip.is_file()):
+        return ""
+    if job.config.wav and not wanted_wav.is_file():
+        return ""
+    try:
+        recipe = read_recipe(recipe_file)
+        cues = tuple(read_cues(Path(job.config.cues))) if job.config.cues else recipe.cues
+    except (FoleyError, OSError):
+        return ""
+    options = asdict(job.config)
+    made_with = asdict(recipe.config)
+    same = all(made_with.get(k) == v for k, v in options.items() if k not in _INDIFFERENT)
+    same = same and recipe.config.seed == job.config.seed + number and cues == recipe.cues
+    same = same and (recipe.foleycli, recipe.source_fingerprint) == (
+        __version__,
+        source.fingerprint,
+    )
+    return recipe.waveform_hash if same and recipe.clip_hash == content_hash(job.clip) else ""
+
+
+@contextmanager
+def _claim(out: Path) -> Iterator[bool]:
+    """Hold an output while it is made, against a second run on the same folder.
+
+    Gives whether a run that was killed left a claim behind: what stands at ``out`` is then its own
+    and may be replaced.
+
+    Raises:
+        FoleyError: another run is making it.
+    """
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        claim = out.with_name(f".foley-{out.name[:180]}.claim")
+        left_behind = claim.exists()
+        if out.exists() and not left_behind:
+            yield False  # kept or replaced as --overwrite says
+            return
+        file = claim.open("a+b")
+    except OSError as error:
+        raise FoleyError(
+            f"{out.parent} cannot be written: {error.strerror}.", "Choose another folder with -o."
+        ) from error
+    if not _lock(file):
+        file.close()
+        raise FoleyError(f"{out} is being made by another run.", "Wait for it to finish.")
+    try:
+        yield left_behind
+        claim.unlink(missing_ok=True)
+    except BaseException:
+        if not out.exists():
+            claim.unlink(missing_ok=True)
+        raise
+    finally:
+        file.close()
+
+
+def _lock(file: IO[bytes]) -> bool:
+    """Whether a file is ours now; a lock ends with its process, however that ends."""
+    try:
+        import fcntl
+    except ImportError:  # Windows: an open claim cannot be told from one left behind
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return True
+    return True
+
+
+def _in_processes(jobs: Sequence[Job], workers: int) -> Iterator[Outcome]:
+    """As many at a time as there are workers; when one dies, its jobs are tried again, and at last
+    given up alone."""
+    waiting = deque((job, 1) for job in jobs)
+    spawn = multiprocessing.get_context("spawn")
+    while waiting:
+        broken: list[tuple[Job, int]] = []
+        # after a death, one by one, so that the job that kills is known
+        room = 1 if any(attempt > 1 for _, attempt in waiting) else workers
+        with ProcessPoolExecutor(room, mp_context=spawn) as pool:
+            running: dict[Future[Outcome], tuple[Job, int]] = {}
+            while (waiting or running) and not broken:
+                while waiting and len(running) < room:
+                    entry = waiting.popleft()
+                    try:
+                        running[pool.submit(do_job, entry[0])] = entry
+                    except BrokenProcessPool:
+                        broken.append(entry)
+                        break
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    entry = running.pop(future)
+                    try:
+                        yield future.result()
+                    except BrokenProcessPool:
+                        broken.append(entry)
+            broken += running.values()
+        for job, attempt in reversed(broken):
+            if attempt < ATTEMPTS:
+                waiting.appendleft((job, attempt + 1))
+            else:
+                yield _given_up(job)
+
+
+def _given_up(job: Job) -> Outcome:
+    return Outcome(
+        str(job.clip),
+        str(job.out),
+        "failed",
+        problem=f"{job.clip.name}: the process died {ATTEMPTS} times over it.",
+        remedy="Is there memory enough? Convert the clip to H.264 .mp4 and run again.",
+    )
+
+
+def watch_folder(
+    find: Callable[[], list[Job]], pause: float = 2.0, rounds: int | None = None
+) -> Iterator[Job]:
+    """Jobs as their clips appear and have stopped growing for one pause; runs until stopped.
+
+    Args:
+        find: looks for the jobs there are now.
+        pause: seconds between two looks.
+        rounds: looks after which to stop; None never.
+    """
+    sizes: dict[Path, tuple[int, float]] = {}
+    given: set[tuple[Path, tuple[int, float]]] = set()
+    while rounds is None or rounds > 0:
+        for job in _found(find):
+            with suppress(OSError):
+                state = job.clip.stat()
+                size = state.st_size, state.st_mtime
+                if sizes.get(job.clip) == size and size[0] and (job.clip, size) not in given:
+                    given.add((job.clip, size))
+                    yield job
+                sizes[job.clip] = size
+        rounds = None if rounds is None else rounds - 1
+        if rounds != 0:
+            time.sleep(pause)
+
+
+def _found(find: Callable[[], list[Job]]) -> list[Job]:
+    try:
+        return find()
+    except MediaError:  # still empty
+        return []

@@ -1,0 +1,159 @@
+"""What a batch shall do: clips from folders, globs and manifests, each with its options."""
+
+import csv
+import glob
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from foleycli.clip.find import find_clips
+from foleycli.config import SOUND_MODES, GenerateConfig
+from foleycli.errors import MediaError, UsageError
+
+MANIFESTS = (".jsonl", ".ndjson", ".csv")
+_TYPES = {field.name: str(field.type) for field in fields(GenerateConfig)}
+_PATHS = ("cues", "library")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One clip to sound."""
+
+    clip: Path
+    out: Path
+    config: GenerateConfig
+
+
+def find_jobs(inputs: Iterable[str], folder: Path | None, config: GenerateConfig) -> list[Job]:
+    """The jobs that inputs mean, in order, each clip and output once.
+
+    Args:
+        inputs: clips, folders, globs (``rushes/**/*.mov``), or manifests: ``.jsonl`` with one
+            object a line, or ``.csv``; ``clip`` names the file, ``out`` the video to write, and any
+            option of `GenerateConfig` (prompt, seed, takes ...) holds for that row.
+        folder: where outputs go that a manifest does not name; None puts them beside the clips.
+
+    Raises:
+        UsageError: a manifest's row cannot be understood, or two jobs would write one file.
+        MediaError: an input is not there.
+    """
+    jobs: list[Job] = []
+    for text in inputs:
+        path = Path(text)
+        if path.suffix.lower() in MANIFESTS and path.is_file():
+            jobs += _of_manifest(path, folder, config)
+        else:
+            jobs += [Job(clip, _out(clip, folder), config) for clip in _clips(text)]
+    jobs = list(dict.fromkeys(jobs))
+    doubled = [
+        out for out, times in Counter(job.out.resolve() for job in jobs).items() if times > 1
+    ]
+    if doubled:
+        raise UsageError(
+            f"{len(doubled)} outputs would be written more than once, such as {doubled[0]}.",
+            "Name them in a manifest's column out, or run folder by folder.",
+        )
+    return jobs
+
+
+def _clips(text: str) -> list[Path]:
+    path = Path(text)
+    if path.exists():
+        return find_clips([path])
+    if any(sign in text for sign in "*?["):
+        found = [Path(name) for name in sorted(glob.glob(text, recursive=True))]  # noqa: PTH207
+        if files := [name for name in found if name.is_file() and "_sfx." not in name.name]:
+            return files
+        raise MediaError(f"{text} matches no file.", "Quote it, and check the folder.")
+    raise MediaError(f"{text} does not exist.", "Check the name.")
+
+
+def _out(clip: Path, folder: Path | None) -> Path:
+    return (folder or clip.parent) / f"{clip.stem}_sfx{clip.suffix}"
+
+
+def _of_manifest(path: Path, folder: Path | None, config: GenerateConfig) -> Iterator[Job]:
+    for place, row in _rows(path):
+        values = {key: value for key, value in row.items() if value not in (None, "")}
+        try:
+            clip = path.parent / str(values.pop("clip"))
+            named = values.pop("out", None)
+            out = (folder or path.parent) / str(named) if named else _out(clip, folder)
+            options = {key: _value(key, value, path.parent) for key, value in values.items()}
+        except (KeyError, ValueError) as error:
+            reason = "no clip is named" if error.args == ("clip",) else error
+            raise UsageError(
+                f"{path.name}, row {place}: {reason}.",
+                f"Columns: clip, out, {', '.join(sorted(_TYPES))}.",
+            ) from error
+        yield Job(clip, out, replace(config, **options))
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        if path.suffix.lower() == ".csv":
+            yield from enumerate(csv.DictReader(file), 1)
+            return
+        for place, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise UsageError(
+                    f"{path.name}, row {place}: {error}.", "Write one JSON object a line."
+                ) from error
+            if not isinstance(row, dict):
+                raise UsageError(f"{path.name}, row {place} is no object.", 'Write {"clip": ...}.')
+            yield place, row
+
+
+def _value(key: str, value: Any, folder: Path) -> Any:
+    """An option as `GenerateConfig` has it."""
+    if key not in _TYPES:
+        raise ValueError(f'"{key}" is no option')
+    kind, text = _TYPES[key], str(value).strip()
+    if "bool" in kind:
+        if text.lower() not in ("1", "0", "true", "false", "yes", "no"):
+            raise ValueError(f"{key} is {text}, not true or false")
+        return text.lower() in ("1", "true", "yes")
+    if "int" in kind:
+        return int(text)
+    if "float" in kind:
+        return float(text)
+    if key == "mode" and text not in SOUND_MODES:
+        raise ValueError(f"mode is {text}, not {', '.join(SOUND_MODES)}")
+    return str(folder / text) if key in _PATHS else text
+
+
+def take_shard(jobs: list[Job], shard: str | None) -> list[Job]:
+    """Every n-th job from the i-th on, of ``i/n``; of a Slurm array's variables when None.
+
+    Raises:
+        UsageError: not such a fraction.
+    """
+    index, count = _slurm() if shard is None else _fraction(shard)
+    return jobs[index::count]
+
+
+def _fraction(shard: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d+)/(\d+)", shard.strip())
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise UsageError(f"--shard {shard} is no part of a whole.", "Write 1/8 to 8/8.")
+    return int(match[1]) - 1, int(match[2])
+
+
+def _slurm() -> tuple[int, int]:
+    names = ("ID", "MIN", "COUNT", "STEP")
+    given = [os.environ.get(f"SLURM_ARRAY_TASK_{name}", "") for name in names]
+    if not (given[0].isdigit() and given[2].isdigit()):
+        return 0, 1
+    task, first, count, step = (
+        int(value or fallback) for value, fallback in zip(given, "0011", strict=True)
+    )
+    return (task - first) // step, count

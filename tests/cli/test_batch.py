@@ -1,0 +1,52 @@
+"""`foley batch` as it is typed."""
+
+import json
+
+import pytest
+
+from foleycli.cli import main
+from foleycli.timeline import batch
+from tests.films import strikes, write_film
+from tests.timeline.clicks import Clicks
+
+
+@pytest.fixture
+def films(tmp_path, monkeypatch):
+    monkeypatch.setattr(batch, "open_source", lambda config: Clicks())
+    monkeypatch.setattr(batch, "_sources", {})
+    folder = tmp_path / "films"
+    folder.mkdir()
+    for number in range(2):
+        write_film(folder / f"{number}.mp4", strikes([0.2], 0.5))
+    return folder
+
+
+@pytest.fixture
+def foley(monkeypatch, capsys):
+    def run(*arguments) -> tuple[int, list[str], str]:
+        monkeypatch.setattr("sys.argv", ["foley", *map(str, arguments)])
+        code = 0
+        try:
+            main.main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        said = capsys.readouterr()
+        return code, said.out.splitlines(), said.err
+
+    return run
+
+
+def test_a_plan_makes_nothing(foley, films, tmp_path) -> None:
+    code, lines, _ = foley("batch", films, "-o", tmp_path / "out", "--dry-run")
+    assert code == 0 and len(lines) == 3 and "about" in lines[-1]
+    assert not (tmp_path / "out").exists()
+
+
+def test_one_bad_clip_is_exit_code_5_and_named(foley, films, tmp_path) -> None:
+    (films / "bad.mp4").write_bytes(b"bad")
+    code, lines, errors = foley("batch", films, "-o", tmp_path / "out", "--json")
+    assert code == 5 and "bad.mp4" in errors
+    assert [json.loads(line)["state"] for line in lines] == ["made", "made", "failed"]
+    code, lines, _ = foley("batch", films, "-o", tmp_path / "out", "--json")
+    assert code == 5
+    assert [json.loads(line)["state"] for line in lines] == ["kept", "kept", "failed"]

@@ -1,0 +1,12 @@
+"""A job that takes its process with it, for the test of what survives that."""
+
+import os
+
+from foleycli.timeline.batch import Outcome
+from foleycli.timeline.manifest import Job
+
+
+def do_or_die(job: Job) -> Outcome:
+    if job.clip.stem == "deadly":
+        os._exit(9)
+    return Outcome(str(job.clip), str(job.out), "made")
