@@ -73,11 +73,16 @@ def write_broadcast(
 
     def chunks() -> list[Chunk]:
         return [
-            (b"bext", _bext(about, sample_rate, channels, loudness, peak)),
-            (b"iXML", _ixml(about, sample_rate, channels)),
+            (b"bext", _even(_bext(about, sample_rate, channels, loudness, peak), b"\0")),
+            (b"iXML", _even(_ixml(about, sample_rate, channels), b"\n")),
         ]
 
     return write_waveform(path, heard(), sample_rate, channels, overwrite=overwrite, chunks=chunks)
+
+
+def _even(content: bytes, filler: bytes) -> bytes:
+    """libsndfile loses its way after an odd chunk of an RF64 file."""
+    return content + filler * (len(content) % 2)
 
 
 def _bext(
