@@ -1,16 +1,32 @@
-"""``foley models``: what can sound, and under whose licence."""
+"""``foley models``: what can sound, under whose licence, and how it comes here."""
 
 import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from foleycli.cli import options
+from foleycli.cli.progress import listen_for_warnings
 
 if TYPE_CHECKING:
+    from foleycli.models.bundle import Bundle
     from foleycli.models.registry import Model
 
-app = typer.Typer(help="The known models: what they are, and whether they are installed.")
+app = typer.Typer(help="The known models: what they are, whether they are installed, get more.")
+Name = Annotated[
+    str, typer.Argument(help="A name from `foley models list`, or hub:owner/name[@revision].")
+]
+NameOrFolder = Annotated[str, typer.Argument(help="A name, hub:owner/name, or a bundle's folder.")]
+Offline = Annotated[
+    bool, typer.Option("--offline", help="Never use the network.", envvar="FOLEY_OFFLINE")
+]
+Dtype = Annotated[
+    str, typer.Option(help="bf16, or f32: twice the disk and memory, for training from it.")
+]
 
 
 @app.command("list")
@@ -35,7 +51,7 @@ def list_models(as_json: options.Json = False) -> None:
 
 @app.command()
 def info(
-    name: Annotated[str, typer.Argument(help="A name from `foley models list`.")],
+    name: Name,
     as_json: options.Json = False,
 ) -> None:
     """Show a model's card, licence and measured figures."""
@@ -62,6 +78,161 @@ def info(
     console.print(Markdown(model.card))
 
 
+@app.command()
+def pull(
+    name: Name,
+    dtype: Dtype = "bf16",
+    again: Annotated[bool, typer.Option("--again", help="Even if it is here already.")] = False,
+    keep_downloads: Annotated[
+        bool, typer.Option("--keep-downloads", help="Keep the checkpoints it is made of.")
+    ] = False,
+    offline: Offline = False,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Fetch a model from the hub, check it, and make it ready.
+
+    HF_ENDPOINT names another hub, HF_TOKEN opens a private repository, FOLEY_CACHE moves the
+    folder, HF_HUB_OFFLINE forbids the network.
+    """
+    from foleycli.models.pull import pull as pull_model
+    from foleycli.models.registry import find_model
+
+    listen_for_warnings(quiet=quiet, verbose=False)
+    _check_dtype(dtype)
+    model = find_model(name)
+    if not quiet and not model.installed:
+        _say_licence(model)
+    with _show_bytes(quiet) as progress:
+        bundle = pull_model(
+            model,
+            dtype,
+            offline=offline,
+            overwrite=again,
+            keep_downloads=keep_downloads,
+            progress=progress,
+        )
+    _say_bundle(bundle, as_json)
+
+
+@app.command()
+def verify(name: NameOrFolder, as_json: options.Json = False) -> None:
+    """Hash a model's files again and compare."""
+    bundle = _open(name)
+    bundle.verify()
+    _say_bundle(bundle, as_json)
+
+
+@app.command()
+def convert(
+    source: Annotated[
+        Path, typer.Argument(exists=True, file_okay=False, help="Checkpoints, or a bundle.")
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder to write.")],
+    dtype: Dtype = "bf16",
+    public: Annotated[
+        bool, typer.Option("--public", help="From a bundle back to the public tensor names.")
+    ] = False,
+    overwrite: options.Overwrite = False,
+    as_json: options.Json = False,
+) -> None:
+    """Make a bundle of public checkpoints that are on disk, or the other way round."""
+    from foleycli.models.bundle import Bundle
+    from foleycli.models.public import convert_checkpoints, find_checkpoints, write_public
+    from foleycli.models.registry import find_model
+
+    listen_for_warnings(quiet=False, verbose=False)
+    _check_dtype(dtype)
+    if public:
+        for path in write_public(Bundle.open(source), output, overwrite=overwrite):
+            print(path)
+        return
+    card = find_model("diff-foley").card
+    files = find_checkpoints(source)
+    _say_bundle(convert_checkpoints(files, output, card, dtype, overwrite=overwrite), as_json)
+
+
+@app.command()
+def remove(name: Name) -> None:
+    """Delete a pulled model and what is left of its downloads."""
+    from foleycli.models.pull import remove as remove_model
+    from foleycli.models.registry import find_model
+
+    freed = remove_model(find_model(name))
+    print(f"{name}: {_size(freed)} freed")
+
+
+@app.command()
+def push(
+    bundle: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="A bundle.")],
+    repo: Annotated[str, typer.Argument(help="owner/name on the hub; made if it is not there.")],
+    private: Annotated[bool, typer.Option("--private", help="For you alone, if made.")] = False,
+) -> None:
+    """Publish a bundle with its card on the hub. HF_TOKEN must be allowed to write."""
+    from foleycli.models.pull import push as push_bundle
+
+    address, _ = push_bundle(bundle, repo, private=private)
+    print(address)
+
+
+def _open(name: str) -> "Bundle":
+    from foleycli.models.bundle import Bundle
+    from foleycli.models.registry import find_model, require_installed
+
+    folder = Path(name)
+    return Bundle.open(folder if folder.is_dir() else require_installed(find_model(name)).folder)
+
+
+def _check_dtype(dtype: str) -> None:
+    from foleycli.errors import UsageError
+    from foleycli.models.public import DTYPES
+
+    if dtype not in DTYPES:
+        raise UsageError(f"--dtype {dtype} is not known.", f"Give {' or '.join(DTYPES)}.")
+
+
+def _say_licence(model: "Model") -> None:
+    print(f"{model.name}, {model.source}", file=sys.stderr)
+    print(f"  weights: {model.weights_licence}; code: {model.code_licence}", file=sys.stderr)
+    print(f"  read its card first: foley models info {model.name}", file=sys.stderr)
+
+
+def _say_bundle(bundle: "Bundle", as_json: bool) -> None:
+    from foleycli.models.pull import describe_model
+
+    facts = describe_model(bundle)
+    if as_json:
+        print(json.dumps(facts))
+    else:
+        print(f"{facts['folder']}  {_size(facts['size'])}, sha256 {facts['sha256'][:12]}…, whole")
+
+
+@contextmanager
+def _show_bytes(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """A bar a file on a terminal; nothing in a pipe or with --quiet."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda what, done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        tasks: dict[str, Any] = {}
+
+        def update(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=total)
+            bar.update(tasks[what], completed=done)
+
+        yield update
+
+
 def _facts(model: "Model") -> dict[str, Any]:
     """What `list` and `info` say of a model, ready for JSON."""
     return {
@@ -74,7 +245,10 @@ def _facts(model: "Model") -> dict[str, Any]:
         "folder": str(model.folder),
         "code_licence": model.code_licence,
         "weights_licence": model.weights_licence,
-        "files": [{"name": f.name, "size": f.size, "sha256": f.sha256} for f in model.files],
+        "files": [
+            {"name": file.name, "size": file.size, "sha256": file.sha256}
+            for file in model.downloads or model.files
+        ],
         "scores": model.scores,
     }
 

@@ -168,7 +168,7 @@ class Cavp(nn.Module):
         self.video_encoder = SlowOnly(config.base_channels)
         self.video_project_head = nn.Linear(self.video_encoder.channels, config.size)
         if hears:
-            self.spec_encoder = Cnn14(config.n_mels, config.size)
+            self.spec_encoder = Cnn14(config.n_mels, config.size, config.audio_channels)
             self.logit_scale = nn.Parameter(torch.tensor(1 / 0.07).log())
 
     def encode_frames(self, frames: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ package, also for a model that has to be fetched, so that its licence can be rea
 """
 
 import json
+import re
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -12,14 +13,16 @@ from typing import Literal
 
 from foleycli.errors import ModelError
 from foleycli.folders import cache_folder
+from foleycli.models import bundle
 
+HUB = "hub:"
 PACKAGE = Path(str(files("foleycli")))
 CARD, SCORES = "README.md", "scores.json"
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """One file of a model; ``size`` (bytes) and ``sha256`` where they are known."""
+    """One file of a model; ``size`` (bytes) and ``sha256`` where they are known beforehand."""
 
     name: str
     size: int | None = None
@@ -36,10 +39,10 @@ class Model:
     code_licence: str
     weights_licence: str
     folder: Path  # where its files are, or will be
-    files: tuple[ModelFile, ...]
+    files: tuple[ModelFile, ...]  # in its folder
     card_folder: Path  # where its card and scores are, installed or not
+    downloads: tuple[ModelFile, ...] = ()  # on the hub, of which its files are made
     hub: str | None = None  # owner/name; None ships in the package
-    hub_folder: str = ""
     revision: str | None = None  # commit
 
     @property
@@ -57,7 +60,7 @@ class Model:
         """Bytes on disk when installed, else of the download where that is known."""
         if self.installed:
             return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
-        sizes = [file.size for file in self.files]
+        sizes = [file.size for file in self.downloads or self.files]
         return sum(sizes) if None not in sizes else None  # type: ignore[arg-type]
 
     @property
@@ -77,6 +80,8 @@ class Model:
         path = self.card_folder / SCORES
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
+
+BUNDLE_FILES = tuple(ModelFile(name) for name in bundle.FILES)
 
 MODELS = (
     Model(
@@ -111,32 +116,69 @@ MODELS = (
         weights_licence="MIT",
         folder=cache_folder("models") / "diff-foley",
         card_folder=PACKAGE / "models" / "diff_foley",
+        files=BUNDLE_FILES,
         # Names from the reference's notebook; the one size and checksum known are those that a
         # third-party installer pins at this revision.
-        files=(
+        downloads=(
             ModelFile(
-                "cavp_epoch66.ckpt",
+                "diff_foley_ckpt/cavp_epoch66.ckpt",
                 1_361_483_035,
                 "3472c2217a9481f530a96e32611c9e4611766f10b7f0d185a1ce35be7b7f9c80",
             ),
-            ModelFile("ldm_epoch240.ckpt"),
-            ModelFile("double_guidance_classifier.ckpt"),
+            ModelFile("diff_foley_ckpt/ldm_epoch240.ckpt"),
+            ModelFile("diff_foley_ckpt/double_guidance_classifier.ckpt"),
         ),
         hub="SimianLuo/Diff-Foley",
-        hub_folder="diff_foley_ckpt",
         revision="b17ddbe76e6d42f4b4135eeb443b1c1644267e3e",
     ),
 )
 
 
 def find_model(name: str) -> Model:
-    """The model of that name.
+    """The model of that name, or the bundle that ``hub:owner/name`` names.
 
     Raises:
         ModelError: there is none; the remedy lists those there are.
     """
+    if name.startswith(HUB):
+        return _hub_model(name)
     for model in MODELS:
         if model.name == name:
             return model
     known = ", ".join(model.name for model in MODELS)
-    raise ModelError(f"There is no model named {name!r}.", f"Known: {known}.")
+    raise ModelError(
+        f"There is no model named {name!r}.", f"Known: {known}; a folder, or {HUB}owner/name."
+    )
+
+
+def require_installed(model: Model) -> Model:
+    """The model itself, when it can be opened.
+
+    Raises:
+        ModelError: it is not here yet.
+    """
+    if not model.installed:
+        raise ModelError(
+            f"{model.name} is not installed.", f"Run `foley models pull {model.name}` first."
+        )
+    return model
+
+
+def _hub_model(name: str) -> Model:
+    repo, _, revision = name.removeprefix(HUB).partition("@")
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repo):
+        raise ModelError(f"{name!r} names no repository.", f"Write {HUB}owner/name.")
+    folder = cache_folder("models") / f"{repo.replace('/', '--')}@{revision or 'main'}"
+    return Model(
+        name=name,
+        summary=f"A bundle that {repo.partition('/')[0]} publishes.",
+        kind="diffusion",
+        code_licence="Apache-2.0",
+        weights_licence="see its card",
+        folder=folder,
+        card_folder=folder,
+        files=BUNDLE_FILES,
+        downloads=BUNDLE_FILES,
+        hub=repo,
+        revision=revision or "main",
+    )

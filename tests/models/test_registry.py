@@ -38,7 +38,7 @@ def test_fetched_model_is_pinned_and_installed_once_its_files_are_there(tmp_path
     assert model.weights_licence == "MIT"
     model = replace(model, folder=tmp_path)
     assert not model.installed
-    assert model.size is None  # the sizes of two files are not known
+    assert model.size is None  # the sizes of two downloads are not known
     for file in model.files:
         (tmp_path / file.name).write_bytes(b"12")
     assert model.installed
@@ -47,4 +47,4 @@ def test_fetched_model_is_pinned_and_installed_once_its_files_are_there(tmp_path
 
 def test_size_of_a_download_is_the_sum_of_its_files(tmp_path) -> None:
     files = (ModelFile("a", 3), ModelFile("b", 4))
-    assert replace(find_model("diff-foley"), folder=tmp_path, files=files).size == 7
+    assert replace(find_model("diff-foley"), folder=tmp_path, downloads=files).size == 7

@@ -1,0 +1,164 @@
+"""A model on disk: a folder with its config, its weights as safetensors, its card and their hashes.
+
+``config.json`` names the ``family`` (which code sounds it) and what that code needs to build the
+modules; ``SHA256SUMS`` can be checked with ``sha256sum -c`` too.
+"""
+
+import hashlib
+import json
+import secrets
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from foleycli.errors import FoleyError, ModelError, OutputExistsError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+CONFIG, WEIGHTS, CARD, SUMS = "config.json", "model.safetensors", "README.md", "SHA256SUMS"
+FILES = (CONFIG, WEIGHTS, CARD, SUMS)
+FORMAT = 1  # of the folder's layout; a newer one is refused with a remedy
+MADE_AGAIN = "Pull or convert it again."
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """An opened bundle; its weights are read when they are asked for."""
+
+    folder: Path
+    config: dict[str, Any]
+    sums: dict[str, str]  # file name -> sha256
+
+    @classmethod
+    def open(cls, folder: Path) -> "Bundle":
+        """Read config and hashes.
+
+        Raises:
+            ModelError: the folder is no bundle, or not whole.
+        """
+        for name in (CONFIG, WEIGHTS, SUMS):
+            if not (folder / name).is_file():
+                raise ModelError(f"{folder} is not a model: it has no {name}.", MADE_AGAIN)
+        try:
+            config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+            sums = read_sums(folder / SUMS)
+            family, layout = str(config["family"]), int(config["format"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise ModelError(f"{folder / CONFIG} cannot be read: {error}.", MADE_AGAIN) from error
+        if layout > FORMAT:
+            raise ModelError(f"{folder} ({family}) is of a newer format.", "Update foleycli.")
+        return cls(folder, config, sums)
+
+    @property
+    def family(self) -> str:
+        """Which code sounds it: ``diff-foley`` or ``small``."""
+        return str(self.config["family"])
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 of the weights: changes when they do."""
+        return self.sums[WEIGHTS]
+
+    def tensors(self, part: str) -> "dict[str, Tensor]":
+        """The tensors of one part, named without its prefix; empty when it has no such part.
+
+        They lie in the file until they are touched.
+
+        Raises:
+            ModelError: the file is broken.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        prefix = part + "."
+        try:
+            with safe_open(self.folder / WEIGHTS, framework="pt") as weights:
+                names = [name for name in weights.keys() if name.startswith(prefix)]  # noqa: SIM118
+                return {name.removeprefix(prefix): weights.get_tensor(name) for name in names}
+        except (OSError, SafetensorError) as error:
+            raise ModelError(f"{self.folder / WEIGHTS} is broken: {error}.", MADE_AGAIN) from error
+
+    def verify(self) -> None:
+        """Hash every file again.
+
+        Raises:
+            ModelError: a file is missing or differs; each is named.
+        """
+        wrong = []
+        for name, pinned in self.sums.items():
+            path = self.folder / name
+            if not path.is_file():
+                wrong.append(f"{name} is missing")
+            elif (found := sha256_of(path)) != pinned:
+                wrong.append(f"{name} has sha256 {found[:12]}…, not {pinned[:12]}…")
+        if wrong:
+            raise ModelError(f"{self.folder} is damaged: {'; '.join(wrong)}.", MADE_AGAIN)
+
+
+def write_bundle(
+    folder: Path,
+    config: Mapping[str, Any],
+    tensors: "Mapping[str, Tensor]",
+    card: str,
+    *,
+    overwrite: bool = False,
+) -> Bundle:
+    """Write a bundle, whole or not at all.
+
+    Args:
+        config: must name the ``family``; ``format`` is added.
+        tensors: named ``part.name``.
+        card: the model card, Markdown.
+
+    Raises:
+        OutputExistsError: the folder is there and ``overwrite`` is off.
+        FoleyError: it cannot be written.
+    """
+    if folder.exists() and not overwrite:
+        raise OutputExistsError(f"{folder} exists.", "Choose another folder, or --overwrite.")
+    beside = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
+    try:
+        beside.mkdir(parents=True)
+        _write_files(beside, {**config, "format": FORMAT}, tensors, card)
+        if folder.exists():
+            shutil.rmtree(folder)
+        beside.rename(folder)
+    except OSError as error:
+        raise FoleyError(
+            f"Could not write {folder}: {error.strerror or error}.",
+            "Free some space, or choose another folder.",
+        ) from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return Bundle.open(folder)
+
+
+def _write_files(
+    folder: Path, config: Mapping[str, Any], tensors: "Mapping[str, Tensor]", card: str
+) -> None:
+    from safetensors.torch import save_file
+
+    save_file(dict(tensors), folder / WEIGHTS, metadata={"format": "pt"})
+    text = json.dumps(config, indent=1, ensure_ascii=False)
+    (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
+    (folder / CARD).write_text(card, encoding="utf-8")
+    sums = [f"{sha256_of(folder / name)}  {name}\n" for name in (CONFIG, WEIGHTS, CARD)]
+    (folder / SUMS).write_text("".join(sums), encoding="utf-8")
+
+
+def read_sums(path: Path) -> dict[str, str]:
+    """``<sha256>  <name>`` lines -> name: sha256."""
+    pairs = [line.split(None, 1) for line in path.read_text(encoding="utf-8").splitlines() if line]
+    return {name.lstrip("*"): found for found, name in pairs}
+
+
+def sha256_of(path: Path, progress: Callable[[int], None] = lambda count: None) -> str:
+    """Hexadecimal sha256 of a file; ``progress`` is told the bytes of each piece."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(1 << 22):
+            digest.update(piece)
+            progress(len(piece))
+    return digest.hexdigest()

@@ -1,0 +1,213 @@
+"""Models to and from the hub: pull makes a bundle here, push publishes one."""
+
+import secrets
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from foleycli.errors import FoleyError, ModelError, UsageError
+from foleycli.models import bundle as bundles
+from foleycli.models.bundle import Bundle
+from foleycli.models.hub import (
+    OFFLINE_REMEDY,
+    HubFile,
+    Remote,
+    check_reachable,
+    check_space,
+    describe,
+    download_path,
+    fetch,
+    find_cached,
+    hub_endpoint,
+    is_offline,
+)
+from foleycli.models.registry import HUB, Model
+
+# (what is being done, bytes so far, bytes in all)
+Progress = Callable[[str, int, int], None]
+
+
+def pull(
+    model: Model,
+    dtype: str = "bf16",
+    token: str | None = None,
+    *,
+    offline: bool = False,
+    overwrite: bool = False,
+    keep_downloads: bool = False,
+    progress: Progress = lambda what, done, total: None,
+) -> Bundle:
+    """Have a model here as a bundle: fetched, checked, and converted where it must be.
+
+    A model that is here already is opened and nothing is asked of the network.
+
+    Args:
+        dtype: of the stored matrices when public checkpoints are converted, ``bf16`` or ``f32``.
+        token: for private repositories; by default ``$HF_TOKEN``.
+        overwrite: fetch and make it again.
+        keep_downloads: keep the fetched checkpoints, of which the bundle is made.
+
+    Raises:
+        FoleyError: what failed, named, before anything large is fetched where that is possible.
+    """
+    if model.hub is None:
+        raise UsageError(f"{model.name} ships in the package.", "There is nothing to pull.")
+    if model.installed and not overwrite:
+        return Bundle.open(model.folder)
+    wanted = [_hub_file(model, i) for i in range(len(model.downloads))]
+    remotes = _look(model, wanted, token, offline)
+    if remotes:  # a branch may move: fetch all files of the commit it stands for now
+        commit = next(iter(remotes.values())).commit
+        wanted = [_at(file, commit) for file in wanted]
+        remotes = {_at(file, commit): remote for file, remote in remotes.items()}
+    paths = [
+        fetch(file, remotes.get(file), token, offline, _named(progress, file)) for file in wanted
+    ]
+    made = _make(model, paths, dtype, overwrite, progress)
+    if not keep_downloads:
+        for file in wanted:
+            download_path(file).unlink(missing_ok=True)
+    return made
+
+
+def push(
+    folder: Path, repo: str, token: str | None = None, *, private: bool = False
+) -> tuple[str, Bundle]:
+    """Publish a bundle with its card.
+
+    Args:
+        folder: the bundle.
+        repo: ``owner/name``; made when it is not there.
+
+    Returns:
+        the address of the commit, and the bundle that was published.
+
+    Raises:
+        ModelError: no bundle, damaged, without a card, or the hub refuses.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.errors import HTTPError as TransportError  # type: ignore[attr-defined]
+
+    bundle = Bundle.open(folder)
+    bundle.verify()
+    if bundles.CARD not in bundle.sums:
+        raise ModelError(f"{folder} has no model card.", f"Write {bundles.CARD}: data, licences.")
+    check_reachable()
+    api = HfApi(endpoint=hub_endpoint(), token=token, library_name="foleycli")
+    try:
+        api.create_repo(repo, private=private, exist_ok=True)
+        commit = api.upload_folder(
+            repo_id=repo,
+            folder_path=folder,
+            allow_patterns=list(bundles.FILES),
+            commit_message=f"{bundle.family}, weights {bundle.fingerprint[:12]}",
+        )
+    except (HfHubHTTPError, TransportError, OSError, ValueError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ModelError(
+            f"{repo} could not be written: {reason}.", "Set HF_TOKEN to a token that may write."
+        ) from error
+    return str(commit.commit_url), bundle
+
+
+def remove(model: Model, *, downloads: bool = True) -> int:
+    """Delete a pulled model, and what is left of its downloads; returns the bytes freed.
+
+    Raises:
+        UsageError: it ships in the package.
+    """
+    if model.hub is None:
+        raise UsageError(f"{model.name} ships in the package.", "It cannot be removed alone.")
+    folders = [model.folder]
+    if downloads:
+        folders.append(download_path(_hub_file(model, 0)).parents[1])
+    freed = 0
+    for folder in folders:
+        if folder.is_dir():
+            freed += sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+            shutil.rmtree(folder)
+    return freed
+
+
+def _hub_file(model: Model, index: int) -> HubFile:
+    assert model.hub is not None
+    file = model.downloads[index]
+    return HubFile(
+        repo=model.hub, path=file.name, revision=model.revision or "main", sha256=file.sha256
+    )
+
+
+def _at(file: HubFile, commit: str) -> HubFile:
+    return HubFile(repo=file.repo, path=file.path, revision=commit, sha256=file.sha256)
+
+
+def _look(
+    model: Model, wanted: list[HubFile], token: str | None, offline: bool
+) -> dict[HubFile, Remote]:
+    """What the server says of the files that are not here yet; space for all is checked."""
+    absent = [file for file in wanted if find_cached(file) is None]
+    if not absent:
+        return {}
+    if is_offline(offline):
+        names = ", ".join(file.name for file in absent)
+        raise ModelError(f"{model.name} is not here (no {names}).", OFFLINE_REMEDY)
+    check_reachable()
+    remotes = {file: describe(file, token) for file in absent}
+    to_fetch = sum(remote.size for remote in remotes.values())
+    check_space(model.folder, 2 * to_fetch)  # the downloads, and the bundle made of them
+    return remotes
+
+
+def _named(progress: Progress, file: HubFile) -> Callable[[int, int], None]:
+    return lambda done, total: progress(file.name, done, total)
+
+
+def _make(
+    model: Model, paths: list[Path], dtype: str, overwrite: bool, progress: Progress
+) -> Bundle:
+    if model.name.startswith(HUB):
+        return _copy(model.folder, paths, overwrite)
+    from foleycli.models.public import PREFIXES, convert_checkpoints
+
+    progress("converting", 0, 1)
+    files = {
+        part: path
+        for path in paths
+        for part, prefix in PREFIXES.items()
+        if path.name.startswith(prefix)
+    }
+    source = {"hub": str(model.hub), "revision": str(model.revision)}
+    made = convert_checkpoints(files, model.folder, model.card, dtype, source, overwrite=overwrite)
+    progress("converting", 1, 1)
+    return made
+
+
+def _copy(folder: Path, paths: list[Path], overwrite: bool) -> Bundle:
+    """Set a fetched bundle in its place, whole or not at all."""
+    beside = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
+    try:
+        beside.mkdir(parents=True)
+        for path in paths:
+            shutil.copyfile(path, beside / path.name)
+        Bundle.open(beside).verify()
+        if overwrite and folder.exists():
+            shutil.rmtree(folder)
+        beside.rename(folder)
+    except OSError as error:
+        raise FoleyError(f"Could not write {folder}: {error}.", "Free some space.") from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return Bundle.open(folder)
+
+
+def describe_model(bundle: Bundle) -> dict[str, Any]:
+    """What is to be said of a bundle after it was made or checked."""
+    return {
+        "folder": str(bundle.folder),
+        "family": bundle.family,
+        "parts": sorted(bundle.config.get("parts", {})),
+        "sha256": bundle.fingerprint,
+        "size": sum((bundle.folder / name).stat().st_size for name in bundles.FILES),
+    }
