@@ -30,6 +30,8 @@ STILL_FORMATS = ("image2", "_pipe")
 COVER_CODECS = ("png", "mjpeg", "bmp", "webp", "gif")
 NOT_FILM = Disposition.attached_pic | Disposition.timed_thumbnails
 PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"<MPD", b"<?xml")
+SLOWEST, FASTEST = Fraction(1, 60), 100_000  # frames a second that are believed
+LONGEST = 48 * 3600  # seconds that a header is believed
 HASHED_PART = 1 << 20  # bytes
 
 
@@ -284,6 +286,8 @@ def decoded(
         except (FFmpegError, OSError):  # the file ends in the middle of something
             damage.packets += 1
             packet = None
+        except IndexError:  # PyAV 18 at the end of a file in which a further stream turned up
+            packet = None
         try:
             # None drains the pictures the decoder still holds
             yield from stream.decode(packet)
@@ -298,6 +302,8 @@ def _describe(
     path: Path, container: InputContainer, stream: VideoStream, first: VideoFrame
 ) -> Clip:
     rate = stream.guessed_rate or stream.average_rate or stream.base_rate
+    if rate and not SLOWEST <= rate <= FASTEST:
+        rate = None
     time_base = stream.time_base or Fraction(1, 1000)
     aspect = Fraction(stream.sample_aspect_ratio or 1) or Fraction(1)
     rotation = round(first.rotation / 90) * 90 % 360
@@ -348,18 +354,21 @@ def _describe(
 
 def _header_duration(container: InputContainer, stream: VideoStream) -> Fraction | None:
     """How long the picture should be: its own header, else Matroska's tag, else the file's."""
+    duration = _tagged_duration(stream)
     if stream.duration and stream.time_base:
-        return stream.duration * stream.time_base
-    tag = stream.metadata.get("DURATION", "")
+        duration = stream.duration * stream.time_base
+    # the file's own length counts its longest stream: a hint only where the picture is alone
+    elif duration is None and container.duration and not container.streams.audio:
+        duration = Fraction(container.duration, av.time_base)
+    return duration if duration and 0 < duration < LONGEST else None
+
+
+def _tagged_duration(stream: VideoStream) -> Fraction | None:
     try:
-        hours, minutes, seconds = tag.split(":")
+        hours, minutes, seconds = stream.metadata.get("DURATION", "").split(":")
         return (int(hours) * 60 + int(minutes)) * 60 + Fraction(seconds[:13])
     except ValueError:
-        pass
-    # the file's own length counts its longest stream: a hint only where the picture is alone
-    if container.duration and not container.streams.audio:
-        return Fraction(container.duration, av.time_base)
-    return None
+        return None
 
 
 def _transfer_name(number: int) -> str:

@@ -21,6 +21,7 @@ LOG = logging.getLogger("foleycli")
 SLIVER = Fraction(1, 1000)  # seconds
 ROUNDING = Fraction(1, 5000)  # seconds; MPEG program streams are off by 3 ticks of 1/90000
 GAP = 10  # seconds; a longer jump in a transport stream is a new clock, not a held picture
+HELD = 3600  # seconds; no picture is held for longer, unless the header's duration agrees
 BACKWARD = 1  # seconds; a smaller step back is one bad stamp, a larger one a new clock
 SEEK_MARGINS = (3, 15)  # seconds before the span: where to seek first, and then
 JUMPING_FORMATS = ("mpegts", "mpeg")
@@ -205,7 +206,7 @@ class _Clock:
         stamp = self.due if ticks is None else ticks * self._clip.time_base + self._shift
         time = self._on_grid(stamp)
         step = time - self.time
-        if not self._first and (step < -BACKWARD or (self._jumps and step > GAP)):
+        if not self._first and (step < -BACKWARD or self._is_jump(step)):
             LOG.warning(
                 "%s: its clock jumps after %.2f s; the pictures are joined there.",
                 self._clip.path.name,
@@ -222,9 +223,19 @@ class _Clock:
     def _length(self, frame: VideoFrame) -> Fraction:
         """How long a frame is shown by its own account; the nominal time if that is close."""
         stated = (frame.duration or 0) * self._clip.time_base
+        if self._is_jump(stated):
+            stated = Fraction(0)
         if self._nominal is None:
             return stated or Fraction(1, 25)
         return self._nominal if not stated or self._are_near(stated, self._nominal) else stated
+
+    def _is_jump(self, step: Fraction) -> bool:
+        """Whether a step forward is a new clock or nonsense, rather than a picture that is held."""
+        if step <= GAP:
+            return False
+        if self._jumps or self._clip.duration is None:
+            return self._jumps or step > HELD
+        return self.time + step > self._clip.duration + GAP
 
     def _on_grid(self, time: Fraction) -> Fraction:
         """Undo the rounding of stamps where the nominal rate explains them."""
