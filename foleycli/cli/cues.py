@@ -3,19 +3,37 @@
 import csv
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from foleycli.cli import options
 from foleycli.cli.progress import listen_for_warnings, show_progress
 
+if TYPE_CHECKING:
+    from foleycli.features.cues import Cue
+
 
 def cues(
     clip: options.Clip,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="CSV to write; by default to stdout.")
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            help="Sheet to write (.csv), or markers (.edl, .fcpxml, .xml, .otio, and with "
+            "--resolve a .csv); by default a sheet to stdout.",
+        ),
     ] = None,
+    markers: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", exists=True, help="Markers to make the sheet of, in place of the picture."
+        ),
+    ] = None,
+    resolve: Annotated[
+        bool, typer.Option("--resolve", help="Write a .csv as DaVinci Resolve's edit index.")
+    ] = False,
     prompt: options.Prompt = None,
     start: options.Start = None,
     end: options.End = None,
@@ -24,13 +42,51 @@ def cues(
 ) -> None:
     """Write what sounds when, as a sheet to edit and give back with `foley gen --cues`."""
     from foleycli.features.cues import sheet_rows, write_cues
-    from foleycli.generate import look
 
     listen_for_warnings(quiet=quiet, verbose=False)
-    with show_progress(clip.name, quiet=quiet) as progress:
-        found = look(clip, prompt=prompt, start=start, end=end, progress=progress)
+    as_markers = output is not None and (resolve or output.suffix.lower() != ".csv")
+    span = {"start": start, "end": end}
+    if markers is None:
+        from foleycli.generate import look
+
+        with show_progress(clip.name, quiet=quiet) as progress:
+            found = look(clip, prompt=prompt, progress=progress, **span)
+    else:
+        found = _read(clip, markers, start)
     if output is None:
         csv.writer(sys.stdout).writerows(sheet_rows(found))
         return
-    write_cues(output, found, overwrite=overwrite)
+    if as_markers:
+        _write(clip, output, found, start, overwrite)
+    else:
+        write_cues(output, found, overwrite=overwrite)
     print(f"{output}  {len(found)} cues")
+
+
+def _read(clip: Path, markers: Path, start: str | None) -> list["Cue"]:
+    from foleycli.timeline.markers import marker_cues, read_markers
+
+    timeline, origin = _clock(clip, start)
+    return marker_cues(read_markers(markers, timeline), timeline.rate, origin)
+
+
+def _write(
+    clip: Path, output: Path, found: list["Cue"], start: str | None, overwrite: bool
+) -> None:
+    from foleycli.timeline.markers import cue_markers, write_markers
+
+    timeline, origin = _clock(clip, start)
+    made = cue_markers(found, timeline.rate, origin)
+    write_markers(timeline, made, output, overwrite=overwrite)
+
+
+def _clock(clip: Path, start: str | None):
+    """The clip as a timeline, and where on it the cues' time 0 lies."""
+    from fractions import Fraction
+
+    from foleycli.clip.probe import probe
+    from foleycli.clip.timecode import parse_time
+    from foleycli.timeline.markers import clip_timeline
+
+    film = probe(clip)
+    return clip_timeline(film), parse_time(start, film) if start else Fraction(0)

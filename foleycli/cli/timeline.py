@@ -48,7 +48,9 @@ def timeline(
     cues: Annotated[
         Path | None,
         typer.Option(
-            exists=True, file_okay=False, help="Folder of edited cue sheets, named as the sounds."
+            exists=True,
+            help="Edited cues: a folder of sheets named as the sounds, or markers (.edl, .csv, "
+            ".fcpxml) as OUTPUT_sfx holds them.",
         ),
     ] = None,
     model: options.Model = DEFAULTS.model,

@@ -240,7 +240,6 @@ def write_edl(timeline: Timeline) -> str:
     lines = [
         f"TITLE: {timeline.name}",
         f"FCM: {'DROP FRAME' if timeline.drop else 'NON-DROP FRAME'}",
-        f"* {_RATE}: {timeline.rate}",
         "",
     ]
     number = 0
@@ -250,6 +249,8 @@ def write_edl(timeline: Timeline) -> str:
         earlier = shown[index - 1] if index and shown[index - 1].end == event.start else None
         later = shown[index + 1] if index + 1 < len(shown) else None
         lines += _picture_lines(timeline, number, event, earlier, later)
+        if index == 0:  # not before: OpenTimelineIO takes no comment there
+            lines.append(f"* {_RATE}: {timeline.rate}")
         if event.outro:
             number += 1
             lines += _fade_lines(timeline, number, event)
@@ -287,9 +288,9 @@ def _picture_lines(
         frames = round(event.intro.duration * timeline.rate)
         kind = "D" if event.intro.kind != "wipe" else "W001"
         lines.append(_outgoing_line(timeline, number, event, earlier, lead))
+        lines.append(_line(timeline, number, event, "V", f"{kind:<5}{frames:03}"))
         if earlier:
             lines.append(f"* FROM CLIP NAME: {earlier.name}")
-        lines.append(_line(timeline, number, event, "V", f"{kind:<5}{frames:03}"))
         lines.append(f"* TO CLIP NAME: {name}")
     return lines + _about(timeline, event)
 
@@ -330,8 +331,8 @@ def _fade_lines(timeline: Timeline, number: int, event: Event) -> list[str]:
     zero = Timecode(0, timeline.rate, timeline.drop)
     return [
         _columns(number, _reel(event.media), "V", "C", at, at, end, end),
-        f"* FROM CLIP NAME: {event.name}",
         _columns(number, "BL", "V", f"D    {frames:03}", zero, zero + frames, end, end + frames),
+        f"* FROM CLIP NAME: {event.name}",
     ]
 
 

@@ -20,6 +20,7 @@ from foleycli.timeline.sound import (
     lay_tracks,
     sound_names,
     sound_shots,
+    write_cue_markers,
     write_stem,
 )
 
@@ -117,7 +118,7 @@ def sound_reel(
     own; a shot that fails stays silent and is named in the result.
 
     Args:
-        sheets: a folder of edited cue sheets, named as the shots' files.
+        sheets: a folder of edited cue sheets, named as the shots' files; or a file of markers.
         progress: told how many shots are done.
 
     Raises:
@@ -132,6 +133,7 @@ def sound_reel(
     if not sounds:
         raise failures[0].error
     stem_hash = write_stem(timeline, sounds, plan.stem, overwrite=True)
+    write_cue_markers(timeline, sounds, plan.folder / f"{plan.out.stem}_markers.edl")
     tracks = lay_tracks(timeline, sounds)
     add_sounds(plan.path, timeline, tracks, plan.out, overwrite=config.overwrite)
     return ReelResult(plan, sounds, failures, stem_hash)

@@ -30,6 +30,11 @@ class Shot:
     source: Fraction  # seconds from the film's first frame, at the beginning of the head
 
     @property
+    def begins(self) -> Fraction:
+        """Where the sound's first sample lies, the head before the start."""
+        return self.start - self.head
+
+    @property
     def duration(self) -> Fraction:
         """Seconds of sound, handles and all."""
         return self.head + (self.end - self.start) + self.tail

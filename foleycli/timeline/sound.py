@@ -24,6 +24,7 @@ from foleycli.frames.decode import decode_pictures
 from foleycli.models.sources import Source
 from foleycli.mux.bwf import Broadcast, write_broadcast
 from foleycli.output import check_output
+from foleycli.timeline.markers import cue_markers, marker_cues, read_markers, write_markers
 from foleycli.timeline.model import Event, Media, Timeline, Track
 from foleycli.timeline.retime import retime_features
 from foleycli.timeline.shots import Shot
@@ -42,7 +43,7 @@ class ShotSound:
 
     shot: Shot
     wav: Path
-    sounds: int  # cues in it; -1 when it was kept from an earlier run
+    cues: tuple[Cue, ...]  # from the beginning of the wave
     kept: bool  # it was there, made of the same things
 
 
@@ -87,13 +88,16 @@ def sound_shots(
 
     Args:
         folder: where the waves and the cue sheets go.
-        sheets: a folder of edited cue sheets, named as the sounds are.
+        sheets: a folder of edited cue sheets, named as the sounds are; or a file of markers.
         progress: told how many shots are done.
     """
+    markers = read_markers(sheets, timeline) if sheets and sheets.is_file() else ()
     for done, (shot, name) in enumerate(zip(shots, sound_names(timeline, shots), strict=True), 1):
         sheet = sheets / f"{name}.csv" if sheets else None
         try:
             edited = read_cues(sheet) if sheet and sheet.is_file() else None
+            if markers:
+                edited = marker_cues(markers, timeline.rate, shot.begins, shot.number)
             yield _sound_shot(timeline, shot, folder / f"{name}.wav", source, config, edited)
         except FoleyError as error:
             yield Failure(shot, error)
@@ -110,7 +114,7 @@ def _sound_shot(
 ) -> ShotSound:
     key = shot_key(timeline, shot, source, config, edited)
     if wav.exists() and key in read_description(wav):
-        return ShotSound(shot, wav, -1, True)
+        return ShotSound(shot, wav, tuple(_known_cues(wav, edited)), True)
     check_output(wav, overwrite=config.overwrite)
     features = shot_features(shot, source)
     cues = find_cues(features, config.prompt) if edited is None else edited
@@ -118,14 +122,15 @@ def _sound_shot(
         cues = []  # nothing moves in a freeze frame
     if edited is None:
         write_cues(wav.with_suffix(".csv"), cues, overwrite=True)
+        cues = read_cues(wav.with_suffix(".csv"))
     seeded = replace(config, seed=config.seed * 1_000_003 + shot.seed)
     blocks = limit_peaks(source.render(features, cues, seeded), OUTPUT.true_peak_db, RATE)
-    first = first_sample(timeline, shot.start - shot.head)
+    first = first_sample(timeline, shot.begins)
     length = first_sample(timeline, shot.end + shot.tail) - first
     faded = _faded(fit_length(blocks, length), length, shot)
     about = Broadcast(
         description=f"{wav.stem[:200]} {key}",
-        start=timeline.start_seconds + shot.start - shot.head,
+        start=timeline.start_seconds + shot.begins,
         frame_rate=timeline.rate,
         drop_frame=timeline.drop,
         project=timeline.name,
@@ -133,7 +138,13 @@ def _sound_shot(
         take="1",
     )
     write_broadcast(wav, faded, RATE, about=about, overwrite=config.overwrite)
-    return ShotSound(shot, wav, len(cues), False)
+    return ShotSound(shot, wav, tuple(cues), False)
+
+
+def _known_cues(wav: Path, edited: list[Cue] | None) -> list[Cue]:
+    """The cues that a wave that is kept was made of."""
+    sheet = wav.with_suffix(".csv")
+    return edited if edited is not None else read_cues(sheet) if sheet.is_file() else []
 
 
 def shot_features(shot: Shot, source: Source) -> Features:
@@ -162,7 +173,7 @@ def shot_key(
         __version__,
         content_hash(shot.film.path),
         [str(x) for x in (*shot.span, shot.speed, shot.duration, shot.fade_in, shot.fade_out)],
-        first_sample(timeline, shot.start - shot.head),
+        first_sample(timeline, shot.begins),
         [str(timeline.rate), timeline.drop],
         source.fingerprint,
         options,
@@ -244,7 +255,7 @@ def _placed(timeline: Timeline, sound: ShotSound) -> Event:
     media = Media(
         name=sound.wav.name,
         path=str(sound.wav.absolute()),
-        start=begin + shot.start - shot.head,
+        start=begin + shot.begins,
         duration=shot.duration,
         rate=timeline.rate,
         channels=1,
@@ -257,6 +268,18 @@ def _placed(timeline: Timeline, sound: ShotSound) -> Event:
         duration=shot.end - start,
         source=begin + start,
     )
+
+
+def write_cue_markers(timeline: Timeline, sounds: Iterable[ShotSound], path: Path) -> None:
+    """The cues of all shots as markers over the timeline, to be changed and given back."""
+    markers = [
+        marker
+        for sound in sounds
+        for marker in cue_markers(
+            sound.cues, timeline.rate, sound.shot.begins, shot=sound.shot.number
+        )
+    ]
+    write_markers(timeline, markers, path, overwrite=True)
 
 
 def write_stem(
@@ -275,7 +298,7 @@ def write_stem(
     for sound in sounds:
         shot = sound.shot
         start, end = (first_sample(timeline, at) - origin for at in (shot.start, shot.end))
-        lead = first_sample(timeline, shot.start) - first_sample(timeline, shot.start - shot.head)
+        lead = first_sample(timeline, shot.start) - first_sample(timeline, shot.begins)
         placed.append((start, end, lead, sound.wav))
     about = Broadcast(
         description=f"{timeline.name} SFX stem",

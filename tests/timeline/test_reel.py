@@ -78,7 +78,7 @@ def test_every_sound_lies_where_its_shot_is(tmp_path, films, suffix) -> None:
     for event, sound in zip(sounds, result.sounds, strict=True):
         info = soundfile.info(sound.wav)
         shot = sound.shot
-        begins, ends = shot.start - shot.head, shot.end + shot.tail
+        begins, ends = shot.begins, shot.end + shot.tail
         assert info.frames == samples(ends) - samples(begins)
         assert info.samplerate == SAMPLE_RATE and info.subtype == "PCM_24"
         assert event.source == back.start_seconds + event.start
@@ -108,7 +108,7 @@ def test_the_stem_is_the_sum_of_the_placed_waves_to_the_last_bit(tmp_path, films
     for sound in result.sounds:
         wave, _ = soundfile.read(sound.wav, dtype="int32")
         shot = sound.shot
-        lead = samples(shot.start) - samples(shot.start - shot.head)
+        lead = samples(shot.start) - samples(shot.begins)
         first, last = (samples(at) - samples(Fraction(0)) for at in (shot.start, shot.end))
         summed[first:last] += wave[lead : lead + last - first]
     assert np.array_equal(summed, stem)
@@ -219,7 +219,7 @@ def test_a_freeze_frame_is_silent(tmp_path, films) -> None:
     frozen = replace(events[2], speed=Fraction(0))
     track = replace(timeline.tracks[0], events=(*events[:2], frozen))
     result = run(tmp_path, films, timeline=replace(timeline, tracks=(track,)))
-    assert result.sounds[2].sounds == 0
+    assert result.sounds[2].cues == ()
 
 
 def test_the_command(tmp_path, films, monkeypatch, capsys) -> None:

@@ -302,6 +302,27 @@ def test_rates_as_people_write_them() -> None:
         exact_rate("a lot")
 
 
+@pytest.mark.parametrize("suffix", [".edl", ".xml"])
+def test_opentimelineios_own_readers_see_the_same_cuts(tmp_path, suffix) -> None:
+    otio = pytest.importorskip("opentimelineio")
+    wanted = {".edl": "cmx_3600", ".xml": "fcp_xml"}[suffix]
+    if wanted not in otio.adapters.available_adapter_names():
+        pytest.skip("its adapter is not installed")
+    rate = 24 * NTSC
+    there = reel(rate, False)
+    plain = [replace(e, intro=None, outro=None) for e in there.tracks[0].events[:5]]
+    there = replace(there, tracks=(Track(kind="picture", events=tuple(plain)),), markers=())
+    write_timeline(there, tmp_path / f"a{suffix}")
+    more = {"rate": float(rate)} if suffix == ".edl" else {}
+    opened = otio.adapters.read_from_file(str(tmp_path / f"a{suffix}"), **more)
+    if suffix == ".xml":
+        opened = opened[0] if not hasattr(opened, "video_tracks") else opened
+    clips = opened.video_tracks()[0].find_clips()
+    spans = [clip.range_in_parent() for clip in clips]
+    assert [round(s.start_time.value) for s in spans] == [e.start * rate for e in plain]
+    assert [round(s.duration.value) for s in spans] == [e.duration * rate for e in plain]
+
+
 def test_opentimelineio_reads_what_we_write(tmp_path) -> None:
     otio = pytest.importorskip("opentimelineio")
     there = replace(reel(24 * NTSC, False), markers=())

@@ -1,0 +1,88 @@
+"""Cues as markers and back: what nobody touches stays exact."""
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import soundfile
+
+from foleycli.clip.probe import probe
+from foleycli.clip.timecode import Timecode
+from foleycli.features.cues import Cue
+from foleycli.timeline.cuts import find_cuts
+from foleycli.timeline.files import read_timeline, write_timeline
+from foleycli.timeline.markers import (
+    clip_timeline,
+    cue_markers,
+    marker_cues,
+    read_markers,
+    write_markers,
+)
+from foleycli.timeline.model import Timeline
+from tests.films import still, strikes, write_film
+from tests.timeline.test_reel import films, run  # noqa: F401
+
+NTSC = Fraction(24_000, 1001)
+CUES = [
+    Cue(start=Fraction(33, 64), duration=Fraction(3, 2), kind="hit", what="wood, hit", level_db=-6),
+    Cue(start=Fraction(1), duration=Fraction(2), kind="bed", what='rain "heavy"', confidence=0.5),
+]
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    path = tmp_path_factory.mktemp("film") / "two.mp4"
+    return write_film(path, [*still(1, level=20), *strikes([0.5], 1)], NTSC)
+
+
+@pytest.mark.parametrize("suffix", [".edl", ".csv", ".fcpxml", ".xml", ".otio"])
+def test_cues_come_back_exactly(film, tmp_path, suffix) -> None:
+    timeline, path = clip_timeline(probe(film)), tmp_path / f"cues{suffix}"
+    write_markers(timeline, cue_markers(CUES, timeline.rate), path)
+    assert marker_cues(read_markers(path, timeline), timeline.rate) == CUES
+
+
+@pytest.mark.parametrize("suffix", [".edl", ".csv", ".fcpxml"])
+def test_a_marker_that_is_moved_moves_its_cue_alone(film, tmp_path, suffix) -> None:
+    timeline, path = clip_timeline(probe(film)), tmp_path / f"cues{suffix}"
+    first, second = cue_markers(CUES, timeline.rate)
+    moved = replace(first, start=first.start + 3 / NTSC, name="metal hit")
+    write_markers(timeline, [moved, second], path)
+    cues = marker_cues(read_markers(path, timeline), timeline.rate)
+    assert cues == [replace(CUES[0], start=moved.start, what="metal hit"), CUES[1]]
+
+
+def test_a_marker_set_by_hand_is_a_hit() -> None:
+    timeline = Timeline(name="", rate=Fraction(25), start=90_000)
+    (cue,) = marker_cues([replace(cue_markers(CUES, timeline.rate)[0], note="")], timeline.rate)
+    assert (cue.kind, cue.duration, cue.what) == ("hit", 1, "wood, hit")
+
+
+def test_cuts_inside_a_file_become_a_timeline(film, tmp_path) -> None:
+    clip = probe(film)
+    cuts, end = find_cuts(clip)
+    assert cuts == (24 / NTSC,) and end == 48 / NTSC
+    write_timeline(clip_timeline(clip, cuts), tmp_path / "shots.edl")
+    events = read_timeline(tmp_path / "shots.edl").tracks[0].events
+    assert [(e.start * NTSC, e.duration * NTSC) for e in events] == [(0, 24), (24, 24)]
+
+
+def test_a_marker_changed_over_a_timeline_changes_that_event_only(tmp_path, films) -> None:  # noqa: F811
+    first = run(tmp_path, films)
+    before = [soundfile.read(s.wav)[0] for s in first.sounds]
+    markers = first.plan.folder / "out_markers.edl"
+    text = markers.read_text()
+    assert text.count("|M:") == 3
+    assert [s.kept for s in run(tmp_path, films, overwrite=True).sounds] == [True] * 3
+    edited = tmp_path / "edited.edl"
+    line = next(x for x in text.splitlines() if x.startswith("003"))
+    label = line.split()[-2]
+    moved = Timecode.parse(label, NTSC) + 5
+    edited.write_text(text.replace(label, str(moved)))
+    again = run(tmp_path, films, overwrite=True, sheets=edited)
+    changed = [
+        not np.array_equal(soundfile.read(s.wav)[0], b)
+        for s, b in zip(again.sounds, before, strict=True)
+    ]
+    assert changed == [False, False, True]
