@@ -87,7 +87,7 @@ def hit_cues(features: Features, sound: Heard) -> Iterator[Cue]:
     taken: list[int] = []
     gap = sound.phrase.gap * RATE
     for i in np.argsort(-hits, kind="stable"):
-        if hits[i] <= 0:
+        if hits[i] < CUES.sure_hit:
             break
         if all(abs(i - other) >= gap for other in taken):
             taken.append(int(i))
