@@ -6,7 +6,7 @@ from fractions import Fraction
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameConfig:
-    """How a picture is sampled for the encoders (arXiv 2306.17203: 4 frames a second, 224 x 224)."""
+    """How a picture is sampled for the encoders (arXiv 2306.17203: 4 a second, 224 x 224)."""
 
     frame_rate: int = 4  # sampled frames per second
     size: int = 224  # pixels; aspect squashed, as the public model was trained
@@ -127,7 +127,7 @@ class SamplerConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputConfig:
-    """What is written: 48 kHz, 24 bits, peaks under EBU R128's recommendation for lossy delivery."""
+    """What is written: 48 kHz, 24 bits, peaks low enough for a lossy codec (EBU R128)."""
 
     sample_rate: int = 48_000  # Hz
     true_peak_db: float = -2.0  # dBTP ceiling
@@ -166,6 +166,8 @@ class GenerateConfig(SamplerConfig):
     overwrite: bool = False
     verify: bool = False
     offline: bool = False
+    double_guidance: float = 0.0  # of diff-foley: scale of its classifier, 50 in the public demo
+    sampler: str = "dpm"  # of diff-foley: dpm, or ddim to compare with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +178,15 @@ class BatchConfig:
     work_ratio: float = 0.5  # seconds of work for a second of film
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamingConfig:
+    """What is put into the names of delivered files."""
+
+    template: str = "plain"  # plain, ucs, netflix, or a template
+    reel: str = "r01"
+    version: str = "v01"
+
+
 FRAMES = FrameConfig()
 FEATURES = FeatureConfig()
 CUES = CueConfig()
@@ -183,9 +194,14 @@ MEL = MelConfig()
 CAVP = CavpConfig()
 LATENT_DIFFUSION = LatentDiffusionConfig()
 ALIGNMENT = AlignmentConfig()
+# The spectrograms of diff-foley (luosiallen/Diff-Foley, wav2spec).
+DIFF_FOLEY_MEL = MelConfig(
+    sample_rate=16_000, n_fft=1024, hop_length=256, n_mels=128, f_min=125.0, f_max=7600.0
+)
 WINDOW = WindowConfig()
 SAMPLER = SamplerConfig()
 OUTPUT = OutputConfig()
 DUCK = DuckConfig()
 GENERATE = GenerateConfig()
 BATCH = BatchConfig()
+NAMING = NamingConfig()

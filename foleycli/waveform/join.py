@@ -44,7 +44,7 @@ def sound_stretches(
     overlap = round(WINDOW.overlap * sample_rate)
     for stretch in stretches:
         windows = (
-            sound_window(stretch.rows[part], _window_seed(seed, stretch.start, part.start))
+            sound_window(stretch.rows[part], window_seed(seed, stretch.start, part.start))
             for part in plan_windows(len(stretch.rows))
         )
         joined = resample(join_windows(windows, overlap), sample_rate, OUTPUT.sample_rate)
@@ -102,7 +102,7 @@ def resample(blocks: Iterable[Samples], from_rate: int, to_rate: int) -> Iterato
 def _cut_out(blocks: Iterable[Samples], lead: int, total: int) -> Iterator[Samples]:
     """``total`` samples after the first ``lead``, faded at both ends, filled up with silence."""
     edge = min(round(EDGE * OUTPUT.sample_rate), total // 2)
-    ramp = (np.arange(edge, dtype=np.float32) + 1) / (edge + 1)
+    ramp = np.linspace(0, 1, edge + 2, dtype=np.float32)[1:-1]
     position = -lead
     for block in blocks:
         heard = block[max(0, -position) : max(0, total - position)].copy()
@@ -122,6 +122,7 @@ def _fade(samples: Samples, at: int, ramp: Samples) -> None:
     samples[: len(part)] *= part
 
 
-def _window_seed(seed: int, start: Fraction, row: int) -> int:
+def window_seed(seed: int, start: Fraction, row: int) -> int:
+    """The seed of the window at ``row`` of a stretch that begins at ``start``."""
     at = start + Fraction(row, FEATURES.frame_rate)
     return zlib.crc32(f"{seed} {at}".encode())
