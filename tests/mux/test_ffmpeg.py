@@ -36,6 +36,7 @@ def test_version():
         (b"[mp4 @ 0x55d] Could not find tag\nConversion failed!\n", "Could not find tag"),
         (b"[a @ 0x1f] [b @ 0x2e] no.\n", "no"),
         (b"Conversion failed!\n", "Conversion failed!"),
+        (b"[w @ 0x1f] Only VP9.\n[af#0:1 @ 0x2e] Error sending frames to x: no\n", "Only VP9"),
     ],
 )
 def test_the_line_that_says_why(stderr, reason):

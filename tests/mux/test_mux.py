@@ -120,7 +120,7 @@ def test_flash_and_click_are_the_same_instant(films, tmp_path, name, suffix, cod
 
 def test_a_picture_that_starts_after_its_sound(tmp_path):
     path = tmp_path / "late.mov"
-    ffmpeg(f"-itsoffset 0.5 {flash()} {HUM} -map 0 -map 1 {X264} -vsync passthrough", path)
+    ffmpeg(f"-itsoffset 0.5 {flash()} {HUM} -map 0 -map 1 {X264} -fps_mode passthrough", path)
     for mode in ("track", "mix", "duck", "replace"):
         out = tmp_path / f"{mode}.mov"
         mux_audio(probe(path), write_click(tmp_path / "click.wav"), out, mode)
