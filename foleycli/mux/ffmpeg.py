@@ -18,7 +18,8 @@ import ffmpeg
 from foleycli.errors import FoleyError, UsageError
 
 _GENERIC = re.compile(
-    r"Conversion failed|Error (sending|opening|writing|closing|muxing|submitting|while|initializing)"
+    r"Conversion failed"
+    r"|Error (sending|opening|writing|closing|muxing|submitting|while|initializing)"
     r"|Error: |Could not write header|Error marking filters|Nothing was written"
     r"|Output file is empty|Task finished|Terminating thread",
 )
