@@ -7,6 +7,7 @@ cuts that went in (by our reader, and by OpenTimelineIO's where it reads the for
 the stem is the sum of the waves.
 """
 
+import struct
 import subprocess
 import sys
 import time
@@ -61,16 +62,23 @@ def cuts_by_otio(path: Path, rate: Fraction) -> list[int] | None:
     return [round(c.range_in_parent().start_time.rescaled_to(float(rate)).value) for c in clips]
 
 
+def time_reference(wav: Path) -> int:
+    """Samples from midnight, of a broadcast wave."""
+    with wav.open("rb") as file:
+        head = file.read(4096)
+    return struct.unpack_from("<Q", head, head.index(b"bext") + 8 + 338)[0]
+
+
 def is_summed(folder: Path, timeline: Timeline, shots: list[tuple[Fraction, Fraction]]) -> bool:
     """Whether the stem is the sum of the waves that lie at their own time references."""
-    (stem,) = folder.glob("*_stem.wav")
+    (stem,) = folder.glob("*_FXStem.wav")
     samples, _ = soundfile.read(stem, dtype="int32")
     summed = np.zeros(len(samples), np.int64)
     origin = first_sample(timeline, Fraction(0))
     events = sorted((e for t in timeline.sounds for e in t.events), key=lambda e: e.start)
     for event in events:
         wave, _ = soundfile.read(event.media.path, dtype="int32")
-        begins = round(event.media.start * 48_000)
+        begins = time_reference(Path(event.media.path))
         first, last = (first_sample(timeline, at) for at in (event.start, event.end))
         summed[first - origin : last - origin] += wave[first - begins : last - begins]
     return bool(np.array_equal(samples, summed)) and len(events) == len(shots)

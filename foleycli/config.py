@@ -178,6 +178,23 @@ class BatchConfig:
     work_ratio: float = 0.5  # seconds of work for a second of film
 
 
+@dataclass(frozen=True, slots=True)
+class LoudnessTarget:
+    """What a delivery sheet asks of a whole programme; the peak ceiling is ours where stricter."""
+
+    integrated: float  # LUFS
+    tolerance: float  # LU either way
+    true_peak_db: float  # dBTP
+    source: str
+
+
+LOUDNESS = {
+    "ebu": LoudnessTarget(-23.0, 0.5, -2.0, "EBU R 128 (2020), ceiling of its s1 for lossy coding"),
+    "atsc": LoudnessTarget(-24.0, 2.0, -2.0, "ATSC A/85:2013"),
+    "netflix": LoudnessTarget(-27.0, 2.0, -2.0, "Netflix sound mix specifications, of dialogue"),
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamingConfig:
     """What is put into the names of delivered files."""

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from foleycli.cli import batch, cues, doctor, gen, models, probe, redo, shots, timeline
+from foleycli.cli import batch, cues, doctor, gen, loudness, models, probe, redo, shots, timeline
 from foleycli.errors import FoleyError
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app.command()(redo.redo)
 app.command()(timeline.timeline)
 app.command()(cues.cues)
 app.command()(shots.shots)
+app.command()(loudness.loudness)
 app.command()(probe.probe)
 app.command()(doctor.doctor)
 app.add_typer(models.app, name="models")

@@ -9,7 +9,7 @@ import typer
 from foleycli.cli import options
 from foleycli.cli.options import DEFAULTS
 from foleycli.cli.progress import count_progress, listen_for_warnings
-from foleycli.config import GenerateConfig
+from foleycli.config import NAMING, GenerateConfig
 from foleycli.errors import BatchError
 
 
@@ -53,6 +53,22 @@ def timeline(
             ".fcpxml) as OUTPUT_sfx holds them.",
         ),
     ] = None,
+    naming: Annotated[
+        str,
+        typer.Option(
+            help="plain, ucs, netflix, or a template of {title} {reel} {version} {number} {clip} "
+            "{timecode} {rate}."
+        ),
+    ] = NAMING.template,
+    title: Annotated[str, typer.Option(help="Title in names; by default the timeline's.")] = "",
+    reel: Annotated[str, typer.Option(help="Reel or episode in names.")] = NAMING.reel,
+    version: Annotated[str, typer.Option(help="Version in names.")] = NAMING.version,
+    stems: Annotated[
+        bool, typer.Option("--stems", help="Also stems of hits and of beds; they add up.")
+    ] = False,
+    two_pop: Annotated[
+        bool, typer.Option("--two-pop", help="A pop two seconds before and after the stems.")
+    ] = False,
     model: options.Model = DEFAULTS.model,
     prompt: options.Prompt = DEFAULTS.prompt,
     negative_prompt: Annotated[
@@ -74,6 +90,7 @@ def timeline(
     Sounds that are there already, made of the same things, are kept.
     """
     from foleycli.timeline.model import exact_rate
+    from foleycli.timeline.naming import Naming
     from foleycli.timeline.reel import plan_reel, sound_reel
 
     listen_for_warnings(quiet=quiet, verbose=verbose)
@@ -93,6 +110,9 @@ def timeline(
         rate=exact_rate(rate) if rate else None,
         handles=handles,
         folder=sounds,
+        naming=Naming(template=naming, title=title, reel=reel, version=version),
+        stems=stems,
+        two_pop=two_pop,
         overwrite=overwrite,
     )
     if dry_run:

@@ -299,7 +299,7 @@ def _about(timeline: Timeline, event: Event) -> list[str]:
     lines = []
     assert isinstance(event.media, Media)
     if event.speed != 1:
-        at = _source_timecode(timeline, event.source)
+        at = str(_source_timecode(timeline, event.source)).replace(";", ":")
         value = event.speed * round(timeline.rate)
         lines.append(f"M2   {_reel(event.media):<8} {float(value):09.3f} {at}")
         lines.append(f"* {_EXACT}: {event.speed}")

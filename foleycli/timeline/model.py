@@ -162,6 +162,11 @@ def exact_rate(value: float | str | Fraction) -> Fraction:
     )
 
 
+def rate_label(rate: Fraction) -> str:
+    """A rate as file names have it: 23976, 24, 2997, 5994."""
+    return f"{float(rate):.3f}".rstrip("0").rstrip(".").replace(".", "")
+
+
 def whole_frames(seconds: Fraction, rate: Fraction) -> int:
     """Seconds on a frame's edge as frames.
 

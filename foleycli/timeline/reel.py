@@ -13,8 +13,11 @@ from foleycli.output import check_output
 from foleycli.timeline.files import add_sounds, check_written, read_timeline
 from foleycli.timeline.media import find_media
 from foleycli.timeline.model import Media, Timeline, exact_rate, on_screen
+from foleycli.timeline.naming import Naming
 from foleycli.timeline.shots import Shot, plan_shots
 from foleycli.timeline.sound import (
+    KINDS,
+    PLAIN,
     Failure,
     ShotSound,
     lay_tracks,
@@ -35,6 +38,8 @@ class ReelPlan:
     out: Path
     folder: Path  # for the waves and the cue sheets
     stem: Path
+    parts: tuple[tuple[str, Path], ...]  # stems of hits and of beds, when asked for
+    two_pop: bool
     timeline: Timeline
     shots: tuple[Shot, ...]
     names: tuple[str, ...]  # of the shots' files, without suffix
@@ -58,6 +63,9 @@ def plan_reel(
     rate: Fraction | None = None,
     handles: int = 0,
     folder: Path | None = None,
+    naming: Naming = PLAIN,
+    stems: bool = False,
+    two_pop: bool = False,
     overwrite: bool = False,
 ) -> ReelPlan:
     """Read a timeline and find all it needs, before any work.
@@ -69,6 +77,9 @@ def plan_reel(
         rate: frames a second of an EDL; without it, what the first film found runs at.
         handles: frames of sound beyond each shot, where its film goes on.
         folder: for the waves; ``<out>_sfx`` when None.
+        naming: of waves and stems.
+        stems: also one stem of the hits and one of the beds, which add up to the whole one.
+        two_pop: stems begin and end with a pop.
 
     Raises:
         MediaError: the timeline cannot be followed, or films are missing; all are named.
@@ -84,8 +95,14 @@ def plan_reel(
     length = min(handles, MAX_HANDLES) / timeline.rate
     shots = tuple(plan_shots(timeline, found, length))
     folder = folder or out.with_name(f"{out.stem}_sfx")
-    names = tuple(sound_names(timeline, shots))
-    return ReelPlan(path, out, folder, folder / f"{out.stem}_stem.wav", timeline, shots, names)
+    timeline = replace(timeline, name=timeline.name or path.stem)
+    names = tuple(sound_names(timeline, shots, naming))
+
+    def stem(kind: str) -> Path:
+        return folder / f"{naming.stem(timeline.name, timeline.rate, kind)}.wav"
+
+    parts = tuple((kind, stem(kind)) for kind in KINDS if stems)
+    return ReelPlan(path, out, folder, stem("all"), parts, two_pop, timeline, shots, names)
 
 
 def _read(path: Path, rate: Fraction | None, roots: Sequence[Path]) -> Timeline:
@@ -126,13 +143,27 @@ def sound_reel(
     """
     _make(plan.folder)
     source = source or open_source(config)
-    timeline = replace(plan.timeline, name=plan.timeline.name or plan.path.stem)
-    made = list(sound_shots(timeline, plan.shots, plan.folder, source, config, sheets, progress))
+    timeline = plan.timeline
+    made = list(
+        sound_shots(
+            timeline,
+            plan.shots,
+            plan.folder,
+            source,
+            config,
+            sheets,
+            plan.names,
+            bool(plan.parts),
+            progress,
+        )
+    )
     sounds = tuple(one for one in made if isinstance(one, ShotSound))
     failures = tuple(one for one in made if isinstance(one, Failure))
     if not sounds:
         raise failures[0].error
-    stem_hash = write_stem(timeline, sounds, plan.stem, overwrite=True)
+    stem_hash = ""
+    for kind, path in (*plan.parts, ("all", plan.stem)):
+        stem_hash = write_stem(timeline, sounds, path, kind, two_pop=plan.two_pop, overwrite=True)
     write_cue_markers(timeline, sounds, plan.folder / f"{plan.out.stem}_markers.edl")
     tracks = lay_tracks(timeline, sounds)
     add_sounds(plan.path, timeline, tracks, plan.out, overwrite=config.overwrite)

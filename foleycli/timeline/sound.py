@@ -3,8 +3,8 @@
 import hashlib
 import json
 import logging
-import re
-import struct
+import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
@@ -16,23 +16,30 @@ import soundfile
 from foleycli import __version__
 from foleycli.clip.probe import content_hash
 from foleycli.config import OUTPUT, GenerateConfig
-from foleycli.errors import FoleyError
-from foleycli.features.cues import Cue, read_cues, write_cues
+from foleycli.errors import FoleyError, UsageError
+from foleycli.features.cues import Cue, Kind, read_cues, write_cues
 from foleycli.features.features import Features
 from foleycli.features.find import find_cues
 from foleycli.frames.decode import decode_pictures
 from foleycli.models.sources import Source
 from foleycli.mux.bwf import Broadcast, write_broadcast
+from foleycli.mux.bwf_read import read_broadcast
 from foleycli.output import check_output
+from foleycli.timeline.leader import pop_lead, with_pops
 from foleycli.timeline.markers import cue_markers, marker_cues, read_markers, write_markers
 from foleycli.timeline.model import Event, Media, Timeline, Track
+from foleycli.timeline.naming import Naming
 from foleycli.timeline.retime import retime_features
 from foleycli.timeline.shots import Shot
 from foleycli.waveform.loudness import limit_peaks
+from foleycli.waveform.stems import limit_stems, round_stems
+from foleycli.waveform.write import write_waveform
 
 LOG = logging.getLogger("foleycli")
 RATE = OUTPUT.sample_rate
 _SCALE = np.float32(2.0**-31)
+PLAIN = Naming()
+KINDS: tuple[Kind, ...] = ("hit", "bed")
 # What an output does not depend on.
 _INDIFFERENT = ("takes", "start", "end", "mode", "cues", "wav", "overwrite", "verify", "offline")
 
@@ -45,6 +52,14 @@ class ShotSound:
     wav: Path
     cues: tuple[Cue, ...]  # from the beginning of the wave
     kept: bool  # it was there, made of the same things
+
+    def part(self, kind: str) -> Path:
+        """The wave of its hits or beds alone; all together for "all"."""
+        return self.wav if kind == "all" else _part(self.wav, kind)
+
+
+def _part(wav: Path, kind: str) -> Path:
+    return wav.with_name(f"{wav.stem}_{kind}s.wav")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +75,23 @@ def first_sample(timeline: Timeline, seconds: Fraction) -> int:
     return round((timeline.start_seconds + seconds) * RATE)
 
 
-def sound_names(timeline: Timeline, shots: Sequence[Shot]) -> list[str]:
-    """A file name for each shot, without suffix: reel, number, clip."""
-    return [
-        _safe(f"{timeline.name}_{shot.number:03}_{Path(shot.event.name).stem}") for shot in shots
-    ]
+def sound_names(timeline: Timeline, shots: Sequence[Shot], naming: Naming = PLAIN) -> list[str]:
+    """A file name for each shot, without suffix.
 
-
-def _safe(name: str) -> str:
-    """A name every system takes, at most 120 bytes, not hidden."""
-    plain = re.sub(r'[\s/\\:*?"<>|\x00-\x1f]+', "_", name).strip("._") or "shot"
-    return plain.encode()[:120].decode(errors="ignore")
+    Raises:
+        UsageError: the template cannot be filled, or two shots would get one name.
+    """
+    names = []
+    for shot in shots:
+        clip = Path(shot.event.name).stem
+        label = str(timeline.timecode(shot.event.start))
+        names.append(naming.shot(timeline.name, timeline.rate, shot.number, clip, label))
+    doubled = [name for name, times in Counter(names).items() if times > 1]
+    if doubled:
+        raise UsageError(
+            f"Several shots would be called {doubled[0]}.", "Put {number} into the template."
+        )
+    return names
 
 
 def sound_shots(
@@ -80,6 +101,8 @@ def sound_shots(
     source: Source,
     config: GenerateConfig,
     sheets: Path | None = None,
+    names: Sequence[str] | None = None,
+    stems: bool = False,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Iterator[ShotSound | Failure]:
     """Make a sound for every shot; one that fails does not stop the others.
@@ -89,16 +112,20 @@ def sound_shots(
     Args:
         folder: where the waves and the cue sheets go.
         sheets: a folder of edited cue sheets, named as the sounds are; or a file of markers.
+        names: of the files, without suffix; of `sound_names` when None.
+        stems: also make a wave of each shot's hits and one of its beds, that add up to its sound.
         progress: told how many shots are done.
     """
+    names = names or sound_names(timeline, shots)
     markers = read_markers(sheets, timeline) if sheets and sheets.is_file() else ()
-    for done, (shot, name) in enumerate(zip(shots, sound_names(timeline, shots), strict=True), 1):
+    for done, (shot, name) in enumerate(zip(shots, names, strict=True), 1):
         sheet = sheets / f"{name}.csv" if sheets else None
         try:
             edited = read_cues(sheet) if sheet and sheet.is_file() else None
             if markers:
                 edited = marker_cues(markers, timeline.rate, shot.begins, shot.number)
-            yield _sound_shot(timeline, shot, folder / f"{name}.wav", source, config, edited)
+            wav = folder / f"{name}.wav"
+            yield _sound_shot(timeline, shot, wav, source, config, edited, stems)
         except FoleyError as error:
             yield Failure(shot, error)
         progress(done)
@@ -111,11 +138,15 @@ def _sound_shot(
     source: Source,
     config: GenerateConfig,
     edited: list[Cue] | None,
+    stems: bool,
 ) -> ShotSound:
-    key = shot_key(timeline, shot, source, config, edited)
-    if wav.exists() and key in read_description(wav):
+    key = shot_key(timeline, shot, source, config, edited, stems)
+    wanted = [_part(wav, kind) for kind in KINDS if stems] + [wav]
+    if all(path.exists() and key in read_description(path) for path in wanted):
         return ShotSound(shot, wav, tuple(_known_cues(wav, edited)), True)
-    check_output(wav, overwrite=config.overwrite)
+    for path in wanted:
+        if key not in read_description(path):
+            check_output(path, overwrite=config.overwrite)
     features = shot_features(shot, source)
     cues = find_cues(features, config.prompt) if edited is None else edited
     if shot.speed == 0 and edited is None:
@@ -124,12 +155,38 @@ def _sound_shot(
         write_cues(wav.with_suffix(".csv"), cues, overwrite=True)
         cues = read_cues(wav.with_suffix(".csv"))
     seeded = replace(config, seed=config.seed * 1_000_003 + shot.seed)
-    blocks = limit_peaks(source.render(features, cues, seeded), OUTPUT.true_peak_db, RATE)
-    first = first_sample(timeline, shot.begins)
-    length = first_sample(timeline, shot.end + shot.tail) - first
-    faded = _faded(fit_length(blocks, length), length, shot)
-    about = Broadcast(
-        description=f"{wav.stem[:200]} {key}",
+    length = first_sample(timeline, shot.end + shot.tail) - first_sample(timeline, shot.begins)
+
+    def write(path: Path, blocks: Iterable[np.ndarray]) -> None:
+        about = _about(timeline, shot, f"{path.stem[:200]} {key}")
+        write_broadcast(path, blocks, RATE, about=about, overwrite=True)
+
+    if not stems:
+        blocks = limit_peaks(source.render(features, cues, seeded), OUTPUT.true_peak_db, RATE)
+        write(wav, _faded(fit_length(blocks, length), length, shot))
+        return ShotSound(shot, wav, tuple(cues), False)
+    rendered = [
+        source.render(features, [cue for cue in cues if cue.kind == kind], seeded) for kind in KINDS
+    ]
+    limited = fit_length(limit_stems(rendered), length, len(KINDS))
+    with tempfile.TemporaryDirectory(prefix=".foley-", dir=wav.parent) as folder:
+        both = Path(folder) / "both.wav"
+        rounded = (round_stems(block) for block in _faded(limited, length, shot))
+        write_waveform(both, rounded, RATE, len(KINDS))
+        for column, kind in enumerate(KINDS):
+            write(_part(wav, kind), (block[:, column] for block in _blocks(both)))
+        write(wav, (block.sum(axis=1, dtype=np.float32) for block in _blocks(both)))
+    return ShotSound(shot, wav, tuple(cues), False)
+
+
+def _blocks(wav: Path) -> Iterator[np.ndarray]:
+    with soundfile.SoundFile(str(wav)) as file:
+        yield from file.blocks(blocksize=RATE, dtype="float32", always_2d=True)
+
+
+def _about(timeline: Timeline, shot: Shot, description: str) -> Broadcast:
+    return Broadcast(
+        description=description,
         start=timeline.start_seconds + shot.begins,
         frame_rate=timeline.rate,
         drop_frame=timeline.drop,
@@ -137,8 +194,6 @@ def _sound_shot(
         scene=shot.event.name,
         take="1",
     )
-    write_broadcast(wav, faded, RATE, about=about, overwrite=config.overwrite)
-    return ShotSound(shot, wav, tuple(cues), False)
 
 
 def _known_cues(wav: Path, edited: list[Cue] | None) -> list[Cue]:
@@ -166,6 +221,7 @@ def shot_key(
     source: Source,
     config: GenerateConfig,
     edited: list[Cue] | None,
+    stems: bool = False,
 ) -> str:
     """A name for all that a shot's sound follows from: 16 hexadecimal digits."""
     options = {k: v for k, v in asdict(config).items() if k not in _INDIFFERENT}
@@ -177,31 +233,21 @@ def shot_key(
         [str(timeline.rate), timeline.drop],
         source.fingerprint,
         options,
+        stems,
         None if edited is None else [str(cue) for cue in edited],
     ]
     return hashlib.blake2b(json.dumps(parts).encode(), digest_size=8).hexdigest()
 
 
 def read_description(wav: Path) -> str:
-    """The bext description of a broadcast wave; "" when it is none, or not whole."""
-    try:
-        with wav.open("rb") as file:
-            head = file.read(12)
-            if head[:4] not in (b"RIFF", b"RF64") or head[8:] != b"WAVE":
-                return ""
-            while len(chunk := file.read(8)) == 8:
-                name, size = struct.unpack("<4sI", chunk)
-                if name == b"bext":
-                    return file.read(256).rstrip(b"\0").decode("ascii", "replace")
-                if name == b"data":
-                    return ""
-                file.seek(size + size % 2, 1)
-    except OSError:
-        pass
-    return ""
+    """What a broadcast wave says of itself; "" when it is none, or not whole."""
+    about = read_broadcast(wav)
+    return about.description if about else ""
 
 
-def fit_length(blocks: Iterable[np.ndarray], length: int) -> Iterator[np.ndarray]:
+def fit_length(
+    blocks: Iterable[np.ndarray], length: int, channels: int = 0
+) -> Iterator[np.ndarray]:
     """Exactly so many samples: the rest is silence, what is over is cut."""
     given = 0
     for block in blocks:
@@ -210,7 +256,8 @@ def fit_length(blocks: Iterable[np.ndarray], length: int) -> Iterator[np.ndarray
         if len(part):
             yield part
     while given < length:
-        part = np.zeros(min(RATE, length - given), np.float32)
+        rest = min(RATE, length - given)
+        part = np.zeros((rest, channels) if channels else rest, np.float32)
         given += len(part)
         yield part
 
@@ -224,9 +271,9 @@ def _faded(blocks: Iterable[np.ndarray], length: int, shot: Shot) -> Iterator[np
         place = np.arange(at, at + len(block))
         at += len(block)
         if rise and place[0] < rise:
-            block = block * _slope((place + 0.5) / rise)
+            block = (block.T * _slope((place + 0.5) / rise)).T
         if fall and place[-1] >= length - fall:
-            block = block * _slope((length - place - 0.5) / fall)
+            block = (block.T * _slope((length - place - 0.5) / fall)).T
         yield block.astype(np.float32)
 
 
@@ -283,11 +330,21 @@ def write_cue_markers(timeline: Timeline, sounds: Iterable[ShotSound], path: Pat
 
 
 def write_stem(
-    timeline: Timeline, sounds: Sequence[ShotSound], path: Path, *, overwrite: bool = False
+    timeline: Timeline,
+    sounds: Sequence[ShotSound],
+    path: Path,
+    kind: str = "all",
+    *,
+    two_pop: bool = False,
+    overwrite: bool = False,
 ) -> str:
     """The sum of the sounds as they lie on the timeline, handles left out, over all its length.
 
     Integer samples are summed, so that the stem is the placed waves' sum to the last bit.
+
+    Args:
+        kind: all, or the waves of hits or beds alone.
+        two_pop: begin two seconds of timecode earlier with a pop, and end with one.
 
     Returns:
         BLAKE2b of the samples.
@@ -299,15 +356,18 @@ def write_stem(
         shot = sound.shot
         start, end = (first_sample(timeline, at) - origin for at in (shot.start, shot.end))
         lead = first_sample(timeline, shot.start) - first_sample(timeline, shot.begins)
-        placed.append((start, end, lead, sound.wav))
+        placed.append((start, end, lead, sound.part(kind)))
+    earlier = pop_lead(timeline) if two_pop else Fraction(0)
     about = Broadcast(
         description=f"{timeline.name} SFX stem",
-        start=timeline.start_seconds,
+        start=timeline.start_seconds - earlier,
         frame_rate=timeline.rate,
         drop_frame=timeline.drop,
         project=timeline.name,
     )
     blocks = _summed(sorted(placed), total)
+    if two_pop:
+        blocks = with_pops(blocks, timeline, RATE)
     return write_broadcast(path, blocks, RATE, about=about, overwrite=overwrite)
 
 

@@ -9,11 +9,12 @@ import pytest
 import soundfile
 
 from foleycli.config import GenerateConfig
-from foleycli.errors import MediaError, OutputExistsError
+from foleycli.errors import MediaError, OutputExistsError, UsageError
 from foleycli.features.cues import read_cues, write_cues
 from foleycli.features.features import Features
 from foleycli.timeline.files import read_timeline, write_timeline
 from foleycli.timeline.model import Event, Media, Timeline, Track, Transition
+from foleycli.timeline.naming import Naming
 from foleycli.timeline.reel import plan_reel, sound_reel
 from foleycli.timeline.retime import retime_features
 from tests.films import strikes, write_film
@@ -249,3 +250,70 @@ def ends(command) -> int:
     except SystemExit as stop:
         return int(stop.code or 0)
     return 0
+
+
+def test_stems_of_hits_and_beds_add_up_to_the_last_bit(tmp_path, films) -> None:
+    path, out = tmp_path / "cut.fcpxml", tmp_path / "out.fcpxml"
+    write_timeline(reel(), path)
+    plan = plan_reel(path, out, roots=[films], stems=True, two_pop=True)
+    result = sound_reel(plan, GenerateConfig(), Loud())
+    assert not result.failures
+    whole, _ = soundfile.read(plan.stem, dtype="int32")
+    parts = [soundfile.read(part, dtype="int32")[0] for _, part in plan.parts]
+    lead = round((Fraction(86_400) / NTSC) * SAMPLE_RATE) - samples(-48 / NTSC)
+    assert lead == 96_096
+    frame = round(SAMPLE_RATE / NTSC)
+    assert (
+        len(whole)
+        == len(parts[0])
+        == len(parts[1])
+        == lead * 2 + samples(90 / NTSC) - samples(Fraction(0)) + frame
+    )
+    inner = slice(lead, -lead - frame)
+    assert np.array_equal(sum(part[inner].astype(np.int64) for part in parts), whole[inner])
+    assert all(part[inner].any() for part in parts)
+    pop = whole[: 2 * frame] / 2**31
+    assert np.abs(pop[:frame]).max() == pytest.approx(0.1, rel=0.01)
+    assert not pop[frame:].any() and np.array_equal(whole[:frame], whole[-frame:])
+    for sound in result.sounds:
+        assert np.abs(soundfile.read(sound.wav)[0]).max() < 10 ** (-2 / 20)
+
+
+class Loud(Clicks):
+    """A bed under the hits, both so loud that they must be held down together."""
+
+    def render(self, features, cues, config):
+        kinds = {cue.kind for cue in cues}
+        sound = np.full(round(features.duration * SAMPLE_RATE), 0.0, np.float32)
+        if "hit" in kinds:
+            sound[5000:6000] = 0.6
+        if not kinds:  # the beds
+            sound[:] = 0.5 * np.sin(np.arange(len(sound)) / 9)
+        yield from np.array_split(sound, 4)
+
+
+@pytest.mark.parametrize(
+    ("template", "wave", "stem"),
+    [
+        ("plain", "Reel_001_one", "Reel_FXStem"),
+        ("ucs", "FOLYMisc_Big Film 001 one_FOLEY_Big Film",
+         "FOLYMisc_Big Film FXStem_FOLEY_Big Film"),
+        ("netflix", "big_film_s01e02_v03_FXPD_001_one_mono_48k_24b_23976",
+         "big_film_s01e02_v03_FXStem_mono_48k_24b_23976"),
+        ("{timecode}_{clip}", "01000000_one", "Reel_FXStem"),
+    ],
+)  # fmt: skip
+def test_names_as_delivery_sheets_want_them(tmp_path, films, template, wave, stem) -> None:
+    write_timeline(reel(), tmp_path / "cut.fcpxml")
+    title = "Big_Film" if template in ("ucs", "netflix") else ""
+    naming = Naming(template=template, title=title, reel="s01e02", version="v03")
+    plan = plan_reel(tmp_path / "cut.fcpxml", tmp_path / "out.fcpxml", roots=[films], naming=naming)
+    assert (plan.names[0], plan.stem.name) == (wave, f"{stem}.wav")
+
+
+@pytest.mark.parametrize("template", ["{nothing}", "{number", "same"])
+def test_templates_that_cannot_be_filled_are_refused(tmp_path, films, template) -> None:
+    write_timeline(reel(), tmp_path / "cut.fcpxml")
+    with pytest.raises(UsageError):
+        plan_reel(tmp_path / "cut.fcpxml", tmp_path / "out.fcpxml", roots=[films],
+                  naming=Naming(template=template))  # fmt: skip
