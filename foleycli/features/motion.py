@@ -77,9 +77,11 @@ def compare(earlier: Picture, later: Picture) -> Change:
     warped = earlier.full if still else _warp(earlier.full, camera, 2.0)
     warped = warped + brightness
     difference = later.full - warped
-    beyond = np.maximum(later.full - _around(warped, np.maximum), 0)
-    beyond += np.maximum(_around(warped, np.minimum) - later.full, 0)
-    right, down = _flow(earlier, later, camera, brightness)
+    inside = _inside(camera)  # what the camera uncovers has not moved
+    difference = difference * inside
+    beyond = np.maximum(difference - (_around(warped, np.maximum) - warped), 0)
+    beyond += np.maximum((_around(warped, np.minimum) - warped) - difference, 0)
+    right, down = _flow(earlier, later, camera, brightness, inside[::2, ::2])
     cells = np.stack([_cells(beyond), _cells(np.abs(difference)), _cells(difference), right, down])
     return Change(cells, camera, brightness)
 
@@ -131,6 +133,16 @@ def _solve(slopes: Floats, error: Floats) -> Floats:
     return np.linalg.solve(weighted @ slopes.T + DAMPING, weighted @ error)
 
 
+def _inside(camera: Floats) -> NDArray[np.bool_]:
+    """Which of the later picture's pixels the earlier one held, a pixel and a half aside."""
+    margin = 1.5 if np.abs(camera).max() > 0.1 else 0.0
+    inside = []
+    for size, shift, scale in ((HEIGHT, camera[1], camera[3]), (WIDTH, camera[0], camera[2])):
+        low, _, part = _sources(size, 2 * shift, 2 * scale)
+        inside.append((low + part >= margin) & (low + part <= size - 1 - margin))
+    return inside[0][:, None] & inside[1]
+
+
 def _warp(picture: Floats, camera: Floats, scale: float) -> Floats:
     """Move a picture as the camera moved it; beyond the edge the edge repeats."""
     rows = _sources(picture.shape[0], camera[1] * scale, camera[3] * scale)
@@ -167,11 +179,11 @@ def _cells(picture: Floats) -> Floats:
 
 
 def _flow(
-    earlier: Picture, later: Picture, camera: Floats, brightness: float
+    earlier: Picture, later: Picture, camera: Floats, brightness: float, inside: NDArray[np.bool_]
 ) -> tuple[Floats, Floats]:
     """One Lucas-Kanade step in each cell, after the camera: (9, 16) right and down."""
     warped = _warp(earlier.half, camera, 1.0) if camera.any() else earlier.half
-    error = later.half - warped - brightness
+    error = (later.half - warped - brightness) * inside
     right, down = later.right, later.down
     sums = np.stack([right * right, right * down, down * down, right * error, down * error])
     xx, xy, yy, xe, ye = sums.reshape(5, ROWS, 5, COLUMNS, 5).sum((2, 4))
