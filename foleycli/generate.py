@@ -19,12 +19,12 @@ from foleycli.features.features import Features
 from foleycli.features.find import find_cues
 from foleycli.frames.decode import Picture, decode_pictures
 from foleycli.models.sources import Source, open_source
+from foleycli.mux.bwf import Broadcast, write_broadcast
 from foleycli.mux.mux import check_mux, mux_audio
 from foleycli.mux.verify import verify_picture
 from foleycli.output import atomic_output, check_output
 from foleycli.recipe import Recipe, find_clip, read_recipe, recipe_path, write_recipe
 from foleycli.waveform.loudness import limit_peaks
-from foleycli.waveform.write import write_waveform
 
 # (stage, how much of it is done, 0 to 1)
 Progress = Callable[[str, float], None]
@@ -39,7 +39,7 @@ class Take:
     """One finished output."""
 
     out: Path  # the video
-    wav: Path | None  # the sound alone, 24-bit 48 kHz, when asked for
+    wav: Path | None  # the sound alone, a 24-bit 48 kHz broadcast wave, when asked for
     recipe: Path  # what made it; `foley redo` makes it again
     seed: int
     waveform_hash: str  # BLAKE2b of the 24-bit samples
@@ -112,7 +112,8 @@ def make_take(
         sound = Path(folder) / "foley.wav"
         blocks = _heard(source.render(features, cues, config), features, progress)
         limited = limit_peaks(blocks, OUTPUT.true_peak_db, OUTPUT.sample_rate)
-        waveform_hash = write_waveform(sound, limited, OUTPUT.sample_rate)
+        about = describe_sound(film, start, config)
+        waveform_hash = write_broadcast(sound, limited, OUTPUT.sample_rate, about=about)
         progress("muxing", 0.0)
         mux_audio(film, sound, out, mode=config.mode, offset=start, overwrite=config.overwrite)
         if config.verify:
@@ -122,6 +123,20 @@ def make_take(
     write_recipe(recipe, Recipe.of(film, out, config, source, cues, waveform_hash))
     progress("muxing", 1.0)
     return Take(out, wav, recipe, config.seed, waveform_hash)
+
+
+def describe_sound(film: Clip, start: Fraction, config: GenerateConfig) -> Broadcast:
+    """What the sound's file says of itself: whose it is, and where it lies on the film's clock."""
+    scene, take = film.path.stem, str(config.seed)
+    if film.timecode is None:
+        return Broadcast(start=start, scene=scene, take=take)
+    return Broadcast(
+        start=film.timecode.seconds + start,
+        frame_rate=film.timecode.rate,
+        drop_frame=film.timecode.drop,
+        scene=scene,
+        take=take,
+    )
 
 
 def look(clip: str | Path, progress: Progress = silent, **options) -> list[Cue]:

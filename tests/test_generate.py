@@ -4,6 +4,7 @@ import json
 from fractions import Fraction
 
 import av
+import ffmpeg
 import numpy as np
 import pytest
 import soundfile
@@ -13,6 +14,7 @@ from foleycli.config import GenerateConfig
 from foleycli.errors import MediaError, OutputExistsError, UsageError
 from foleycli.features.cues import Cue, read_cues, write_cues
 from foleycli.models.sources import open_source
+from foleycli.mux.ffmpeg import find_ffmpeg
 from foleycli.recipe import read_recipe
 from tests.films import still, strikes, write_film
 
@@ -133,3 +135,17 @@ def _sound_of(video, folder):
     path = folder / "sound.wav"
     soundfile.write(path, np.concatenate(frames, axis=1)[0] / scale, RATE, subtype="PCM_24")
     return path
+
+
+def test_the_wav_knows_where_it_lies_on_the_films_clock(library, tmp_path):
+    """01:00:00:00 at 23.976 is sample 172,972,800 of 48 kHz; frame 24 is 48,048 later."""
+    plain = write_film(tmp_path / "plain.mov", strikes([0.75], 2), Fraction(24_000, 1001))
+    film = tmp_path / "film.mov"
+    coded = ffmpeg.input(str(plain)).output(str(film), c="copy", timecode="01:00:00:00")
+    coded.run(cmd=find_ffmpeg(), quiet=True)
+    take = foleycli.generate(film, tmp_path / "a.mov", source=library, wav=True, start="24f").takes[
+        0
+    ]
+    content = take.wav.read_bytes()
+    bext = content[content.index(b"bext") + 8 :]
+    assert int.from_bytes(bext[338:346], "little") == 172_972_800 + 48_048
