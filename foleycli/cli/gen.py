@@ -42,6 +42,13 @@ def gen(
     guidance: Annotated[
         float, typer.Option(min=0, help="How closely a diffusion model keeps to what is seen.")
     ] = DEFAULTS.guidance,
+    double_guidance: Annotated[
+        float,
+        typer.Option(min=0, help="diff-foley only: how hard its classifier pulls, such as 50."),
+    ] = DEFAULTS.double_guidance,
+    sampler: Annotated[
+        str, typer.Option(help="diff-foley only: dpm, or ddim to compare with.")
+    ] = DEFAULTS.sampler,
     takes: Annotated[
         int, typer.Option(min=1, help="Several versions, each with the next seed.")
     ] = DEFAULTS.takes,
@@ -83,6 +90,8 @@ def gen(
         seed=seed,
         steps=steps,
         guidance=guidance,
+        double_guidance=double_guidance,
+        sampler=sampler,
         takes=takes,
         start=start,
         end=end,

@@ -216,7 +216,8 @@ def load_part(bundle: Bundle, part: str, dtype: torch.dtype | None = None) -> nn
     """One part of a bundle, ready to run; its weights are mapped from the file, not copied.
 
     Args:
-        dtype: of all tensors; None keeps what is stored.
+        dtype: of all tensors but a batch norm's, which costs nothing in 32 bits; None keeps what
+            is stored.
 
     Raises:
         ModelError: the bundle lacks the part, or tensors of it.
@@ -236,10 +237,14 @@ def load_part(bundle: Bundle, part: str, dtype: torch.dtype | None = None) -> nn
         raise ModelError(
             f"{bundle.folder} lacks tensors of {part}: {', '.join(lacking)}.", "Convert it again."
         )
-    tensors = {
-        name: tensor.to(dtype) if dtype and tensor.is_floating_point() else tensor
-        for name, tensor in tensors.items()
-    }
+    kept = tuple(
+        f"{name}."
+        for name, layer in module.named_modules()
+        if isinstance(layer, (nn.BatchNorm2d, nn.BatchNorm3d))
+    )
+    for name, tensor in tensors.items():
+        if dtype and tensor.is_floating_point() and not (kept and name.startswith(kept)):
+            tensors[name] = tensor.to(dtype)
     module.load_state_dict(tensors, assign=True)
     return module.eval().requires_grad_(False)
 

@@ -1,6 +1,7 @@
 """The sources of sound: what turns features and cues into a waveform, by name."""
 
 import hashlib
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -21,10 +22,12 @@ from foleycli.features.what import Seer
 from foleycli.frames.decode import Picture
 from foleycli.library.bank import Bank
 from foleycli.library.place import place_cues
-from foleycli.models.registry import MODELS, find_model
+from foleycli.models.bundle import CONFIG, Bundle
+from foleycli.models.registry import MODELS, find_model, require_installed
 from foleycli.models.small import SHIPPED, SmallModel
 from foleycli.waveform.join import Stretch, sound_stretches
 
+DIFF_FOLEY = "diff-foley"  # the family, and the name of its public member
 AUTO_SCORE = "clips_kl"  # KL of what is heard against real clips' own sound; lower is better
 
 
@@ -129,13 +132,29 @@ def open_source(config: GenerateConfig) -> Source:
     Raises:
         ModelError: it is unknown, or not installed.
     """
-    name = resolve(config)
+    name, device = resolve(config), find_device(config.device)
     if name == "library":
         folder = Path(config.library) if config.library else None
-        return LibrarySource(folder, find_device(config.device))
+        return LibrarySource(folder, device)
     if name == "small":
-        return SmallSource(device=find_device(config.device))
-    raise ModelError(f"{name} is not installed.", "`foley models list` shows what is.")
+        return SmallSource(device=device)
+    folder = Path(name) if Path(name).is_dir() else require_installed(find_model(name)).folder
+    if _family(folder) != DIFF_FOLEY:
+        return SmallSource(folder, device)
+    from foleycli.models.diff_foley import DiffFoleySource  # diffusers takes seconds to import
+
+    return DiffFoleySource(Bundle.open(folder), name, device)
+
+
+def _family(folder: Path) -> str:
+    """What a bundle's config says it is; bundles of ``small`` say nothing."""
+    path = folder / CONFIG
+    if not path.is_file():
+        raise ModelError(f"{folder} is not a model: it has no {CONFIG}.", "Name a bundle.")
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8")).get("family", "small"))
+    except (ValueError, AttributeError) as error:
+        raise ModelError(f"{path} cannot be read: {error}.", "Pull or make it again.") from error
 
 
 def find_device(name: str) -> str:
@@ -166,6 +185,7 @@ def resolve(config: GenerateConfig) -> str:
     if config.library:
         return "library"
     if config.model != "auto":
-        return find_model(config.model).name
+        is_folder = Path(config.model).is_dir()
+        return config.model if is_folder else find_model(config.model).name
     installed = [model for model in MODELS if model.installed and AUTO_SCORE in model.scores]
     return min(installed, key=lambda model: model.scores[AUTO_SCORE], default=MODELS[0]).name
