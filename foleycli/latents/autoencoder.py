@@ -7,6 +7,9 @@ do not (DESIGN.md, section 2), and they cost nothing to run.
 import torch
 from torch import Tensor, nn
 
+COARSE = 128  # channels that hold what a sound is; see `PatchAutoencoder.fit`
+DETAIL = 0.5  # size of the other channels against what the whitening gives them
+
 
 class PatchAutoencoder(nn.Module):
     """Whitened principal components of patches of a mel spectrogram.
@@ -17,6 +20,7 @@ class PatchAutoencoder(nn.Module):
         channels: components kept.
     """
 
+    variances: Tensor  # (channels,) of the latents, where the denoiser may rely on them; else 1
     mean: Tensor  # (n_mels * patch,)
     encoder: Tensor  # (channels, n_mels * patch)
     decoder: Tensor  # (n_mels * patch, channels)
@@ -25,6 +29,7 @@ class PatchAutoencoder(nn.Module):
         super().__init__()
         self.n_mels, self.patch, self.channels = n_mels, patch, channels
         size = n_mels * patch
+        self.register_buffer("variances", torch.ones(channels))
         self.register_buffer("mean", torch.zeros(size))
         self.register_buffer("encoder", torch.zeros(channels, size))
         self.register_buffer("decoder", torch.zeros(size, channels))
@@ -51,7 +56,8 @@ class PatchAutoencoder(nn.Module):
 
         Args:
             whitening: 1 gives every channel the same variance, 0 leaves the principal components
-                their own; in all cases the mean variance of the channels is 1.
+                their own. The mean variance of the first ``COARSE`` channels is 1; the rest is
+                detail that adds little to a loss and much to a sound.
         """
         self.mean.copy_(patches.mean(dim=0))
         centred = (patches - self.mean).double()
@@ -59,7 +65,9 @@ class PatchAutoencoder(nn.Module):
         order = variances.argsort(descending=True)[: self.channels]
         kept, vectors = variances[order], vectors[:, order]
         spread = kept.sqrt() ** (1 - whitening)  # standard deviation of each latent channel
-        scale = spread / spread.square().mean().sqrt() / kept.sqrt()
-        self.encoder.copy_((vectors * scale).T)
-        self.decoder.copy_(vectors / scale)
+        spread = spread / spread[:COARSE].square().mean().sqrt()
+        spread[COARSE:] *= DETAIL
+        self.variances.copy_(spread**2)
+        self.encoder.copy_((vectors * (spread / kept.sqrt())).T)
+        self.decoder.copy_(vectors * (kept.sqrt() / spread))
         return variances.flip(0)

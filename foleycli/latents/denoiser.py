@@ -95,7 +95,7 @@ class Denoiser(nn.Module):
         with_what: Tensor,
         with_when: Tensor,
     ) -> Tensor:
-        """Predict v.
+        """Predict v, less `expected_v`.
 
         Args:
             latents: (batch, tokens, channels), noisy.
@@ -131,6 +131,16 @@ class Denoiser(nn.Module):
         for layer in (self.modulation, self.out_modulation, self.tokens_out):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
+
+
+def expected_v(latents: Tensor, alpha: Tensor, sigma: Tensor, variances: Tensor) -> Tensor:
+    """The best guess of v for normal channels of known variances (channels,) and mean 0.
+
+    `Denoiser` learns what is missing to it, so that hundreds of nearly independent detail channels
+    need not pass through its width. A channel of variance 1 has the guess 0.
+    """
+    gain = alpha * sigma * (1 - variances) / (alpha**2 * variances + sigma**2)
+    return gain * latents
 
 
 def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:

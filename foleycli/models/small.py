@@ -1,13 +1,6 @@
-"""``small``: the shipped latent-diffusion model, from feature rows to a waveform.
-
-    python -m foleycli.models.small RUN BUNDLE --sounds SOUNDS
-
-packs a training run (`train.denoiser`) as a bundle: config.json, two safetensors, the credits of
-every sound it learned from, and a model card.
-"""
+"""``small``: the shipped latent-diffusion model, from feature rows to a waveform."""
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -20,13 +13,14 @@ from torch import Tensor
 from foleycli.config import FEATURES, SAMPLER, WINDOW, MelConfig
 from foleycli.errors import ModelError
 from foleycli.latents.autoencoder import PatchAutoencoder
-from foleycli.latents.denoiser import Denoiser, DenoiserConfig
+from foleycli.latents.denoiser import Denoiser, DenoiserConfig, expected_v
 from foleycli.latents.sampler import NoisePredictor, Progress, sample_latents
 from foleycli.latents.schedule import NoiseSchedule
 from foleycli.waveform.vocoder import mel_to_waveform
 
 SHIPPED = Path(__file__).parent / "small"
 ROWS = round(WINDOW.duration * FEATURES.frame_rate)  # of one window: 32
+SILENCE = 0.04  # mel values under this, -76 dB, are what is left of the noise
 WHEN_GUIDANCE = 2.0  # over nothing asked; what is guided separately (DESIGN.md, section 2)
 
 
@@ -95,7 +89,7 @@ class SmallModel:
             progress: told (steps done, steps).
 
         Returns:
-            (T * sample_rate / 4,) samples at ``mel.sample_rate``; exact zeros where nothing is asked.
+            (T * sample_rate / 4,) samples at ``mel.sample_rate``; zeros if nothing is asked.
         """
         samples = len(features) * self.mel.sample_rate // FEATURES.frame_rate
         if not features.any():
@@ -121,7 +115,8 @@ class SmallModel:
         random = torch.Generator().manual_seed(seed)
         noise = torch.randn(1, tokens, self.autoencoder.channels, generator=random).to(self.device)
         latents = sample_latents(predict, noise, self.schedule, steps, progress)
-        return self.autoencoder.decode(latents)[0]
+        mel = self.autoencoder.decode(latents)[0]
+        return torch.where(mel < SILENCE, 0, mel)
 
     def guided(
         self, rows: Tensor, guidance: float, negative: NDArray[np.float32] | None
@@ -140,10 +135,12 @@ class SmallModel:
 
         def predict(latent: Tensor, timestep: Tensor) -> Tensor:
             time = (timestep.double() + 1) / self.schedule.timesteps
-            alpha, sigma = (float(part) for part in self.schedule.signal_and_noise(time))
+            signal_and_noise = self.schedule.signal_and_noise(time)
+            alpha, sigma = (part.float().to(self.device) for part in signal_and_noise)
             thrice = latent.expand(3, -1, -1)
             timesteps = timestep.float().to(self.device).expand(3)
             v = self.denoiser(thrice, timesteps, features, with_what, with_when)
+            v = v + expected_v(thrice, alpha, sigma, self.autoencoder.variances)
             nothing, when, both = (alpha * v + sigma * thrice).split(1)
             return nothing + WHEN_GUIDANCE * (when - nothing) + guidance * (both - when)
 
@@ -155,6 +152,7 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], sizes: dict[str, int])
     path.parent.mkdir(parents=True, exist_ok=True)
     ready = {name: tensor.contiguous() for name, tensor in tensors.items()}
     save_file(ready, path, metadata={"sizes": json.dumps(sizes)})
+    path.chmod(0o644)
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, int]]:
@@ -170,13 +168,3 @@ def read_autoencoder(path: Path) -> PatchAutoencoder:
     autoencoder = PatchAutoencoder(**sizes)
     autoencoder.load_state_dict(tensors)
     return autoencoder.eval()
-
-
-def read_run(run: Path) -> tuple["SmallModel", dict]:
-    """The model as a training run has it now, and the rest of its checkpoint."""
-    state = torch.load(run / "checkpoint.pt", weights_only=False)  # our own file
-    denoiser = Denoiser(DenoiserConfig(**state["config"]))
-    denoiser.load_state_dict(state["average"])
-    return SmallModel(
-        denoiser, read_autoencoder(run / "autoencoder.safetensors"), MelConfig()
-    ), state

@@ -67,7 +67,7 @@ class Recording:
 
     @property
     def family(self) -> str:
-        """Recordings of one family are takes of one thing: same class, same label but for numbers."""
+        """Recordings of one family are takes of one thing: labels differ in numbers only."""
         return self.words[2]
 
 
@@ -228,7 +228,7 @@ class Scenes:
         return mel, self._ask(mel, parts)
 
     def _fill(self, first: int, last: int) -> list[Placement]:
-        """Fill the frames from first to last with one thing: a stretch, a sound or several takes."""
+        """Fill the frames first to last with one thing: a stretch, a sound or several takes."""
         random = self.random
         recording = self.recordings[
             min(int(np.searchsorted(self.chance, random.random())), len(self.recordings) - 1)
@@ -282,7 +282,7 @@ class Scenes:
             activity = np.maximum(decays(hits, parts, decay), beds(mel, unstruck(mel, hits, parts)))
         word = int(random.choice(3, p=(0.35, 0.15, 0.5)))
         what = ask_what(self.sounds, parts, word, float(random.uniform(0.5, 1.0)))
-        return lay_out(what, _jitter(hits, random), activity)
+        return lay_out(what, _jitter(hits, random), activity.astype(np.float32))
 
 
 def compose(sounds: SoundSet, parts: list[Placement]) -> Curve:
@@ -298,7 +298,7 @@ def compose(sounds: SoundSet, parts: list[Placement]) -> Curve:
 
 
 def _fades(part: Placement) -> Curve:
-    """Short ramps that take the edge off a piece cut from the middle, (frames,) on the mel scale."""
+    """Ramps that take the edge off a piece cut from the middle, (frames,) on the mel scale."""
     fade = np.zeros(part.frames, np.float32)
     n = min(8, part.frames)
     if (

@@ -6,7 +6,7 @@
 writes ``checkpoint.pt`` and ``loss.csv`` into ``--out`` every ``--save`` seconds; the same command
 goes on from there, with the same numbers as if it had never stopped. Then
 
-    python -m foleycli.models.small work/small BUNDLE --sounds SOUNDS
+    python -m foleycli.train.pack --sounds SOUNDS --out BUNDLE
 
 packs the moving average of the weights as a bundle.
 """
@@ -15,6 +15,7 @@ import argparse
 import math
 import os
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -22,7 +23,7 @@ import torch
 from torch import Tensor
 
 from foleycli.latents.autoencoder import PatchAutoencoder
-from foleycli.latents.denoiser import Denoiser, DenoiserConfig
+from foleycli.latents.denoiser import Denoiser, DenoiserConfig, expected_v
 from foleycli.latents.schedule import NoiseSchedule
 from foleycli.models.small import read_autoencoder
 from foleycli.train.data import Scenes, SoundSet
@@ -119,7 +120,8 @@ def main() -> None:
         optimizer.step()
         optimizer.zero_grad()
         keep = min(EMA_DECAY, (1 + done) / (10 + done))
-        torch._foreach_lerp_(list(average.parameters()), list(denoiser.parameters()), 1 - keep)
+        for slow, fast in zip(average.parameters(), denoiser.parameters(), strict=True):
+            slow.lerp_(fast, 1 - keep)
         done += 1
         now = time.monotonic()
         lines.append(f"{done},{loss.item():.5f},{rate:.2e},{now - began:.3f}\n")
@@ -148,7 +150,7 @@ def main() -> None:
 
 
 def diffusion_loss(
-    predict: torch.nn.Module,
+    predict: Callable[..., Tensor],
     autoencoder: PatchAutoencoder,
     schedule: NoiseSchedule,
     scenes: Scenes,
@@ -171,7 +173,8 @@ def diffusion_loss(
     timesteps = schedule.model_time(times).to(device)
     with torch.autocast(device.type, torch.bfloat16):
         v = predict(noisy, timesteps, features, with_what, with_when)
-    return (v.float() - (alpha * noise - sigma * latents)).square().mean()
+    v = v.float() + expected_v(noisy, alpha, sigma, autoencoder.variances)
+    return (v - (alpha * noise - sigma * latents)).square().mean()
 
 
 def rate_factor(done: int, updates: int) -> float:
