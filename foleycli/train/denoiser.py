@@ -121,7 +121,7 @@ def main() -> None:
         optimizer.zero_grad()
         keep = min(EMA_DECAY, (1 + done) / (10 + done))
         for slow, fast in zip(average.parameters(), denoiser.parameters(), strict=True):
-            slow.lerp_(fast, 1 - keep)
+            slow.lerp_(fast.detach(), 1 - keep)
         done += 1
         now = time.monotonic()
         lines.append(f"{done},{loss.item():.5f},{rate:.2e},{now - began:.3f}\n")
