@@ -4,7 +4,19 @@ import sys
 
 import typer
 
-from foleycli.cli import batch, cues, doctor, gen, loudness, models, probe, redo, shots, timeline
+from foleycli.cli import (
+    batch,
+    cues,
+    doctor,
+    gen,
+    loudness,
+    models,
+    preview,
+    probe,
+    redo,
+    shots,
+    timeline,
+)
 from foleycli.errors import FoleyError
 
 app = typer.Typer(
@@ -18,6 +30,7 @@ app.command()(batch.batch)
 app.command()(redo.redo)
 app.command()(timeline.timeline)
 app.command()(cues.cues)
+app.command()(preview.preview)
 app.command()(shots.shots)
 app.command()(loudness.loudness)
 app.command()(probe.probe)

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from foleycli.clip.probe import probe
 from foleycli.evaluate.sound import read_sound
+from foleycli.evaluate.sync import CURVE_RATE, motion_curve, strength_curve
+from foleycli.evaluate.timing import onset_strength
 from foleycli.features.cues import Cue
 from foleycli.frames.decode import decode_pictures
 
@@ -21,7 +23,12 @@ RATE = 48_000  # Hz
 
 
 def contact_sheet(
-    clip: Path, sounds: Sequence[tuple[str, Path]], cues: Sequence[Cue], out: Path
+    clip: Path,
+    sounds: Sequence[tuple[str, Path]],
+    cues: Sequence[Cue],
+    out: Path,
+    *,
+    motion: bool = False,
 ) -> None:
     """Draw a clip's pictures above the waveform and spectrogram of each sound, cues marked.
 
@@ -29,10 +36,11 @@ def contact_sheet(
         sounds: (name, file) of each sound to compare, a video's own soundtrack included.
         cues: hits are drawn as lines, beds as bars.
         out: PNG to write.
+        motion: also draw onsets of sound against those of motion.
     """
     matplotlib.use("Agg")
     figure = Figure(figsize=(14, 2.2 + 2.6 * len(sounds)), layout="constrained")
-    heights = [1.3, *[0.7, 1.5] * len(sounds)]
+    heights = [1.3, *[0.7, 1.5] * len(sounds), *[0.9] * motion]
     axes = figure.subplots(len(heights), 1, gridspec_kw={"height_ratios": heights})
     duration = _draw_strip(axes[0], clip)
     for i, (name, file) in enumerate(sounds):
@@ -41,6 +49,8 @@ def contact_sheet(
         _draw_spectrogram(axes[2 + 2 * i], samples, duration)
         for axis in axes[1 + 2 * i : 3 + 2 * i]:
             _mark_cues(axis, cues)
+    if motion:
+        _draw_motion(axes[-1], clip, sounds, duration)
     axes[-1].set_xlabel("seconds")
     figure.savefig(out, dpi=80)
 
@@ -65,10 +75,25 @@ def _draw_waveform(axis: Axes, samples: NDArray[np.float32], name: str, duration
 
 
 def _draw_spectrogram(axis: Axes, samples: NDArray[np.float32], duration: float) -> None:
-    axis.specgram(
-        samples + 1e-9, NFFT=1024, Fs=RATE, noverlap=768, cmap="magma", vmin=-150, vmax=-40
-    )
+    with np.errstate(divide="ignore"):  # silence is black
+        axis.specgram(
+            samples + 1e-9, NFFT=1024, Fs=RATE, noverlap=768, cmap="magma", vmin=-150, vmax=-40
+        )
     axis.set(xlim=(0, duration), ylim=(0, RATE / 3), ylabel="Hz")
+
+
+def _draw_motion(
+    axis: Axes, clip: Path, sounds: Sequence[tuple[str, Path]], duration: float
+) -> None:
+    curves = [("motion", motion_curve(clip))]
+    for name, file in sounds:
+        curves.append((name, strength_curve(onset_strength(read_sound(file)))))
+    for name, curve in curves:
+        largest = max(float(curve.max(initial=0)), 1e-9)
+        times, width = np.arange(len(curve)) / CURVE_RATE, 1.6 if name == "motion" else 0.8
+        axis.plot(times, curve / largest, label=name, linewidth=width)
+    axis.set(xlim=(0, duration), ylabel="onsets", yticks=[])
+    axis.legend(loc="upper right", fontsize="small")
 
 
 def _mark_cues(axis: Axes, cues: Sequence[Cue]) -> None:

@@ -1,0 +1,113 @@
+"""A page to hear takes beside the picture, each in time with it, and to choose one."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from urllib.parse import quote
+
+from foleycli.evaluate.rank import TakeScore
+from foleycli.output import atomic_output
+
+
+@dataclass(frozen=True, slots=True)
+class Audition:
+    """One take on the page."""
+
+    name: str
+    seed: int
+    score: TakeScore
+    recipe: Path
+
+
+def write_page(
+    path: Path,
+    clip: Path,
+    picture: Path,
+    takes: Sequence[Audition],
+    *,
+    offset: float = 0.0,
+    overwrite: bool = False,
+) -> None:
+    """Write a page that stands alone but for the files beside it.
+
+    Args:
+        path: HTML to write.
+        clip: the film that is played.
+        picture: PNG of film strip, waveforms and onsets.
+        takes: in the order they are shown, the best first.
+        offset: seconds from the film's first frame at which the sounds begin.
+    """
+    rows = "".join(_row(path, number, take) for number, take in enumerate(takes))
+    page = _PAGE.format(
+        title=escape(clip.name),
+        film=escape(_link(path, clip)),
+        picture=escape(_link(path, picture)),
+        rows=rows,
+        offset=json.dumps(offset),
+    )
+    with atomic_output(path, overwrite=overwrite) as beside:
+        beside.write_text(page, encoding="utf-8")
+
+
+def _row(page: Path, number: int, take: Audition) -> str:
+    command = f'foley redo "{take.recipe.name}" -o "{take.recipe.stem.split(".")[0]}_chosen.mov"'
+    return (
+        f'<tr><td><label><input type="radio" name="take" value="{number}"'
+        f'{" checked" if number == 0 else ""} data-command="{escape(command)}"> '
+        f"{escape(take.name)}</label>"
+        f'<audio preload="auto" src="{escape(_link(page, take.score.sound))}"></audio></td>'
+        f"<td>{take.seed}</td><td>{take.score.sync:.2f}</td>"
+        f"<td>{take.score.speech:.2f}</td><td>{take.score.music:.2f}</td></tr>\n"
+    )
+
+
+def _link(page: Path, file: Path) -> str:
+    relative = os.path.relpath(file.resolve(), page.parent.resolve())
+    return quote(relative.replace(os.sep, "/"))
+
+
+_PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>{title}: takes</title>
+<style>
+body {{ font: 15px system-ui, sans-serif; margin: 1.5em auto; max-width: 1000px; padding: 0 1em }}
+video, img {{ max-width: 100%; background: #000 }}
+table {{ border-collapse: collapse; margin: 1em 0 }}
+td, th {{ padding: .3em 1em .3em 0; text-align: left }}
+code {{ background: #eee; color: #000; padding: .2em .4em; user-select: all }}
+</style>
+<h1>{title}</h1>
+<video id="film" src="{film}" controls muted playsinline></video>
+<table><tr><th>take</th><th>seed</th><th>sync (z)</th><th>speech</th><th>music</th></tr>
+{rows}</table>
+<p>Keys 1 to 9 choose a take while the film runs. To render the chosen one, in this folder:
+<code id="command"></code></p>
+<img src="{picture}" alt="film strip, waveforms, spectrograms, onsets against motion">
+<script>
+const film = document.getElementById("film"), offset = {offset};
+const radios = [...document.querySelectorAll("input[name=take]")];
+const sounds = [...document.querySelectorAll("audio")];
+function follow(seek) {{
+  radios.forEach((radio, i) => {{
+    const sound = sounds[i], at = film.currentTime - offset;
+    const heard = radio.checked && !film.paused && at >= 0 && at < (sound.duration || 1e9);
+    sound.playbackRate = film.playbackRate;
+    if (seek || Math.abs(sound.currentTime - at) > 0.08) sound.currentTime = Math.max(0, at);
+    if (heard && sound.paused) sound.play();
+    if (!heard && !sound.paused) sound.pause();
+    if (radio.checked) document.getElementById("command").textContent = radio.dataset.command;
+  }});
+}}
+for (const what of ["play", "pause", "seeked", "ratechange", "ended"])
+  film.addEventListener(what, () => follow(true));
+film.addEventListener("timeupdate", () => follow(false));
+radios.forEach(radio => radio.addEventListener("change", () => follow(true)));
+document.addEventListener("keydown", event => {{
+  const radio = radios[Number(event.key) - 1];
+  if (radio) {{ radio.checked = true; follow(true); }}
+}});
+follow(false);
+</script></html>
+"""

