@@ -22,8 +22,8 @@ from foleycli.features.motion import (
     compare,
     prepare,
 )
-from foleycli.features.stops import read_stops
 from foleycli.features.track import RATE, Reading, Track
+from foleycli.features.when_net import read_weighed_stops
 
 BLOCK = 16  # seconds of film that are turned into curves at a time
 CONTEXT = 2  # seconds on either side of a block that its curves may look at
@@ -40,12 +40,12 @@ FLOOR = 0.25  # likeness below which nothing is a hit
 class MotionReader:
     """Reads hits and activity from pictures pushed in order of time.
 
-    Costs about 0.7 ms a picture (of at most 66 a second; closer ones are skipped) and keeps 20 s
-    of cell values and half a kilobyte of curves for each second of film.
+    Costs about 0.7 ms a picture (of at most 66 a second; closer ones are skipped) and 3 ms a second
+    of film; keeps 20 s of cell values, and half a kilobyte of curves for each second.
     """
 
-    def __init__(self, reading: Reading | None = None) -> None:
-        self._reading = reading or read_stops
+    def __init__(self, reading: Reading = read_weighed_stops) -> None:
+        self._reading = reading
         self._held: deque[_Held] = deque()
         self._rows: deque[_Row] = deque()
         self._done: list[tuple[Floats, Floats]] = []
@@ -76,7 +76,7 @@ class MotionReader:
         """Hit strength and activity, each (round(duration * 64),) float32, point i at i / 64 s."""
         points = round(duration * RATE)
         while len(self._done) * BLOCK * RATE < points:
-            self._finish_block()
+            self._finish_block(points)
         hits = np.concatenate([block[0] for block in self._done] or [np.zeros(0, np.float32)])
         activity = np.concatenate([block[1] for block in self._done] or [np.zeros(0, np.float32)])
         return hits[:points], activity[:points]
@@ -89,7 +89,7 @@ class MotionReader:
         self._rows.append(_Row(earlier.until, now.until, change, float(now.luma.mean())))
         self._held.append(now)
 
-    def _finish_block(self) -> None:
+    def _finish_block(self, points_in_all: int | None = None) -> None:
         start = len(self._done) * BLOCK
         first, last = max(0, start - CONTEXT) * RATE, (start + BLOCK + CONTEXT) * RATE
         if not self._rows:
@@ -97,7 +97,7 @@ class MotionReader:
             self._done.append((empty, empty))
             return
         track = _track(self._rows)
-        last = min(last, max(first + 1, round((track.times[-1] + LONGEST) * RATE)))
+        last = min(last, points_in_all or last)
         points = (np.arange(first, last) + 0.5) / RATE
         likeness, activity = self._reading(track, points)
         hits = pick_hits(likeness)

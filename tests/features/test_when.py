@@ -41,12 +41,16 @@ def with_ball(picture: np.ndarray, x: float, y: float) -> np.ndarray:
 
 
 def read(pictures, rate=Fraction(25), duration=None, **reader):
-    """Hit times in seconds and activity of pictures at a steady rate."""
+    """Times of the hits in seconds and activity, of pictures at a steady rate."""
+    hits, activity = curves(pictures, rate, duration, **reader)
+    return np.flatnonzero(hits) / 64, activity
+
+
+def curves(pictures, rate=Fraction(25), duration=None, **reader):
     motion = MotionReader(**reader)
     for i, picture in enumerate(pictures):
         motion.push(i / Fraction(rate), np.clip(picture, 0, 255).astype(np.uint8))
-    hits, activity = motion.curves(duration or len(pictures) / Fraction(rate))
-    return np.flatnonzero(hits) / 64, activity
+    return motion.curves(duration or len(pictures) / Fraction(rate))
 
 
 def strokes(rate: Fraction, duration: float = 4.0) -> tuple[list[np.ndarray], list[float]]:
@@ -67,10 +71,11 @@ def strokes(rate: Fraction, duration: float = 4.0) -> tuple[list[np.ndarray], li
 @pytest.mark.parametrize("rate", [Fraction(15), Fraction(24000, 1001), Fraction(60), Fraction(240)])
 def test_a_stroke_is_heard_as_it_lands(rate):
     pictures, landings = strokes(rate)
-    times, _ = read(pictures, rate)
-    for landing in landings:
-        assert np.abs(times - landing).min() < 0.08
-    assert len(times) <= 2 * len(landings)
+    hits, _ = curves(pictures, rate)
+    near = np.abs(np.arange(len(hits))[:, None] / 64 - landings).min(axis=1) < 0.08
+    assert all(hits[round(64 * t) - 5 : round(64 * t) + 6].any() for t in landings)
+    assert hits[near].sum() > 0.4 * hits.sum()
+    assert hits[near].max() == hits.max()
 
 
 def test_pictures_delivered_twice_change_nothing():
