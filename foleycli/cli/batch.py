@@ -95,6 +95,10 @@ def batch(
     if dry_run:
         _say_plan(todo, jobs, as_json)
         return
+    from foleycli.timeline.batch import clear_leftovers
+
+    for folder in {job.out.parent for job in todo}:
+        clear_leftovers(folder)
     began = time.monotonic()
     with count_progress("batch", len(todo), quiet=quiet) as progress:
         outcomes = list(_told(_outcomes(todo, jobs, on), as_json, progress))

@@ -3,6 +3,7 @@ goes on where it was."""
 
 import logging
 import multiprocessing
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -271,3 +272,18 @@ def _found(find: Callable[[], list[Job]]) -> list[Job]:
         return find()
     except MediaError:  # still empty
         return []
+
+
+def clear_leftovers(folder: Path, age: float = 3600.0) -> int:
+    """Delete what killed runs left half-written in a folder, hidden; how many files that were.
+
+    Only files that nobody has touched for ``age`` seconds, so that a run at work is left alone.
+    """
+    cleared = 0
+    for path in folder.glob(".foley-*"):
+        with suppress(OSError):
+            stale = time.time() - path.stat().st_mtime > age
+            if stale and path.is_file() and re.fullmatch(r"\.foley-[0-9a-f]{12}\.\w+", path.name):
+                path.unlink()
+                cleared += 1
+    return cleared
