@@ -1,6 +1,6 @@
 """Train the reader of hits and activity on rendered scenes whose sounding instants are known.
 
-    python -m foleycli.train.when --photos data/photos --work runs/when --scenes 1350
+    python -m foleycli.train.when --photos data/photos --work runs/when --scenes 1450
 
 renders scenes into --work (kept, so that a stopped run goes on where it was), trains for
 --updates, and writes when.safetensors there: half precision, its sizes in the metadata. No video
@@ -34,7 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--photos", type=Path, required=True, help="folder of .jpg photographs")
     parser.add_argument("--work", type=Path, required=True, help="folder for scenes and weights")
-    parser.add_argument("--scenes", type=int, default=1350)
+    parser.add_argument("--scenes", type=int, default=1450)
     parser.add_argument("--updates", type=int, default=1500)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
