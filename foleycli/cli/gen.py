@@ -1,7 +1,7 @@
 """``foley gen``: clips in, the same pictures with sound out."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -52,6 +52,12 @@ def gen(
     takes: Annotated[
         int, typer.Option(min=1, help="Several versions, each with the next seed.")
     ] = DEFAULTS.takes,
+    keep: Annotated[
+        str,
+        typer.Option(
+            help="Of several takes keep all, or the best by sync without speech or music."
+        ),
+    ] = "all",
     start: options.Start = DEFAULTS.start,
     end: options.End = DEFAULTS.end,
     device: options.Device = DEFAULTS.device,
@@ -102,12 +108,15 @@ def gen(
         verify=verify,
         offline=offline,
     )
+    if keep not in ("all", "best"):
+        raise UsageError(f"--keep {keep} is not known.", "Give all or best.")
     jobs = _jobs(clips, output)
     warnings = listen_for_warnings(quiet=quiet, verbose=verbose)
     if dry_run:
         _say_plans(jobs, config, as_json)
         return
-    _run(jobs, config, as_json=as_json, quiet=quiet, warnings=warnings)
+    best = keep == "best" and takes > 1
+    _run(jobs, config, best=best, as_json=as_json, quiet=quiet, warnings=warnings)
 
 
 def _one_mode(**asked: bool) -> str:
@@ -168,6 +177,7 @@ def _run(
     jobs: list[tuple[Path, Path | None]],
     config: GenerateConfig,
     *,
+    best: bool,
     as_json: bool,
     quiet: bool,
     warnings: list[str],
@@ -184,7 +194,10 @@ def _run(
             if out:
                 out.parent.mkdir(parents=True, exist_ok=True)
             with show_progress(clip.name, quiet=quiet) as progress:
-                result = generate(clip, out, config, source, progress)
+                asked = replace(config, wav=config.wav or best)  # takes are compared by ear
+                result = generate(clip, out, asked, source, progress)
+            if best:
+                result = _only_best(result, keep_wav=config.wav)
         except FoleyError as error:
             if len(jobs) == 1:
                 raise
@@ -199,6 +212,13 @@ def _run(
             f"{len(failures)} of {len(jobs)} clips failed, the others are done.\n{reasons}",
             "Mend those named and run them again.",
         )
+
+
+def _only_best(result, *, keep_wav: bool):
+    from foleycli.evaluate.rank import keep_best
+
+    take, _ = keep_best(result.clip, result.takes, keep_wav=keep_wav)
+    return replace(result, takes=(take,))
 
 
 def _say_result(result, as_json: bool, warnings: list[str]) -> None:

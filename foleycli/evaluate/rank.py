@@ -2,8 +2,9 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,10 @@ from foleycli.evaluate.extractors import class_names, yamnet
 from foleycli.evaluate.sound import at_loudness, read_sound
 from foleycli.evaluate.sync import motion_curve, strength_curve, sync_z
 from foleycli.evaluate.timing import onset_strength
+from foleycli.recipe import read_recipe, write_recipe
+
+if TYPE_CHECKING:
+    from foleycli.generate import Take
 
 LOG = logging.getLogger("foleycli")
 SPEECH = ("Speech", "Child speech, kid speaking", "Conversation", "Narration, monologue")
@@ -68,3 +73,32 @@ def _unwanted(waveform: NDArray[np.float32]) -> tuple[float, float]:
         max(float(loudest[names.index(name)]) for name in SPEECH),
         max(float(loudest[names.index(name)]) for name in MUSIC),
     )
+
+
+def keep_best(clip: Path, takes: Sequence["Take"], *, keep_wav: bool) -> tuple["Take", TakeScore]:
+    """Delete all takes of a clip but the best-ranked, which gets the first one's name.
+
+    Args:
+        takes: each with its ``wav``.
+        keep_wav: whether the sound stays beside the video.
+    """
+    by_wav = {take.wav: take for take in takes if take.wav}
+    score = rank_takes(clip, list(by_wav))[0]
+    best, first = by_wav[score.sound], takes[0]
+    for take in takes:
+        if take is not best:
+            for path in (take.out, take.wav, take.recipe):
+                if path is not None:
+                    path.unlink(missing_ok=True)
+    recipe = read_recipe(best.recipe)
+    config = replace(recipe.config, wav=keep_wav)
+    write_recipe(first.recipe, replace(recipe, out=first.out.name, config=config))
+    if best is not first:
+        best.out.replace(first.out)
+        best.recipe.unlink()
+        if best.wav and first.wav:
+            best.wav.replace(first.wav)
+    if not keep_wav and first.wav:
+        first.wav.unlink(missing_ok=True)
+    kept = replace(best, out=first.out, recipe=first.recipe, wav=first.wav if keep_wav else None)
+    return kept, score

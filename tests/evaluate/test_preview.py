@@ -101,3 +101,25 @@ def test_the_page_plays_the_chosen_take_with_the_film_in_a_browser(film, tmp_pat
             page.screenshot(path=os.environ["FOLEY_SCREENSHOT"], full_page=True)
         browser.close()
     assert troubles == []
+
+
+def test_the_best_take_gets_the_first_ones_name_and_its_own_recipe(film, tmp_path) -> None:
+    import foleycli
+    from foleycli.evaluate.rank import keep_best
+    from foleycli.recipe import read_recipe
+
+    class Third(Clicks):
+        """The third seed knocks in time, the others do not."""
+
+        def render(self, features, cues, config):
+            times = TIMES if config.seed == 2 else [0.05, 1.0, 2.7, 3.7]
+            sound, _ = soundfile.read(knocks(tmp_path / f"{config.seed}.wav", times))
+            yield sound.astype(np.float32)
+
+    out = tmp_path / "out.mp4"
+    result = foleycli.generate(film, out, source=Third(), takes=3, wav=True)
+    kept, score = keep_best(film, result.takes, keep_wav=False)
+    assert (kept.seed, kept.out, kept.wav) == (2, out, None) and score.sync > 1
+    assert sorted(path.name for path in tmp_path.glob("out*")) == ["out.foley.json", "out.mp4"]
+    recipe = read_recipe(kept.recipe)
+    assert (recipe.out, recipe.config.seed, recipe.config.wav) == ("out.mp4", 2, False)
