@@ -78,6 +78,20 @@ def test_a_stroke_is_heard_as_it_lands(rate):
     assert hits[near].max() == hits.max()
 
 
+@pytest.mark.parametrize("rate", [15, 25, 30, 60])
+def test_a_bounce_is_heard_though_the_ball_never_stops(rate):
+    landings = [0.9, 1.7, 2.5, 3.3]
+    pictures = []
+    for i in range(4 * rate):
+        t = i / rate
+        away = min(abs(t - landing) for landing in landings) if 0.5 < t < 3.7 else 0.4
+        pictures.append(with_ball(view(100, 60), 80, 78 - 300 * away * (0.8 - away)))
+    hits, _ = curves(pictures, rate)
+    strong = np.flatnonzero(hits > 0.75) / 64
+    assert len(strong) == 4
+    assert np.abs(strong - landings).max() < 0.08
+
+
 def test_pictures_delivered_twice_change_nothing():
     pictures, _ = strokes(Fraction(15))
     once, _ = read(pictures, Fraction(15))
