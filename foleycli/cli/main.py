@@ -1,6 +1,8 @@
 """The command line: one file a command, and the one place that turns an error into words."""
 
+import signal
 import sys
+from types import FrameType
 
 import typer
 
@@ -41,6 +43,7 @@ app.add_typer(models.app, name="models")
 def main() -> None:
     """Entry point of ``foley``. A FoleyError becomes two lines and its exit code; a bug keeps
     its traceback."""
+    signal.signal(signal.SIGTERM, _stop)
     try:
         app()
     except FoleyError as error:
@@ -49,6 +52,11 @@ def main() -> None:
     except KeyboardInterrupt:
         print("interrupted; nothing half-written is left behind", file=sys.stderr)
         sys.exit(130)
+
+
+def _stop(signal_number: int, _frame: FrameType | None) -> None:
+    """Unwind as Ctrl-C does, so that temporary files go."""
+    raise SystemExit(128 + signal_number)
 
 
 if __name__ == "__main__":
