@@ -62,22 +62,20 @@ class Bundle:
         """sha256 of the weights: changes when they do."""
         return self.sums[WEIGHTS]
 
-    def tensors(self, part: str) -> "dict[str, Tensor]":
+    def tensors(self, part: str, without: tuple[str, ...] = ()) -> "dict[str, Tensor]":
         """The tensors of one part, named without its prefix; empty when it has no such part.
 
-        They lie in the file until they are touched.
+        Read, not mapped: mapped pages would stay beside weights that are laid out anew.
+
+        Args:
+            without: beginnings of names that are left in the file.
 
         Raises:
             ModelError: the file is broken.
         """
-        from safetensors import SafetensorError, safe_open
-
-        prefix = part + "."
         try:
-            with safe_open(self.folder / WEIGHTS, framework="pt") as weights:
-                names = [name for name in weights.keys() if name.startswith(prefix)]  # noqa: SIM118
-                return {name.removeprefix(prefix): weights.get_tensor(name) for name in names}
-        except (OSError, SafetensorError) as error:
+            return _read_tensors(self.folder / WEIGHTS, part + ".", without)
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
             raise ModelError(f"{self.folder / WEIGHTS} is broken: {error}.", MADE_AGAIN) from error
 
     def verify(self) -> None:
@@ -95,6 +93,33 @@ class Bundle:
                 wrong.append(f"{name} has sha256 {found[:12]}…, not {pinned[:12]}…")
         if wrong:
             raise ModelError(f"{self.folder} is damaged: {'; '.join(wrong)}.", MADE_AGAIN)
+
+
+def _read_tensors(path: Path, prefix: str, without: tuple[str, ...]) -> "dict[str, Tensor]":
+    """Tensors of a safetensors file: a length, a JSON header with places, then the data."""
+    import torch
+
+    dtypes = {
+        "F32": torch.float32,
+        "F16": torch.float16,
+        "BF16": torch.bfloat16,
+        "I64": torch.int64,
+    }
+    tensors = {}
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+        for name, place in header.items():
+            if not name.startswith(prefix) or name.removeprefix(prefix).startswith(without):
+                continue
+            begin, end = place["data_offsets"]
+            data = bytearray(end - begin)
+            file.seek(8 + length + begin)
+            if file.readinto(data) != len(data):
+                raise ValueError(f"{name} is cut short")
+            tensor = torch.frombuffer(data, dtype=dtypes[place["dtype"]])
+            tensors[name.removeprefix(prefix)] = tensor.reshape(place["shape"])
+    return tensors
 
 
 def write_bundle(

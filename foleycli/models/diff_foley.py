@@ -26,6 +26,7 @@ from foleycli.features.features import Features, row_count
 from foleycli.frames.decode import Picture
 from foleycli.latents.align import Alignment
 from foleycli.latents.diff_foley import DiffFoley
+from foleycli.latents.packed import can_pack, pack
 from foleycli.latents.sampler import guide, sample_ddim, sample_latents, steer
 from foleycli.latents.schedule import NoiseSchedule
 from foleycli.models.bundle import Bundle
@@ -52,8 +53,8 @@ class SeenFeatures(Features):
 class DiffFoleyModel:
     """The parts of a bundle, ready to sound.
 
-    Weights are used as they lie in the bundle: bf16 ones are not copied to 32 bits where the
-    machine computes in bf16.
+    Only what turns pictures into sound is read. Weights of bf16 are not copied to 32 bits where
+    the machine computes in bf16.
     """
 
     def __init__(self, bundle: Bundle, device: str = "cpu") -> None:
@@ -61,12 +62,15 @@ class DiffFoleyModel:
         self.device = torch.device(device)
         self.dtype = quickest_dtype(self.device)
         self.schedule = NoiseSchedule.scaled_linear()
-        self.cavp = cast(Cavp, self._load("cavp"))
-        self.diffusion = cast(DiffFoley, self._load("diffusion"))
+        self.cavp = cast(Cavp, self._load("cavp", "spec_encoder"))
+        self.diffusion = cast(DiffFoley, self._load("diffusion", "autoencoder.encoder"))
+        if self.device.type == "cpu" and can_pack():
+            pack(self.diffusion.denoiser)
+            pack(self.diffusion.autoencoder.decoder)
         self._guide: Alignment | None = None
 
-    def _load(self, part: str) -> torch.nn.Module:
-        return load_part(self.bundle, part, self.dtype).to(self.device)
+    def _load(self, part: str, unneeded: str) -> torch.nn.Module:
+        return load_part(self.bundle, part, self.dtype, (unneeded,)).to(self.device)
 
     @property
     def guide(self) -> Alignment:
@@ -78,7 +82,7 @@ class DiffFoleyModel:
 
     def see(self, frames: Iterable[Pixels]) -> Iterator[Rows]:
         """(224, 224, 3) uint8 pictures, four a second -> unit rows (n, 512), a chunk at a time."""
-        tensors = (torch.from_numpy(frame).permute(2, 0, 1).to(self.device) for frame in frames)
+        tensors = (torch.tensor(frame, device=self.device).permute(2, 0, 1) for frame in frames)
         for rows in encode_long(self.cavp, tensors):
             yield rows.cpu().numpy()
 

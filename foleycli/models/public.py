@@ -212,12 +212,18 @@ def build_part(part: str, sizes: Mapping[str, Any]) -> nn.Module:
     return Alignment(AlignmentConfig(**sizes), scores=part == "align")
 
 
-def load_part(bundle: Bundle, part: str, dtype: torch.dtype | None = None) -> nn.Module:
-    """One part of a bundle, ready to run; its weights are mapped from the file, not copied.
+def load_part(
+    bundle: Bundle,
+    part: str,
+    dtype: torch.dtype | None = None,
+    without: tuple[str, ...] = (),
+) -> nn.Module:
+    """One part of a bundle, ready to run.
 
     Args:
         dtype: of all tensors but a batch norm's, which costs nothing in 32 bits; None keeps what
             is stored.
+        without: modules inside that are not needed, and so not read.
 
     Raises:
         ModelError: the bundle lacks the part, or tensors of it.
@@ -229,7 +235,10 @@ def load_part(bundle: Bundle, part: str, dtype: torch.dtype | None = None) -> nn
         )
     with torch.device("meta"):
         module = build_part(part, sizes)
-    tensors = bundle.tensors(part)
+    for path in without:
+        parent, _, name = path.rpartition(".")
+        delattr(module.get_submodule(parent), name)
+    tensors = bundle.tensors(part, tuple(f"{path}." for path in without))
     lacking = [name for name in module.state_dict() if name not in tensors]
     tensors |= {name: torch.tensor(0) for name in lacking if name.endswith(COUNTER)}
     lacking = [name for name in lacking if name not in tensors]
