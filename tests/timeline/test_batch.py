@@ -19,6 +19,7 @@ from tests.films import strikes, write_film
 from tests.timeline.clicks import Clicks
 
 CONFIG = GenerateConfig(model="library")
+KILLS = int(os.environ.get("FOLEY_KILLS", "15"))  # FOLEY_KILLS=100 takes two minutes of a core
 
 
 @pytest.fixture(scope="module")
@@ -195,33 +196,49 @@ def test_a_watched_folder_gives_clips_that_have_stopped_growing(films, tmp_path)
     assert seen == [(clip, 3)]
 
 
+def killed_at_random(jobs, chance: random.Random, usual: float) -> bool:
+    """Run a batch in a child that dies at a random point of its work, or ends before; whether it
+    died. Two of three die by their own processor time, which does not depend on the machine's
+    load, the third by the clock, which also runs while ffmpeg does."""
+    by_clock = chance.random() < 1 / 3
+    delay = chance.uniform(0, 4 * usual)
+    child = os.fork()
+    if child == 0:
+        if not by_clock:
+            signal.signal(signal.SIGPROF, signal.SIG_DFL)  # ends the process on the spot
+            signal.setitimer(signal.ITIMER_PROF, max(delay, 1e-3))
+        list(run_batch(jobs))
+        os._exit(0)
+    if by_clock:
+        time.sleep(delay)
+        os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    return os.WIFSIGNALED(status)
+
+
 @pytest.mark.slow
-def test_a_hundred_random_kills_lose_nothing(films, tmp_path) -> None:
-    if not hasattr(os, "fork"):
-        pytest.skip("needs fork")
-    wanted = tmp_path / "wanted"
-    reference = list(run_batch(find_jobs([str(films)], wanted, CONFIG)))
-    usual = min(0.15, *(outcome.seconds for outcome in reference))
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_random_kills_lose_nothing(films, tmp_path) -> None:
+    began = time.process_time()
+    reference = list(run_batch(find_jobs([str(films)], tmp_path / "wanted", CONFIG)))
+    usual = (time.process_time() - began) / len(reference)
     whole = {Path(o.out).name: Path(o.out).read_bytes() for o in reference}
     out, chance = tmp_path / "out", random.Random(6)
     jobs = find_jobs([str(films)], out, CONFIG)
-    finished = cut_off = 0
-    for _ in range(100):
-        child = os.fork()
-        if child == 0:
-            list(run_batch(jobs))
-            os._exit(0)
-        time.sleep(chance.uniform(0, 2 * usual))
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+    kills = cut_off = finished = 0
+    while kills < KILLS:
+        kills += killed_at_random(jobs, chance, usual)
         for path in out.glob("[!.]*.mp4"):
             assert path.read_bytes() == whole[path.name]
-        cut_off += bool(list(out.glob(".foley-*")))
+        cut_off += bool(list(out.glob(".foley-*.mp4")))
+        for path in out.glob(".foley-*.mp4"):
+            path.unlink()
         if all(find_done(job, Clicks()) for job in jobs):
             finished += 1
             for job in jobs:  # begin again
                 job.out.unlink()
-    assert cut_off > 10 and finished > 1  # it was cut off in the middle, and went on, often
+    if KILLS >= 100:  # it was cut off in the middle, and went on, often
+        assert cut_off > 3 and finished > 3
     assert "failed" not in states(run_batch(jobs))
     assert {path.name for path in out.glob("[!.]*.mp4")} == set(whole)
     assert not list(out.glob("*.claim"))
