@@ -164,13 +164,14 @@ def _say_plans(jobs: list[tuple[Path, Path | None]], config: GenerateConfig, as_
             "outputs": outs,
             "model": resolve(config),
             "mode": config.mode,
-            "seconds": float(film.duration),
+            "seconds": float(film.duration) if film.duration else None,
         }
         if as_json:
             print(json.dumps(plan))
         else:
-            seconds = f"{plan['seconds']:.2f} s, model {plan['model']}, {config.mode}"
-            print(f"{clip} -> {', '.join(outs)} ({seconds})")
+            length = f"{float(film.duration):.2f} s" if film.duration else "length unknown"
+            facts = f"{length}, model {plan['model']}, {config.mode}"
+            print(f"{clip} -> {', '.join(outs)} ({facts})")
 
 
 def _run(
