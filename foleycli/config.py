@@ -40,7 +40,7 @@ class CueConfig:
     sure_source: float = 0.2  # share from which a thing that sounds by itself is heard
     sure_contact: float = 0.35  # share from which a touched thing gives its own sound
     sure_scene: float = 0.2  # share from which a place is heard
-    sure_hit: float = 0.6  # strength from which a hit is heard; kl and onset F1 are best there
+    sure_hit: float = 0.4  # strength from which a hit is heard; a bounce has about .5
     unknown_contact: str = "wood impact"  # what a hit on something unknown sounds like
     steady_rows: int = 8  # feature rows, 2 s, for which something is seen at least
     hit_length: float = 4.0  # seconds a hit may ring

@@ -106,7 +106,11 @@ MODELS = (
         weights_licence="Apache-2.0",
         folder=PACKAGE / "models" / "small",
         card_folder=PACKAGE / "models" / "small",
-        files=(ModelFile("config.json"), ModelFile("model.safetensors")),
+        files=(
+            ModelFile("config.json"),
+            ModelFile("denoiser.safetensors"),
+            ModelFile("autoencoder.safetensors"),
+        ),
     ),
     Model(
         name="diff-foley",
