@@ -14,7 +14,7 @@ from foleycli.timeline.files import add_sounds, check_written, read_timeline
 from foleycli.timeline.media import find_media
 from foleycli.timeline.model import Media, Timeline, exact_rate, on_screen
 from foleycli.timeline.naming import Naming
-from foleycli.timeline.shots import Shot, plan_shots
+from foleycli.timeline.shots import Shot, plan_shots, relink
 from foleycli.timeline.sound import (
     KINDS,
     PLAIN,
@@ -95,7 +95,7 @@ def plan_reel(
     length = min(handles, MAX_HANDLES) / timeline.rate
     shots = tuple(plan_shots(timeline, found, length))
     folder = folder or out.with_name(f"{out.stem}_sfx")
-    timeline = replace(timeline, name=timeline.name or path.stem)
+    timeline = replace(relink(timeline, found), name=timeline.name or path.stem)
     names = tuple(sound_names(timeline, shots, naming))
 
     def stem(kind: str) -> Path:

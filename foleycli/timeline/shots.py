@@ -3,7 +3,7 @@ sound lies on the timeline."""
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -83,6 +83,30 @@ def plan_shots(
             "Relink them to the right files, or check the rate (--rate).",
         )
     return shots
+
+
+def relink(timeline: Timeline, found: dict[Media, Path]) -> Timeline:
+    """The timeline with each medium's file, and beginning and length where it says none, so
+    that formats which want them can be written."""
+    films = {path: probe(path) for path in dict.fromkeys(found.values())}
+
+    def linked(event: Event) -> Event:
+        media = event.media
+        if not isinstance(media, Media) or media not in found:
+            return event
+        film = films[found[media]]
+        length = film.duration or _ZERO
+        known = replace(
+            media,
+            path=str(film.path.absolute()),
+            start=event.source - _in_film(event, film),
+            duration=media.duration or _whole(length, timeline.rate),
+            rate=media.rate or film.frame_rate,
+        )
+        return replace(event, media=known)
+
+    tracks = (replace(track, events=tuple(map(linked, track.events))) for track in timeline.tracks)
+    return replace(timeline, tracks=tuple(tracks))
 
 
 def _media(event: Event) -> Media:

@@ -317,3 +317,17 @@ def test_templates_that_cannot_be_filled_are_refused(tmp_path, films, template) 
     with pytest.raises(UsageError):
         plan_reel(tmp_path / "cut.fcpxml", tmp_path / "out.fcpxml", roots=[films],
                   naming=Naming(template=template))  # fmt: skip
+
+
+def test_a_list_that_names_no_files_becomes_xml_that_does(tmp_path, films) -> None:
+    write_timeline(reel(), tmp_path / "cut.edl")
+    plan = plan_reel(tmp_path / "cut.edl", tmp_path / "out.fcpxml", roots=[films])
+    result = sound_reel(plan, GenerateConfig(), Clicks())
+    events = read_timeline(result.plan.out).pictures[0].events
+    assert [e.media.path for e in events] == [
+        str(films / f"{name}.mp4") for name in ("one", "two", "three")
+    ]
+    assert {(e.media.start, e.media.duration, e.media.rate) for e in events} == {
+        (0, 72 / NTSC, NTSC)
+    }
+    assert [e.source * NTSC for e in events] == [10, 6, 10]
