@@ -1,7 +1,7 @@
 """foleycli: a silent clip in, the same picture with fitting sound out.
 
-    import foleycli
-    foleycli.generate("shot.mp4", "shot_sfx.mp4")
+import foleycli
+foleycli.generate("shot.mp4", "shot_sfx.mp4")
 """
 
 import sys

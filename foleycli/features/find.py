@@ -63,7 +63,9 @@ def hear_shot(features: Features, start: Fraction, end: Fraction) -> Iterator[He
     touched; and, softly, the place."""
     first, last = _rows(features, start, end)
     shares = read_shares(features.what[first:last])
-    smooth = uniform_filter1d(shares, CUES.steady_rows, axis=0, mode="nearest")
+    smooth = np.asarray(
+        uniform_filter1d(shares, CUES.steady_rows, axis=0, mode="nearest"), np.float32
+    )
     for a, b in _steady(smooth):
         seen = smooth[a:b].mean(axis=0)
         begin = max(start, Fraction(first + a, FEATURES.frame_rate))
