@@ -1,7 +1,6 @@
 """foleycli: a silent clip in, the same picture with fitting sound out.
 
-import foleycli
-foleycli.generate("shot.mp4", "shot_sfx.mp4")
+``foleycli.generate("shot.mp4", "shot_sfx.mp4")`` is the whole of it.
 """
 
 import sys
