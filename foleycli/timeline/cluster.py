@@ -38,7 +38,7 @@ def run_on_ray(jobs: Sequence[Job], address: str | None = None) -> Iterator[Outc
 
 def _connect(address: str | None) -> Any:
     try:
-        import ray
+        import ray  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise UsageError("Ray is not installed.", "pip install 'foleycli[ray]'") from error
     if not ray.is_initialized():
