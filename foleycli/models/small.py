@@ -12,7 +12,7 @@ from torch import Tensor
 
 from foleycli.config import FEATURES, SAMPLER, WINDOW, MelConfig
 from foleycli.errors import ModelError
-from foleycli.latents.autoencoder import PatchAutoencoder
+from foleycli.latents.autoencoder import COARSE, PatchAutoencoder
 from foleycli.latents.denoiser import Denoiser, DenoiserConfig, expected_v
 from foleycli.latents.sampler import NoisePredictor, Progress, sample_latents
 from foleycli.latents.schedule import NoiseSchedule
@@ -21,7 +21,9 @@ from foleycli.waveform.vocoder import mel_to_waveform
 SHIPPED = Path(__file__).parent / "small"
 ROWS = round(WINDOW.duration * FEATURES.frame_rate)  # of one window: 32
 SILENCE = 0.04  # mel values under this, -76 dB, are what is left of the noise
-WHEN_SHARE = 0.8  # guidance of when against that of what: at .4 a tenth of the onsets is missed
+CALM = 0.7  # how far guidance is kept from swelling the latent (arXiv 2305.08891, section 3.4)
+DETAIL_GAIN = 1.14  # true over generated size of the detail channels, measured on held-out sounds
+WHEN_SHARE = 0.8  # guidance of when against that of what: onset F1 .73; at .44 it is .62
 
 
 class SmallModel:
@@ -115,6 +117,7 @@ class SmallModel:
         random = torch.Generator().manual_seed(seed)
         noise = torch.randn(1, tokens, self.autoencoder.channels, generator=random).to(self.device)
         latents = sample_latents(predict, noise, self.schedule, steps, progress)
+        latents[..., COARSE:] *= DETAIL_GAIN
         mel = self.autoencoder.decode(latents)[0]
         return torch.where(mel < SILENCE, 0, mel)
 
@@ -123,7 +126,7 @@ class SmallModel:
     ) -> NoisePredictor:
         """Noise predicted under two guidances: of *when* over nothing, of *what* over *when*.
 
-        e = e(nothing) + w_when (e(when) - e(nothing)) + w_what (e(what, when) - e(when)), after
+        v = v(nothing) + w_when (v(when) - v(nothing)) + w_what (v(what, when) - v(when)), after
         InstructPix2Pix (arXiv 2211.09800, section 3.2). Negative words take the place of no words.
         """
         when_guidance = max(1.0, WHEN_SHARE * guidance)
@@ -142,8 +145,11 @@ class SmallModel:
             timesteps = timestep.float().to(self.device).expand(3)
             v = self.denoiser(thrice, timesteps, features, with_what, with_when)
             v = v + expected_v(thrice, alpha, sigma, self.autoencoder.variances)
-            nothing, when, both = (alpha * v + sigma * thrice).split(1)
-            return nothing + when_guidance * (when - nothing) + guidance * (both - when)
+            nothing, when, both = v.split(1)
+            guided = nothing + when_guidance * (when - nothing) + guidance * (both - when)
+            data, asked = (alpha * latent - sigma * part for part in (guided, both))
+            calm = 1 - CALM + CALM * asked.std() / data.std()
+            return (latent - alpha * calm * data) / sigma
 
         return predict
 

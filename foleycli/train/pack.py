@@ -29,6 +29,7 @@ def main() -> None:
     parser.add_argument("--table", type=Path, help="default: SOUNDS/sounds.csv")
     parser.add_argument("--run", type=Path, default=Path("work/small"))
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--notes", default="", help="what else the model card should tell")
     parser.add_argument("--scores", type=Path, help="JSON that benchmarks/small.py wrote")
     options = parser.parse_args()
 
@@ -44,7 +45,7 @@ def main() -> None:
     (options.out / "config.json").write_text(json.dumps(config, indent=1) + "\n", "utf-8")
     heard = write_credits(options, options.out / "credits.csv")
     scores = json.loads(options.scores.read_text()) if options.scores else {}
-    (options.out / "README.md").write_text(model_card(state, heard, scores), "utf-8")
+    (options.out / "README.md").write_text(model_card(state, heard, scores, options.notes), "utf-8")
     print(f"{options.out}: {state['updates']} updates, {heard} sounds credited")
 
 
@@ -68,7 +69,9 @@ def write_credits(options: argparse.Namespace, out: Path) -> int:
     return len(heard)
 
 
-def model_card(state: dict, heard: int, scores: dict[str, dict[str, float]]) -> str:
+def model_card(
+    state: dict, heard: int, scores: dict[str, dict[str, float]], notes: str = ""
+) -> str:
     """The README of a bundle."""
     config, command = state["config"], state["command"]
     parameters = sum(tensor.numel() for tensor in state["average"].values())
@@ -77,13 +80,16 @@ def model_card(state: dict, heard: int, scores: dict[str, dict[str, float]]) -> 
         "| | " + " | ".join(columns) + " |",
         "|---" * (len(columns) + 1) + "|",
         *(
-            f"| {name} | " + " | ".join(f"{row[column]:.3g}" for column in columns) + " |"
+            f"| {name} | "
+            + " | ".join(f"{row[column]:.3g}" if column in row else "" for column in columns)
+            + " |"
             for name, row in scores.items()
         ),
     ]
     return CARD.format(
         parameters=parameters / 1e6,
         heard=heard,
+        notes=notes and f" {notes}",
         hours=state["hours"],
         updates=state["updates"],
         table="\n".join(table) if scores else "See benchmarks/small.py.",
@@ -107,7 +113,7 @@ sound at 32 kHz mono. Ships with foleycli; licence of the weights: Apache-2.0.
   (Apache-2.0), which is not part of this bundle.
 - **Training**: {updates} updates of {batch} windows, AdamW at {rate}, bfloat16, one CPU core,
   {hours:.1f} hours, seed {seed}. The commands are at the top of `foleycli/train/autoencoder.py`,
-  `denoiser.py` and `pack.py`.
+  `denoiser.py` and `pack.py`.{notes}
 - **Limits**: it knows the {heard} sounds' kinds (impacts, metal, cloth, footsteps, water, engines,
   animals, rain, fire and so on) and little else; speech and music come out as mumble. Fine pitch
   is blurred. Labels of the data are right about nine times in ten.
