@@ -1,9 +1,9 @@
 """Speed and memory of ``diff-foley`` on this machine, part by part, with weights made by rule.
 
-    python benchmarks/diff_foley.py /tmp/filled                each part, its share of the GEMM peak
-    python benchmarks/diff_foley.py /tmp/filled --baseline     beside it plain modules in f32 and
+    python benchmarks/diff_foley.py FOLDER                     each part, its share of the GEMM peak
+    python benchmarks/diff_foley.py FOLDER      --baseline     beside it plain modules in f32 and
                                                                under bf16 autocast (needs 7 GB)
-    python benchmarks/diff_foley.py /tmp/filled --steps-table  8, 10 and 15 steps against 25
+    python benchmarks/diff_foley.py FOLDER      --steps-table  8, 10 and 15 steps against 25
 
 The bundle is made in the folder given when it is not there (some minutes, 2 GB; 5 GB of memory).
 Run it on an idle machine: two threads on busy cores are many times slower.

@@ -5,7 +5,6 @@ import json
 import logging
 import os
 import re
-import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from safetensors.numpy import load_file, save_file
 
 from foleycli.errors import MediaError, UsageError
 from foleycli.features.text import embed_text
+from foleycli.folders import cache_folder
 from foleycli.library.bank import SHIPPED, Bank, Kind, Recording, read_categories
 from foleycli.library.level import SAMPLE_RATE, bed_level_db, hit_level_db
 from foleycli.library.recording import SUFFIXES, read_sound
@@ -73,7 +73,7 @@ def index_folder(folder: Path) -> Bank:
 
 def listen_to(folder: Path, files: Iterable[Path]) -> dict[Path, Heard]:
     """Find hits and beds in the files that are new or changed; recall the others."""
-    memory = cache_folder() / f"{_key(folder)}.jsonl"
+    memory = cache_folder("library") / f"{_key(folder)}.jsonl"
     known = _recall(memory)
     heard: dict[Path, Heard] = {}
     new: list[tuple[Path, str]] = []
@@ -144,19 +144,6 @@ def read_description(file: Path) -> str:
     except OSError:
         return ""
     return " ".join(texts)
-
-
-def cache_folder() -> Path:
-    """Where indexes are kept: $FOLEY_CACHE, or the system's folder for caches."""
-    if own := os.environ.get("FOLEY_CACHE"):
-        return Path(own) / "library"
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    return base / "foleycli" / "library"
 
 
 def _riff_chunks(file: Path) -> Iterator[tuple[bytes, bytes]]:
@@ -233,7 +220,7 @@ def _as_bank(folder: Path, recordings: list[Recording]) -> Bank:
 def _label_vectors(folder: Path, names: list[str]) -> NDArray[np.float32]:
     """Text embeddings of the labels, remembered while the labels stay the same."""
     digest = hashlib.blake2b("\n".join(names).encode(), digest_size=8).hexdigest()
-    memory = cache_folder() / f"{_key(folder)}.{digest}.safetensors"
+    memory = cache_folder("library") / f"{_key(folder)}.{digest}.safetensors"
     if memory.is_file():
         return load_file(memory)["labels"]
     vectors = embed_text(names)

@@ -61,7 +61,7 @@ def test_files_are_heard_once(folder, monkeypatch):
 
 def test_an_interrupted_index_goes_on(folder, monkeypatch):
     Bank.open(folder)
-    (memory,) = index.cache_folder().glob("*.jsonl")
+    (memory,) = index.cache_folder("library").glob("*.jsonl")
     lines = memory.read_text().splitlines()
     kept = [line for line in lines if "Slam" in json.loads(line)[1]]
     memory.write_text(kept[0] + "\n" + lines[-1][:10])
