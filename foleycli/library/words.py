@@ -1,35 +1,15 @@
 """From file and folder names to words that can be searched."""
 
+import csv
 import math
 import re
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import PurePath
 
-# Universal Category System 8.2 (universalcategorysystem.com, public domain): the category part of
-# a CatID, in words where the abbreviation itself says too little. CatIDs read CATSub, for example
-# DOORWood; the subcategory after it is nearly always whole words.
-UCS_CATEGORIES: dict[str, str] = {
-    "AERO": "aircraft", "AIR": "air", "ALRM": "alarm", "AMB": "ambience", "ANML": "animal",
-    "ARCH": "archived", "BALL": "ball", "BEEP": "beep", "BELL": "bell", "BIRD": "bird",
-    "BLLT": "bullet", "BOAT": "boat", "BULB": "bulb", "CART": "cartoon",
-    "CERM": "ceramic", "CHAIN": "chain", "CHN": "chain", "CLOCK": "clock", "CLOTH": "cloth",
-    "CLTH": "cloth", "CMPT": "computer", "COMM": "communications", "CREA": "creature",
-    "CRWD": "crowd", "DEST": "destruction", "DIRT": "dirt sand", "DOOR": "door", "DRWR": "drawer",
-    "DSGN": "designed", "ELEC": "electricity", "EQPT": "equipment", "EXPL": "explosion",
-    "FARM": "farm", "FEET": "footsteps", "FGHT": "fight", "FIRE": "fire", "FIRW": "fireworks",
-    "FLAG": "flag", "FOLY": "foley", "FOOD": "food drink", "FOOT": "footsteps", "GAME": "game",
-    "GEOM": "geothermal", "GLAS": "glass", "GORE": "gore", "GUN": "gun", "GUNA": "gun automatic",
-    "GUNM": "gun", "HMN": "human", "HORN": "horn", "ICE": "ice", "LASR": "laser", "LEAT": "leather",
-    "LEVR": "lever", "LIQD": "liquid mud", "MACH": "machine", "MAGC": "magic", "MECH": "mechanical",
-    "METL": "metal", "MOTR": "motor", "MOVE": "movement", "MUSC": "musical", "NATR": "natural",
-    "OBJ": "object", "PAPR": "paper", "PLAS": "plastic", "RAIN": "rain", "ROBT": "robot",
-    "ROCK": "rock stone", "ROPE": "rope", "RUBR": "rubber", "SCI": "science", "SNOW": "snow",
-    "SPRT": "sport", "SWSH": "swoosh whoosh", "TOOL": "tool", "TOON": "cartoon", "TOY": "toy",
-    "TRN": "train", "TRAIN": "train", "UI": "click", "VEG": "leaves", "VEGE": "vegetation leaves",
-    "VEH": "vehicle", "VOX": "voice", "WATR": "water", "WEAP": "weapon", "WHIS": "whistle",
-    "WIND": "wind", "WINGS": "wings", "WNDW": "window", "WOOD": "wood", "WTHR": "weather storm",
-}  # fmt: skip
+# CatIDs of the Universal Category System (universalcategorysystem.com, a public-domain initiative)
+# read CATSub, for example DOORWood. ucs.csv has the categories, and their subcategories where the
+# abbreviation itself is no word; checked against lists that tools for sound editors carry.
 _UCS_NAME = re.compile(r"^([A-Z]{2,5})([A-Z][a-zA-Z]{1,7})?(?:-[^_]*)?_([^_]+)(?:_|$)")
 SHORT_RANK = 13_000  # parts of three letters must be among the commonest words
 _NOISE = frozenset(
@@ -114,10 +94,24 @@ def _ucs_words(name: str) -> str | None:
     match = _UCS_NAME.match(name)
     if not match:
         return None
-    category = match[1]
-    if match[2] is None or category not in UCS_CATEGORIES:
+    known, short, sub = ucs_categories(), match[1], match[2] or ""
+    if short not in known or (not sub and name.count("_") < 3):  # WOOD_hit_hard.wav is none
         return None
-    return f"{match[3]} {UCS_CATEGORIES[category]} {match[2]}"
+    category, subcategories = known[short]
+    return f"{match[3]} {category} {subcategories.get(sub, sub.replace('Misc', ''))}"
+
+
+@lru_cache(maxsize=1)
+def ucs_categories() -> dict[str, tuple[str, dict[str, str]]]:
+    """The words of each UCS category by its abbreviation, and of its subcategories by theirs."""
+    text = (files("foleycli.library") / "ucs.csv").read_text("utf-8")
+    return {
+        row["short"]: (
+            row["category"],
+            dict(sub.split(" ", 1) for sub in row["subcategories"].split("|") if sub),
+        )
+        for row in csv.DictReader(text.splitlines())
+    }
 
 
 def _unique(text: str) -> str:

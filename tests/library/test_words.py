@@ -26,7 +26,14 @@ def test_label_words(label, words):
     ("path", "words"),
     [
         ("DOORWood_Heavy Slam_AB_XYZ.wav", "heavy slam door wood"),
-        ("GUNRif_Burst Far_FOO.wav", "burst far gun rif"),
+        ("GUNRif_Burst Far_FOO.wav", "burst far gun rifle"),
+        ("FEETHmn-INT_Boots On Gravel_AB_XYZ.wav", "boots gravel footsteps human"),
+        ("METLMisc_Clank_AB_XYZ.wav", "clank metal"),
+        ("HAIL_On Car Roof_AB_XYZ.wav", "car roof weather hail"),
+        ("COMTelph_Old Dial_AB_XYZ.wav", "old dial communications telephone"),
+        ("RAIN_Steady_AB_XYZ.wav", "steady rain"),
+        ("WOOD_hit_hard.wav", "wood hit hard"),
+        ("FOOTMisc_Walk_AB_XYZ.wav", "foot misc walk ab xyz"),  # no category
         ("Dogs/Big/bark01.wav", "bark dogs big"),
         ("KNOCK_KNOCK.wav", "knock"),  # capitals alone are no UCS name
     ],
