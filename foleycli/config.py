@@ -19,13 +19,15 @@ class FeatureConfig:
     """Layout of one feature row: what is seen (words as a vector), then when it moves (curves).
 
     A row covers 1 / frame_rate = 250 ms. Columns: ``what_size`` of text embedding scaled by
-    confidence, then ``bins`` of hit strength, then ``bins`` of activity; the rest is zero.
+    confidence, then ``bins`` of hit strength, ``bins`` of activity, and ``timbre_size`` of an
+    example to sound like, zero where there is none.
     """
 
     frame_rate: int = 4  # rows per second
     size: int = 512  # columns
     what_size: int = 384  # MiniLM text embedding
     bins: int = 16  # points of each "when" curve within a row
+    timbre_size: int = 96  # see waveform/timbre.py
 
     @property
     def when_rate(self) -> int:
@@ -144,6 +146,25 @@ class DuckConfig:
     release: float = 0.4  # seconds
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CinematicConfig:
+    """The window of a close-up or a camera move: f_cu and f_cm of arXiv 2507.02271.
+
+    The paper gives the range of sizes, one window a close-up, and a slide along the longer axis in
+    a random direction. What it leaves open is below ``largest``; docs/data.md gives the reasons.
+    """
+
+    smallest: float = 0.4  # a1: least share of the picture's width, and of its height
+    largest: float = 0.6  # a2: greatest
+    aspect: str = "free"  # width and height drawn apart; or "kept": one draw for both
+    position: str = "random"  # of a close-up, and across a move's way; or "centre"
+    start: str = "edge"  # a move goes from edge to edge; or "random": part of the way
+    easing: str = "linear"  # or "smooth": slow at both ends
+    move_seconds: float | None = None  # how long a move takes, then it rests; None: the whole clip
+    fit: str = "squeeze"  # encoders squash the whole window; or "crop": its middle square is kept
+    seed: int = 0
+
+
 # How the new sound joins the clip: an extra track, mixed, mixed and dipped, or alone.
 SOUND_MODES = ("track", "mix", "duck", "replace")
 
@@ -163,6 +184,8 @@ class GenerateConfig(SamplerConfig):
     cues: str | None = None  # an edited cue sheet
     library: str | None = None  # a folder of one's own recordings
     wav: bool = False
+    stems: bool = False  # also waves of the hits and of the beds, which add up
+    loudness: str | None = None  # a name of LOUDNESS that the sound, or the mix, is brought to
     overwrite: bool = False
     verify: bool = False
     offline: bool = False
@@ -204,6 +227,34 @@ class NamingConfig:
     version: str = "v01"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluateConfig:
+    """How models are compared on a set."""
+
+    takes: int = 10  # sounds of a clip, averaged (arXiv 2507.02271)
+    others: int = 3  # clips whose sound a clip is given, as a control
+    groups: int = 10  # of clips that are left out in turn, for the interval of a set's measure
+    resamples: int = 4000  # of the clips, for the interval of a mean
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingConfig:
+    """How a stage is trained. These may change when a stopped run goes on; what a stage adds to
+    them may not."""
+
+    updates: int
+    batch: int  # examples of an update, over all processes and parts
+    accumulate: int = 1  # parts a batch is learned in, one after another, where memory is short
+    rate: float  # learning rate of AdamW
+    warm_up: int = 200  # updates over which the rate rises
+    cool_down: float = 0.3  # share of the updates over which it falls to nothing
+    weight_decay: float = 0.01
+    clip: float = 1.0  # largest norm of a gradient
+    average: float = 0.999  # how much the moving average of the weights keeps at an update
+    bf16: bool = True  # multiply in bfloat16
+    validate: int = 500  # updates from one look at held-out examples to the next
+
+
 FRAMES = FrameConfig()
 FEATURES = FeatureConfig()
 CUES = CueConfig()
@@ -219,6 +270,8 @@ WINDOW = WindowConfig()
 SAMPLER = SamplerConfig()
 OUTPUT = OutputConfig()
 DUCK = DuckConfig()
+CINEMATIC = CinematicConfig()
 GENERATE = GenerateConfig()
 BATCH = BatchConfig()
+EVALUATE = EvaluateConfig()
 NAMING = NamingConfig()
