@@ -24,10 +24,10 @@ from numpy.typing import NDArray
 
 from foleycli.evaluate import compare as measures
 from foleycli.evaluate.compare import MEASURES, Sound, describe
-from foleycli.evaluate.extractors import SAMPLE_RATE
 from foleycli.evaluate.interval import bootstrap
 from foleycli.evaluate.sound import read_sound
 from foleycli.evaluate.sync import motion_curve
+from foleycli.evaluate.yamnet import SAMPLE_RATE
 
 MEDIA = (".wav", ".flac", ".opus", ".mp4", ".mov", ".mkv")
 Scores = dict[str, dict[str, NDArray[np.float64]]]  # row of the table, measure -> one a clip

@@ -22,12 +22,12 @@ import torch
 from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
-from foleycli.evaluate.extractors import SAMPLE_RATE as HEARD_RATE
-from foleycli.evaluate.extractors import yamnet
 from foleycli.evaluate.fad import frechet_distance
 from foleycli.evaluate.probe import Probe, fit_probe
 from foleycli.evaluate.sound import at_loudness
 from foleycli.evaluate.timing import find_onsets, onset_f1, onset_strength
+from foleycli.evaluate.yamnet import SAMPLE_RATE as HEARD_RATE
+from foleycli.evaluate.yamnet import yamnet
 from foleycli.features.cues import Cue
 from foleycli.library.bank import Bank
 from foleycli.library.build import held_out, sound_label

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from foleycli.clip.probe import probe
-from foleycli.evaluate.extractors import SAMPLE_RATE
 from foleycli.evaluate.interval import bootstrap
 from foleycli.evaluate.sound import read_sound
 from foleycli.evaluate.sync import motion_curve, strength_curve, sync_z
 from foleycli.evaluate.timing import env, find_onsets, level_curve, onf1c, onset_strength
+from foleycli.evaluate.yamnet import SAMPLE_RATE
 from foleycli.features.motion import CHANNELS
 from foleycli.features.stops import read_stops
 from foleycli.features.track import RATE, Reading, Track, at_points

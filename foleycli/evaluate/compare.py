@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from foleycli.evaluate.extractors import SAMPLE_RATE, yamnet
 from foleycli.evaluate.semantics import cosy, kl, score_distribution
 from foleycli.evaluate.sound import at_loudness
 from foleycli.evaluate.sync import strength_curve, sync_z
 from foleycli.evaluate.timing import env, find_onsets, level_curve, onf1c, onset_strength
+from foleycli.evaluate.yamnet import SAMPLE_RATE, yamnet
 
 MEASURES = ("kl", "cosy", "env", "onf1c", "sync")
 

@@ -1,8 +1,27 @@
-"""Frechet distance between two sets of embeddings. Over YAMNet's it is ``fad_yamnet``, and not
-comparable with the ``fad_vggish`` of papers."""
+"""Frechet distances between two sets of embeddings (Kilgour et al. 2018, arXiv 1812.08466).
+
+FAD takes every patch of every sound as a row; FD, as AudioLDM's evaluation has it, every sound.
+Over YAMNet's it is ``fad_yamnet``, and not comparable with the ``fad_vggish`` of papers.
+"""
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+from foleycli.evaluate.heard import Heard
+
+
+def fad(own: Sequence[Heard], candidate: Sequence[Heard]) -> float:
+    """Frechet distance over patches."""
+    a, b = (np.concatenate([heard.embeddings for heard in sounds]) for sounds in (own, candidate))
+    return frechet_distance(a, b)
+
+
+def fd(own: Sequence[Heard], candidate: Sequence[Heard]) -> float:
+    """Frechet distance over sounds, each the mean of its patches."""
+    a, b = (np.stack([heard.embedding for heard in sounds]) for sounds in (own, candidate))
+    return frechet_distance(a, b)
 
 
 def frechet_distance(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:

