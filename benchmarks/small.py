@@ -32,6 +32,7 @@ from foleycli.library.level import SAMPLE_RATE, Samples
 from foleycli.library.place import place_cues
 from foleycli.library.recording import read_sound
 from foleycli.models.small import SHIPPED, SmallModel
+from foleycli.models.timbre import Examples
 from foleycli.waveform.join import Stretch, sound_stretches
 from foleycli.waveform.mel import log_mel
 from foleycli.waveform.vocoder import mel_to_waveform
@@ -52,7 +53,9 @@ class Sounder:
         """The whole way of ``foley gen --model small`` from cues on."""
         duration = Fraction(samples, SAMPLE_RATE)
         began = time.process_time()
-        stretch = Stretch(render_features(cues, duration).rows, Fraction(0), Fraction(0), duration)
+        examples = Examples(self.bank, self.model.mel)
+        rows = render_features(cues, duration, timbre=examples).rows
+        stretch = Stretch(rows, Fraction(0), Fraction(0), duration)
 
         def sound_window(rows: NDArray[np.float32], seed: int) -> Samples:
             return self.model.generate(rows, seed, self.steps, self.guidance)

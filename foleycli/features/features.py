@@ -30,12 +30,16 @@ class Features:
         activity: np.ndarray,
         duration: Fraction,
         cuts: tuple[Fraction, ...] = (),
+        timbre: np.ndarray | None = None,
     ) -> "Features":
-        """Lay out rows from what (T', 384) and curves (n,) at 64 Hz, padded to the duration."""
+        """Lay out rows from what (T', 384) and curves (n,) at 64 Hz, padded to the duration;
+        timbre (T, 96) is an example to sound like."""
         rows = np.zeros((row_count(duration), FEATURES.size), np.float32)
         rows[:, _WHAT] = _fit(what, len(rows), repeat_last=True)
         rows[:, _HITS] = _fit(hits, len(rows) * FEATURES.bins).reshape(-1, FEATURES.bins)
         rows[:, _ACTIVITY] = _fit(activity, len(rows) * FEATURES.bins).reshape(-1, FEATURES.bins)
+        if timbre is not None:
+            rows[:, _TIMBRE] = timbre
         return cls(rows, duration, cuts)
 
     @property
@@ -53,6 +57,11 @@ class Features:
         """(T * 16,) how much the picture keeps sounding, 0 to 1."""
         return self.rows[:, _ACTIVITY].reshape(-1)
 
+    @property
+    def timbre(self) -> np.ndarray:
+        """(T, 96) of an example to sound like, zero where there is none."""
+        return self.rows[:, _TIMBRE]
+
     def shots(self) -> list[tuple[Fraction, Fraction]]:
         """(start, end) in seconds of the stretches between cuts."""
         edges = [Fraction(0), *self.cuts, self.duration]
@@ -62,6 +71,7 @@ class Features:
 _WHAT = slice(0, FEATURES.what_size)
 _HITS = slice(FEATURES.what_size, FEATURES.what_size + FEATURES.bins)
 _ACTIVITY = slice(_HITS.stop, _HITS.stop + FEATURES.bins)
+_TIMBRE = slice(_ACTIVITY.stop, _ACTIVITY.stop + FEATURES.timbre_size)
 
 
 def row_count(duration: Fraction) -> int:

@@ -1,8 +1,10 @@
 """Cues drawn as features: the way back, so that an edited cue sheet conditions a model."""
 
+from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
+from numpy.typing import NDArray
 
 from foleycli.config import FEATURES
 from foleycli.features.cues import Cue
@@ -11,19 +13,27 @@ from foleycli.features.text import embed_text
 
 HIT_DECAY = 0.15  # seconds in which the activity after a hit falls to 1/e
 
+Timbre = Callable[[Cue], NDArray[np.float32]]  # (timbre_size,) of an example to sound like
+
 
 def render_features(
-    cues: list[Cue], duration: Fraction, cuts: tuple[Fraction, ...] = ()
+    cues: list[Cue],
+    duration: Fraction,
+    cuts: tuple[Fraction, ...] = (),
+    timbre: Timbre | None = None,
 ) -> Features:
     """Draw cues as rows (T, 512) for a span of ``duration`` seconds; see `Features`.
 
     A hit is one point of the hit curve and a decay of the activity curve, a bed a level of the
-    activity curve. ``what`` of a row is the loudest-weighted mean of the cues sounding in it.
+    activity curve. ``what`` of a row is the loudest-weighted mean of the cues sounding in it, and
+    so is the example to sound like, when there is one.
     """
     rows = row_count(duration)
     points = rows * FEATURES.bins
     hits, activity = np.zeros(points, np.float32), np.zeros(points, np.float32)
     what = np.zeros((rows, FEATURES.what_size), np.float32)
+    examples = np.zeros((rows, FEATURES.timbre_size), np.float32)
+    weights = np.full((rows, 1), 1e-9, np.float32)
     words = sorted({cue.what for cue in cues})
     vectors = dict(zip(words, embed_text(words), strict=True)) if words else {}
     for cue in cues:
@@ -39,9 +49,12 @@ def render_features(
         activity[first:last] = np.maximum(activity[first:last], shape)
         covered = slice(first // FEATURES.bins, (last - 1) // FEATURES.bins + 1)
         what[covered] += strength * cue.confidence * vectors[cue.what]
+        if timbre is not None:
+            examples[covered] += strength * timbre(cue)
+            weights[covered] += strength
     length = np.linalg.norm(what, axis=1, keepdims=True)
     what = np.where(length > 1, what / np.maximum(length, 1), what)
-    return Features.assemble(what, hits, activity, duration, cuts)
+    return Features.assemble(what, hits, activity, duration, cuts, examples / weights)
 
 
 def _points(cue: Cue, points: int) -> tuple[int, int]:

@@ -15,6 +15,8 @@ from torch.nn import functional as F
 
 from foleycli.config import FEATURES
 
+TIMBRE_GAIN = 4.0  # brings its spread, about a quarter, to one
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DenoiserConfig:
@@ -25,6 +27,7 @@ class DenoiserConfig:
     width: int = 384
     depth: int = 8
     heads: int = 6
+    timbre: int = 0  # columns of a feature row that give an example to sound like
 
 
 class Attention(nn.Module):
@@ -77,6 +80,7 @@ class Denoiser(nn.Module):
         self.tokens_in = nn.Linear(config.channels, width)
         self.what_in = nn.Linear(FEATURES.what_size, width)
         self.when_in = nn.Sequential(nn.Linear(points, width), nn.GELU(), nn.Linear(width, width))
+        self.timbre_in = nn.Linear(config.timbre, width) if config.timbre else None
         self.no_what = nn.Parameter(torch.zeros(width))
         self.no_when = nn.Parameter(torch.zeros(width))
         self.time_in = nn.Sequential(nn.Linear(256, width), nn.SiLU(), nn.Linear(width, width))
@@ -104,7 +108,11 @@ class Denoiser(nn.Module):
             with_what, with_when: (batch,) bool, False where that half of the features is withheld.
         """
         what, when = self._split(features)
-        what = torch.where(with_what[:, None, None], self.what_in(what), self.no_what)
+        what = self.what_in(what)
+        if self.timbre_in is not None:
+            timbre = features[..., -self.config.timbre :]
+            what = what + self.timbre_in(TIMBRE_GAIN * timbre)
+        what = torch.where(with_what[:, None, None], what, self.no_what)
         when = torch.where(with_when[:, None, None], self.when_in(when), self.no_when)
         repeats = FEATURES.bins // self.config.patch
         x = self.tokens_in(latents) + when + what.repeat_interleave(repeats, dim=1)

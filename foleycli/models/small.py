@@ -133,6 +133,7 @@ class SmallModel:
         without = rows.clone()
         if negative is not None:
             without[:, : FEATURES.what_size] = torch.from_numpy(negative)
+            without[:, -FEATURES.timbre_size :] = 0
         features = torch.stack([rows, without, rows]).to(self.device)
         with_what = torch.tensor([False, negative is not None, True], device=self.device)
         with_when = torch.tensor([False, True, True], device=self.device)

@@ -25,6 +25,7 @@ from foleycli.library.place import place_cues
 from foleycli.models.bundle import CONFIG, Bundle
 from foleycli.models.registry import MODELS, find_model, require_installed
 from foleycli.models.small import SHIPPED, SmallModel
+from foleycli.models.timbre import Examples
 from foleycli.waveform.join import Stretch, sound_stretches
 
 DIFF_FOLEY = "diff-foley"  # the family, and the name of its public member
@@ -84,7 +85,8 @@ class SmallSource:
 
     def __init__(self, folder: Path = SHIPPED, device: str = "cpu") -> None:
         self.model = SmallModel.load(folder, device)
-        self.fingerprint = fingerprint(folder)
+        self._bank = Bank.open(None)
+        self.fingerprint = f"{fingerprint(folder)}-{self._bank.fingerprint}"
         self._seer = Seer(device)
 
     def encode(self, pictures: Iterable[Picture]) -> Features:
@@ -100,11 +102,12 @@ class SmallSource:
         def sound_window(rows: np.ndarray, seed: int) -> np.ndarray:
             return self.model.generate(rows, seed, config.steps, config.guidance, unwanted)
 
-        shots = (_shot(cues, start, end) for start, end in features.shots())
+        examples = Examples(self._bank, self.model.mel, config.seed)
+        shots = (_shot(cues, start, end, examples) for start, end in features.shots())
         return sound_stretches(shots, sound_window, self.model.mel.sample_rate, config.seed)
 
 
-def _shot(cues: list[Cue], start: Fraction, end: Fraction) -> Stretch:
+def _shot(cues: list[Cue], start: Fraction, end: Fraction, examples: Examples) -> Stretch:
     """The rows that the cues of one shot render to, counted from its first frame."""
     inside = [
         replace(
@@ -115,7 +118,7 @@ def _shot(cues: list[Cue], start: Fraction, end: Fraction) -> Stretch:
         for cue in cues
         if cue.start < end and cue.end > start
     ]
-    return Stretch(render_features(inside, end - start).rows, start, start, end)
+    return Stretch(render_features(inside, end - start, timbre=examples).rows, start, start, end)
 
 
 def fingerprint(folder: Path) -> str:

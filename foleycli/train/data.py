@@ -22,7 +22,8 @@ from foleycli.config import FEATURES, MEL, WINDOW
 from foleycli.errors import MediaError
 from foleycli.features.text import embed_text
 from foleycli.library.recording import read_sound
-from foleycli.waveform.mel import OFFSET_DB, RANGE_DB, log_mel
+from foleycli.waveform.mel import RANGE_DB, log_mel
+from foleycli.waveform.timbre import DEPTH, PEAK_LEVEL, at_usual_level, find_timbre, frame_level
 
 FILE_RATE = 48_000  # Hz, of what `read_sound` gives
 PITCHES = (
@@ -31,10 +32,8 @@ PITCHES = (
     1.12,
 )  # playback speeds kept in the cache: as it is, two semitones down and up
 LONGEST = 60  # seconds of a recording that are read
-PEAK_LEVEL = (
-    0.9  # of the loudest frame of every sound: 10 dB, so that "usual level" means one thing
-)
-DEPTH = 0.8  # a band this far (80 dB) under its sound's loudest frame is silence
+TIMBRE = 0.7  # how often a scene comes with an example to sound like
+TIMBRE_NOISE = 0.02  # so that no recording is known by its example alone
 TRIM = 0.6  # frames 60 dB under the loudest, at either end, are cut off
 FRAMES = round(WINDOW.duration * MEL.frame_rate)  # 512
 HIT_DECAY = 0.15 * FEATURES.when_rate  # points; the decay that `features.render` draws after a hit
@@ -88,6 +87,11 @@ class SoundSet:
         """(frames, n_mels), at the usual level."""
         first, last = recording.spans[pitch]
         return self.mels[first:last].astype(np.float32)
+
+    def timbres(self, recording: Recording) -> Curve:
+        """(pitches, 96): how a recording sounds in each of its pitches."""
+        pitches = range(len(recording.spans))
+        return np.stack([find_timbre(self.mel(recording, pitch)) for pitch in pitches])
 
 
 def read_table(folder: Path, table: Path) -> list[dict[str, str]]:
@@ -147,15 +151,9 @@ def read_mels(path: Path) -> list[NDArray[np.float16]]:
         if level.max(initial=0) < 0.2:
             return []
         heard = np.flatnonzero(level > level.max() - TRIM)
-        mel = mel[max(0, heard[0] - 1) : heard[-1] + 2] + (PEAK_LEVEL - level.max())
-        mels.append(np.where(mel < PEAK_LEVEL - DEPTH, 0, mel).clip(0, 1).astype(np.float16))
+        mel = at_usual_level(mel[max(0, heard[0] - 1) : heard[-1] + 2])
+        mels.append(mel.astype(np.float16))
     return mels
-
-
-def frame_level(mel: Curve) -> Curve:
-    """Level of each frame of (frames, n_mels) on the scale of `mel.compress`."""
-    power = np.exp((mel * RANGE_DB - OFFSET_DB) * (np.log(10) / 10)).sum(axis=1)
-    return (10 * np.log10(power) + OFFSET_DB) / RANGE_DB
 
 
 def find_hits(mel: Curve) -> Curve:
@@ -207,6 +205,7 @@ class Scenes:
             counts[recording.category] += 1
         chance = np.array([counts[r.category] ** -0.3 for r in self.recordings])
         self.chance = np.cumsum(chance / chance.sum())
+        self.timbres = {r.file: sounds.timbres(r) for r in self.recordings}
         self.random = np.random.default_rng(seed)
 
     def batch(self, size: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -282,7 +281,19 @@ class Scenes:
             activity = np.maximum(decays(hits, parts, decay), beds(mel, unstruck(mel, hits, parts)))
         word = int(random.choice(3, p=(0.35, 0.15, 0.5)))
         what = ask_what(self.sounds, parts, word, float(random.uniform(0.5, 1.0)))
-        return lay_out(what, _jitter(hits, random), activity.astype(np.float32))
+        timbre = self._ask_timbre(parts) if random.random() < TIMBRE else None
+        return lay_out(what, _jitter(hits, random), activity.astype(np.float32), timbre)
+
+    def _ask_timbre(self, parts: list[Placement]) -> Curve:
+        """(rows, 96): how the parts of each row sound, a little off."""
+        timbre = np.zeros((FRAMES // FEATURES.bins, FEATURES.timbre_size), np.float32)
+        sounding = np.zeros((len(timbre), 1), np.float32)
+        for part in parts:
+            covered = rows_of(part)
+            timbre[covered] += self.timbres[part.recording.file][part.pitch]
+            sounding[covered] += 1
+        noise = self.random.normal(0, TIMBRE_NOISE, FEATURES.timbre_size).astype(np.float32)
+        return np.where(sounding, timbre / np.maximum(sounding, 1) + noise, 0)
 
 
 def compose(sounds: SoundSet, parts: list[Placement]) -> Curve:
@@ -354,21 +365,26 @@ def ask_what(sounds: SoundSet, parts: list[Placement], word: int, confidence: fl
     """(rows, 384): the words of what sounds in each row, as `features.render` mixes them."""
     what = np.zeros((FRAMES // FEATURES.bins, FEATURES.what_size), np.float32)
     for part in parts:
-        covered = slice(
-            part.start // FEATURES.bins, (part.start + part.frames - 1) // FEATURES.bins + 1
-        )
-        what[covered] += confidence * sounds.vectors[part.recording.words[word]]
+        what[rows_of(part)] += confidence * sounds.vectors[part.recording.words[word]]
     length = np.linalg.norm(what, axis=1, keepdims=True)
     return what / np.maximum(length / confidence, 1)
 
 
-def lay_out(what: Curve, hits: Curve, activity: Curve) -> Curve:
+def rows_of(part: Placement) -> slice:
+    """The feature rows that a placement sounds in."""
+    last = part.start + part.frames - 1
+    return slice(part.start // FEATURES.bins, last // FEATURES.bins + 1)
+
+
+def lay_out(what: Curve, hits: Curve, activity: Curve, timbre: Curve | None = None) -> Curve:
     """Rows (rows, 512) as `config.FeatureConfig` says, of curves at the frame rate."""
     rows = np.zeros((len(what), FEATURES.size), np.float32)
     size, bins = FEATURES.what_size, FEATURES.bins
     rows[:, :size] = what
     rows[:, size : size + bins] = hits.reshape(-1, bins)
     rows[:, size + bins : size + 2 * bins] = activity.reshape(-1, bins)
+    if timbre is not None:
+        rows[:, size + 2 * bins :] = timbre
     return rows
 
 

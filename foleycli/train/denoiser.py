@@ -1,7 +1,7 @@
 """Train the denoiser of ``small``. One process, one core or more; stops and resumes anywhere.
 
     python -m foleycli.train.autoencoder --sounds SOUNDS
-    python -m foleycli.train.denoiser --sounds SOUNDS --updates 7000
+    python -m foleycli.train.denoiser --sounds SOUNDS --updates 5600
 
 writes ``checkpoint.pt`` and ``loss.csv`` into ``--out`` every ``--save`` seconds; the same command
 goes on from there, with the same numbers as if it had never stopped. Then
@@ -22,6 +22,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from foleycli.config import FEATURES
 from foleycli.latents.autoencoder import PatchAutoencoder
 from foleycli.latents.denoiser import Denoiser, DenoiserConfig, expected_v
 from foleycli.latents.schedule import NoiseSchedule
@@ -32,6 +33,7 @@ DROP_WHAT, DROP_WHEN = 0.15, 0.15  # how often each half of the features is with
 WARM_UP = 200  # updates
 COOL_DOWN = 0.3  # share of the updates in which the rate falls to nothing
 WEIGHT_DECAY = 0.01
+MATRIX_RATE = 5  # of the learning rate, for the matrices of the blocks; they learn by Muon
 EMA_DECAY = 0.999
 
 
@@ -46,7 +48,7 @@ def parse_options() -> argparse.Namespace:
         "--autoencoder", type=Path, default=Path("work/small/autoencoder.safetensors")
     )
     parser.add_argument("--out", type=Path, default=Path("work/small"))
-    parser.add_argument("--updates", type=int, default=7000)
+    parser.add_argument("--updates", type=int, default=5600)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=4e-4, help="learning rate")
     parser.add_argument("--width", type=int, default=384)
@@ -75,14 +77,13 @@ def main() -> None:
     config = DenoiserConfig(
         channels=autoencoder.channels, patch=autoencoder.patch,
         width=options.width, depth=options.depth, heads=options.width // 64,
+        timbre=FEATURES.timbre_size,
     )  # fmt: skip
     torch.manual_seed(options.seed)
     denoiser = Denoiser(config).to(device)
     average = Denoiser(config).to(device).requires_grad_(False)
     average.load_state_dict(denoiser.state_dict())
-    optimizer = torch.optim.AdamW(
-        denoiser.parameters(), options.rate, (0.9, 0.99), weight_decay=WEIGHT_DECAY, fused=True
-    )
+    optimizers = make_optimizers(denoiser, options.rate)
     random = torch.Generator().manual_seed(options.seed)
     predict = torch.compile(denoiser) if options.compile else denoiser
 
@@ -93,7 +94,8 @@ def main() -> None:
         state = torch.load(checkpoint, weights_only=False)  # our own file: holds generator states
         denoiser.load_state_dict(state["denoiser"])
         average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
+        for optimizer, kept in zip(optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(kept)
         random.set_state(state["random"])
         scenes.random.bit_generator.state = state["scenes"]
         done, hours = state["updates"], state["hours"]
@@ -108,8 +110,7 @@ def main() -> None:
     while done < options.updates:
         began = time.monotonic()
         rate = options.rate * rate_factor(done, options.updates)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
+        set_rate(optimizers, rate)
         loss = diffusion_loss(predict, autoencoder, schedule, scenes, options.batch, random, device)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(denoiser.parameters(), 1.0)
@@ -117,8 +118,9 @@ def main() -> None:
             raise FloatingPointError(
                 f"loss is {loss.item()} at update {done}; checkpoint is intact"
             )
-        optimizer.step()
-        optimizer.zero_grad()
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
         keep = min(EMA_DECAY, (1 + done) / (10 + done))
         for slow, fast in zip(average.parameters(), denoiser.parameters(), strict=True):
             slow.lerp_(fast.detach(), 1 - keep)
@@ -129,7 +131,7 @@ def main() -> None:
             state = {
                 "denoiser": denoiser.state_dict(),
                 "average": average.state_dict(),
-                "optimizer": optimizer.state_dict(),
+                "optimizers": [optimizer.state_dict() for optimizer in optimizers],
                 "random": random.get_state(),
                 "scenes": scenes.random.bit_generator.state,
                 "config": asdict(config),
@@ -147,6 +149,32 @@ def main() -> None:
                 f"update {done}: loss {recent:.4f}, {(now - saved) / len(lines):.2f} s", flush=True
             )
             lines, saved = [], now
+
+
+def make_optimizers(denoiser: Denoiser, rate: float) -> list[torch.optim.Optimizer]:
+    """Muon (Jordan et al. 2024) for the matrices of the blocks, AdamW for everything else.
+
+    On one core an update takes a third longer than with AdamW alone, and after equal time the
+    loss is lower.
+    """
+    matrices = [
+        parameter
+        for name, parameter in denoiser.blocks.named_parameters()
+        if parameter.ndim == 2 and "modulation" not in name
+    ]
+    taken = {id(matrix) for matrix in matrices}
+    others = [parameter for parameter in denoiser.parameters() if id(parameter) not in taken]
+    return [
+        torch.optim.Muon(matrices, rate, weight_decay=WEIGHT_DECAY, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(others, rate, (0.9, 0.99), weight_decay=WEIGHT_DECAY, fused=True),
+    ]
+
+
+def set_rate(optimizers: list[torch.optim.Optimizer], rate: float) -> None:
+    """Set the learning rate: that of the matrices is ``MATRIX_RATE`` times as high."""
+    for optimizer, times in zip(optimizers, (MATRIX_RATE, 1), strict=True):
+        for group in optimizer.param_groups:
+            group["lr"] = times * rate
 
 
 def diffusion_loss(

@@ -1,5 +1,7 @@
 """The denoiser: what it may and may not depend on."""
 
+from dataclasses import asdict
+
 import torch
 
 from foleycli.latents.denoiser import Denoiser, DenoiserConfig, expected_v
@@ -72,3 +74,19 @@ def test_cosine_schedule_keeps_power_and_ends_in_noise():
     torch.testing.assert_close(alpha**2 + sigma**2, torch.ones(3, dtype=torch.float64))
     torch.testing.assert_close(alpha[-1], torch.tensor(0.005, dtype=torch.float64))
     assert float(alpha[0]) > 0.99999
+
+
+def test_an_example_is_part_of_what():
+    torch.manual_seed(0)
+    denoiser = Denoiser(DenoiserConfig(**{**asdict(TINY), "timbre": 96})).requires_grad_(False)
+    for parameter in denoiser.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    latents, time, features = inputs()
+    plain = features.clone()
+    plain[..., 416:] = 0
+    assert not torch.allclose(
+        denoiser(latents, time, features, YES, YES), denoiser(latents, time, plain, YES, YES)
+    )
+    torch.testing.assert_close(
+        denoiser(latents, time, features, NO, YES), denoiser(latents, time, plain, NO, YES)
+    )

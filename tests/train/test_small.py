@@ -52,7 +52,9 @@ def test_scenes_are_windows_with_features(sounds):
     assert (mels.shape, features.shape) == ((4, 128, FRAMES), (4, 32, 512))
     assert 0 <= float(mels.min()) <= float(mels.max()) <= 1
     assert float(features[..., :384].norm(dim=-1).max()) <= 1.001
-    assert float(features[..., 416:].abs().max()) == 0
+    examples = features[..., 416:]
+    assert bool(examples.any())
+    assert -0.1 < float(examples.min()) < float(examples.max()) < 2
 
 
 def test_same_seed_same_scenes(sounds):
