@@ -41,10 +41,10 @@ def atomic_output(
     with _stop_signals_raise():
         try:
             yield hidden
-            _flush(hidden)
+            flush(hidden)
             check_output(path, overwrite=overwrite, inputs=inputs)  # it may have come meanwhile
             hidden.replace(target)
-            _flush(target.parent)
+            flush(target.parent)
         except OSError as error:
             raise output_error(error, target) from error
         finally:
@@ -78,7 +78,7 @@ def _is_same_file(target: Path, source: Path) -> bool:
     return target.exists() and source.exists() and target.samefile(source)
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
     """Ask the system to bring a file (or a folder's entries) to the disk."""
     is_folder = stat.S_ISDIR(path.stat().st_mode)
     if is_folder and os.name == "nt":
