@@ -12,19 +12,21 @@ import numpy as np
 
 from foleycli.clip.probe import Clip, probe
 from foleycli.clip.timecode import parse_time
-from foleycli.config import OUTPUT, GenerateConfig
+from foleycli.config import LOUDNESS, OUTPUT, GenerateConfig
 from foleycli.errors import ModelError, UsageError
 from foleycli.features.cues import Cue, read_cues
 from foleycli.features.features import Features
 from foleycli.features.find import find_cues
 from foleycli.frames.decode import Picture, decode_pictures
 from foleycli.models.sources import Source, open_source
-from foleycli.mux.bwf import Broadcast, write_broadcast
+from foleycli.mux.bwf import Broadcast
 from foleycli.mux.mux import check_mux, mux_audio
+from foleycli.mux.stems import KINDS, stem_path, write_sound
 from foleycli.mux.verify import verify_picture
 from foleycli.output import atomic_output, check_output
 from foleycli.recipe import Recipe, find_clip, read_recipe, recipe_path, write_recipe
 from foleycli.waveform.loudness import limit_peaks
+from foleycli.waveform.stems import limit_stems
 
 # (stage, how much of it is done, 0 to 1)
 Progress = Callable[[str, float], None]
@@ -110,15 +112,29 @@ def make_take(
     start, _ = find_span(film, config)
     with tempfile.TemporaryDirectory(prefix="foley-") as folder:
         sound = Path(folder) / "foley.wav"
-        blocks = _heard(source.render(features, cues, config), features, progress)
-        limited = limit_peaks(blocks, OUTPUT.true_peak_db, OUTPUT.sample_rate)
         about = describe_sound(film, start, config)
-        waveform_hash = write_broadcast(sound, limited, OUTPUT.sample_rate, about=about)
+        target = LOUDNESS[config.loudness] if config.loudness else None
+        mixed = config.mode in ("mix", "duck") and bool(film.audio)
+        waveform_hash = write_sound(
+            sound,
+            _heard(_rendered(source, features, cues, config), features, progress),
+            lambda _: about,
+            stems=KINDS if config.stems else (),
+            target=None if mixed else target,
+        )
         progress("muxing", 0.0)
-        mux_audio(film, sound, out, mode=config.mode, offset=start, overwrite=config.overwrite)
+        mux_audio(
+            film,
+            sound,
+            out,
+            mode=config.mode,
+            offset=start,
+            loudness=target,
+            overwrite=config.overwrite,
+        )
         if config.verify:
             verify_picture(film, out)
-        wav = _keep_wav(sound, out, config) if config.wav else None
+        wav = _keep_wavs(sound, out, config) if config.wav or config.stems else None
     recipe = recipe_path(out)
     write_recipe(recipe, Recipe.of(film, out, config, source, cues, waveform_hash))
     progress("muxing", 1.0)
@@ -202,9 +218,28 @@ def plan_outputs(film: Clip, out: str | Path | None, config: GenerateConfig) -> 
     ]
     for planned in outs:
         check_mux(film, planned, config.mode, overwrite=config.overwrite)
-        if config.wav:
-            check_output(planned.with_suffix(".wav"), overwrite=config.overwrite)
+        for wav in planned_wavs(planned, config):
+            check_output(wav, overwrite=config.overwrite)
     return outs
+
+
+def planned_wavs(out: Path, config: GenerateConfig) -> list[Path]:
+    """The waves that will stand beside a video: the sound alone, and its stems."""
+    wav = out.with_suffix(".wav")
+    stems = [stem_path(wav, kind) for kind in KINDS if config.stems]
+    return [wav, *stems] if config.wav or stems else []
+
+
+def _rendered(
+    source: Source, features: Features, cues: list[Cue], config: GenerateConfig
+) -> Iterator[np.ndarray]:
+    """Blocks with their peaks held: (samples,), or (samples, stems) where stems are asked for."""
+    if not config.stems:
+        blocks = source.render(features, cues, config)
+        return limit_peaks(blocks, OUTPUT.true_peak_db, OUTPUT.sample_rate)
+    return limit_stems(
+        [source.render(features, [c for c in cues if c.kind == kind], config) for kind in KINDS]
+    )
 
 
 def _watched(pictures: Iterator[Picture], film: Clip, progress: Progress) -> Iterator[Picture]:
@@ -225,8 +260,11 @@ def _heard(
         progress("sounding", samples / total)
 
 
-def _keep_wav(sound: Path, out: Path, config: GenerateConfig) -> Path:
-    wav = out.with_suffix(".wav")
-    with atomic_output(wav, overwrite=config.overwrite) as beside:
-        shutil.copyfile(sound, beside)
-    return wav
+def _keep_wavs(sound: Path, out: Path, config: GenerateConfig) -> Path:
+    """Copy the sound, and its stems, beside the video; the wave of the whole."""
+    written = [sound, *(stem_path(sound, kind) for kind in KINDS if config.stems)]
+    kept = planned_wavs(out, config)
+    for made, wav in zip(written, kept, strict=True):
+        with atomic_output(wav, overwrite=config.overwrite) as beside:
+            shutil.copyfile(made, beside)
+    return kept[0]

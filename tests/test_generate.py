@@ -10,11 +10,12 @@ import pytest
 import soundfile
 
 import foleycli
-from foleycli.config import GenerateConfig
+from foleycli.config import LOUDNESS, GenerateConfig
 from foleycli.errors import MediaError, OutputExistsError, UsageError
 from foleycli.features.cues import Cue, read_cues, write_cues
 from foleycli.models.sources import open_source
 from foleycli.mux.ffmpeg import find_ffmpeg
+from foleycli.mux.loudness import measure_loudness
 from foleycli.recipe import read_recipe
 from tests.films import still, strikes, write_film
 
@@ -110,6 +111,49 @@ def test_a_span_sounds_within_it_only(film, library, tmp_path):
     assert not sound[: RATE // 2].any()
     assert np.abs(sound[RATE // 2 : RATE * 3 // 2]).max() > 0.01
     assert not sound[RATE * 3 // 2 :].any()
+
+
+def test_stems_add_up_to_the_sound_to_the_last_bit(film, library, tmp_path):
+    take = foleycli.generate(
+        film, tmp_path / "a.mov", source=library, prompt="wood hit; rain", stems=True
+    ).takes[0]
+    assert take.wav == tmp_path / "a.wav"
+    whole, hits, beds = (
+        soundfile.read(tmp_path / f"a{part}.wav", dtype="int32")[0].astype(np.int64)
+        for part in ("", "_hits", "_beds")
+    )
+    assert hits.any() and beds.any() and np.array_equal(hits + beds, whole)
+    again, same = foleycli.redo(take.recipe, tmp_path / "b.mov")
+    assert same and (tmp_path / "b_beds.wav").is_file() and again.wav == tmp_path / "b.wav"
+    with pytest.raises(OutputExistsError, match="_hits"):
+        (tmp_path / "c_hits.wav").write_text("mine")
+        foleycli.generate(film, tmp_path / "c.mov", source=library, stems=True)
+
+
+@pytest.mark.parametrize("stems", [False, True])
+def test_a_preset_sets_the_sound_by_one_gain(film, library, tmp_path, stems):
+    options = {"source": library, "prompt": "rain", "wav": True, "stems": stems}
+    plain = foleycli.generate(film, tmp_path / "a.mov", **options).takes[0].wav
+    loud = foleycli.generate(film, tmp_path / "b.mov", loudness="ebu", **options).takes[0].wav
+    assert abs(measure_loudness(plain).integrated + 23) > 1
+    assert measure_loudness(loud).misses(LOUDNESS["ebu"]) == []
+    one, other = (soundfile.read(wav)[0] for wav in (plain, loud))
+    at = np.argsort(-np.abs(one))[:1000]
+    assert np.ptp(other[at] / one[at]) < 1e-4
+
+
+def test_a_mix_is_brought_to_the_preset_as_a_whole(film, library, tmp_path):
+    tone = np.sin(np.arange(2.5 * RATE) / 9) * 0.01
+    soundfile.write(tmp_path / "tone.wav", tone, RATE)
+    heard, own = tmp_path / "film.mov", str(tmp_path / "tone.wav")
+    spec = ffmpeg.output(ffmpeg.input(str(film)).video, ffmpeg.input(own).audio, str(heard),
+                         vcodec="copy", acodec="pcm_s24le")  # fmt: skip
+    spec.run(cmd=find_ffmpeg(), quiet=True)
+    take = foleycli.generate(
+        heard, tmp_path / "a.mov", source=library, mode="mix", loudness="ebu", prompt="rain"
+    ).takes[0]
+    mix = measure_loudness(_sound_of(take.out, tmp_path))
+    assert mix.misses(LOUDNESS["ebu"]) == []
 
 
 def test_existing_outputs_and_inputs_are_kept(film, library, tmp_path):

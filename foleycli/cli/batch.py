@@ -47,17 +47,17 @@ def batch(
     ] = False,
     model: options.Model = DEFAULTS.model,
     prompt: options.Prompt = DEFAULTS.prompt,
-    negative_prompt: Annotated[
-        str | None, typer.Option(help="Words for what must not sound.")
-    ] = DEFAULTS.negative_prompt,
+    negative_prompt: options.NegativePrompt = DEFAULTS.negative_prompt,
     library: options.Library = None,
-    seed: Annotated[int, typer.Option(help="Same seed, same sound.")] = DEFAULTS.seed,
-    takes: Annotated[int, typer.Option(min=1, help="Versions of each.")] = DEFAULTS.takes,
+    seed: options.Seed = DEFAULTS.seed,
+    takes: options.Takes = DEFAULTS.takes,
     device: options.Device = DEFAULTS.device,
     mode: Annotated[
         str, typer.Option(help=f"How the sound joins the clip's own: {', '.join(SOUND_MODES)}.")
     ] = DEFAULTS.mode,
-    wav: Annotated[bool, typer.Option("--wav", help="Also the sound alone.")] = DEFAULTS.wav,
+    wav: options.Wav = DEFAULTS.wav,
+    stems: options.Stems = DEFAULTS.stems,
+    loudness: options.Loudness = DEFAULTS.loudness,
     overwrite: options.Overwrite = DEFAULTS.overwrite,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="List what would be done, with the time it takes.")
@@ -74,18 +74,18 @@ def batch(
     from foleycli.timeline.manifest import find_jobs, take_shard
 
     listen_for_warnings(quiet=quiet, verbose=verbose)
-    if mode not in SOUND_MODES:
-        raise UsageError(f"--mode {mode} is not known.", f"Give {', '.join(SOUND_MODES)}.")
-    config = GenerateConfig(
+    config = options.sound_options(
+        library,
         model=model,
         prompt=prompt,
         negative_prompt=negative_prompt,
-        library=str(library) if library else None,
         seed=seed,
         takes=takes,
         device=device,
         mode=mode,
         wav=wav,
+        stems=stems,
+        loudness=loudness,
         overwrite=overwrite,
     )
     if watch:

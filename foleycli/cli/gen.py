@@ -27,15 +27,13 @@ def gen(
     ] = None,
     model: options.Model = DEFAULTS.model,
     prompt: options.Prompt = DEFAULTS.prompt,
-    negative_prompt: Annotated[
-        str | None, typer.Option(help="Words for what must not sound.")
-    ] = DEFAULTS.negative_prompt,
+    negative_prompt: options.NegativePrompt = DEFAULTS.negative_prompt,
     cues: Annotated[
         Path | None,
         typer.Option(exists=True, dir_okay=False, help="An edited cue sheet from `foley cues`."),
     ] = None,
     library: options.Library = None,
-    seed: Annotated[int, typer.Option(help="Same seed, same sound.")] = DEFAULTS.seed,
+    seed: options.Seed = DEFAULTS.seed,
     steps: Annotated[
         int, typer.Option(min=1, help="Denoising steps of a diffusion model; more is slower.")
     ] = DEFAULTS.steps,
@@ -49,9 +47,7 @@ def gen(
     sampler: Annotated[
         str, typer.Option(help="diff-foley only: dpm, or ddim to compare with.")
     ] = DEFAULTS.sampler,
-    takes: Annotated[
-        int, typer.Option(min=1, help="Several versions, each with the next seed.")
-    ] = DEFAULTS.takes,
+    takes: options.Takes = DEFAULTS.takes,
     keep: Annotated[
         str,
         typer.Option(
@@ -66,16 +62,14 @@ def gen(
         bool, typer.Option("--duck", help="Mix, and dip under the clip's own sound.")
     ] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Write the new sound only.")] = False,
-    wav: Annotated[
-        bool, typer.Option("--wav", help="Also write the sound alone: 24-bit 48 kHz.")
-    ] = DEFAULTS.wav,
+    wav: options.Wav = DEFAULTS.wav,
+    stems: options.Stems = DEFAULTS.stems,
+    loudness: options.Loudness = DEFAULTS.loudness,
     overwrite: options.Overwrite = DEFAULTS.overwrite,
     verify: Annotated[
         bool, typer.Option("--verify", help="Prove that the picture's packets are the same.")
     ] = DEFAULTS.verify,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be done; write nothing.")
-    ] = False,
+    dry_run: options.DryRun = False,
     offline: Annotated[
         bool, typer.Option("--offline", help="Never use the network.", envvar="FOLEY_OFFLINE")
     ] = DEFAULTS.offline,
@@ -87,12 +81,12 @@ def gen(
 
     The sound becomes an extra audio track, unless --mix, --duck or --replace is given.
     """
-    config = GenerateConfig(
+    config = options.sound_options(
+        library,
         model=model,
         prompt=prompt,
         negative_prompt=negative_prompt,
         cues=str(cues) if cues else None,
-        library=str(library) if library else None,
         seed=seed,
         steps=steps,
         guidance=guidance,
@@ -104,6 +98,8 @@ def gen(
         device=device,
         mode=_one_mode(mix=mix, duck=duck, replace=replace),
         wav=wav,
+        stems=stems,
+        loudness=loudness,
         overwrite=overwrite,
         verify=verify,
         offline=offline,

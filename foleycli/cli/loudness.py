@@ -32,7 +32,7 @@ def loudness(
     One linear gain for all files brings the first one to the preset, as far as no true peak passes
     the ceiling. The presets are for whole programmes; netflix is of the dialogue in it.
     """
-    from foleycli.timeline.loudness import gain_to, measure_loudness, write_at_gain
+    from foleycli.mux.loudness import gain_to, measure_loudness, write_at_gain
 
     if to is not None and to not in LOUDNESS:
         raise UsageError(f"--to {to} is not known.", f"Give {', '.join(LOUDNESS)}.")

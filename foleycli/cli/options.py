@@ -1,11 +1,12 @@
 """Options that several commands share, each written once."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from foleycli.config import GENERATE
+from foleycli.config import GENERATE, LOUDNESS, SOUND_MODES, GenerateConfig
+from foleycli.errors import UsageError
 
 Clips = Annotated[
     list[Path],
@@ -26,6 +27,23 @@ Prompt = Annotated[
         envvar="FOLEY_PROMPT",
     ),
 ]
+NegativePrompt = Annotated[str | None, typer.Option(help="Words for what must not sound.")]
+Seed = Annotated[int, typer.Option(help="Same seed, same sound.")]
+Takes = Annotated[int, typer.Option(min=1, help="Several versions, each with the next seed.")]
+Wav = Annotated[
+    bool, typer.Option("--wav", help="Also write the sound alone: 24-bit 48 kHz broadcast wave.")
+]
+Stems = Annotated[
+    bool, typer.Option("--stems", help="Also waves of the hits and of the beds; they add up.")
+]
+Loudness = Annotated[
+    str | None,
+    typer.Option(
+        help=f"Bring the new sound, or the mix, to {', '.join(LOUDNESS)} by one gain, as far as "
+        "peaks allow.",
+    ),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; write nothing.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a clip on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Errors only.")]
@@ -48,3 +66,17 @@ Library = Annotated[
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.", envvar="FOLEY_DEVICE")]
 DEFAULTS = GENERATE
+
+
+def sound_options(library: Path | None, **asked: Any) -> GenerateConfig:
+    """The options that commands share as `GenerateConfig` has them, checked.
+
+    Raises:
+        UsageError: a preset or a mode that is not known.
+    """
+    known = {"mode": SOUND_MODES, "loudness": tuple(LOUDNESS)}
+    for name, choices in known.items():
+        value = asked.get(name)
+        if value is not None and value not in choices:
+            raise UsageError(f"--{name} {value} is not known.", f"Give {', '.join(choices)}.")
+    return GenerateConfig(library=str(library) if library else None, **asked)

@@ -10,7 +10,6 @@ import typer
 from foleycli.cli import options
 from foleycli.cli.options import DEFAULTS
 from foleycli.cli.progress import listen_for_warnings, show_progress
-from foleycli.config import GenerateConfig
 from foleycli.errors import UsageError
 
 
@@ -44,10 +43,10 @@ def preview(
     listen_for_warnings(quiet=quiet, verbose=False)
     from foleycli.evaluate.preview import preview_takes
 
-    config = GenerateConfig(
+    config = options.sound_options(
+        library,
         model=model,
         prompt=prompt,
-        library=str(library) if library else None,
         seed=seed,
         takes=takes,
         start=start,

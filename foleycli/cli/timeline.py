@@ -9,7 +9,7 @@ import typer
 from foleycli.cli import options
 from foleycli.cli.options import DEFAULTS
 from foleycli.cli.progress import count_progress, listen_for_warnings
-from foleycli.config import NAMING, GenerateConfig
+from foleycli.config import NAMING
 from foleycli.errors import BatchError
 
 
@@ -63,19 +63,15 @@ def timeline(
     title: Annotated[str, typer.Option(help="Title in names; by default the timeline's.")] = "",
     reel: Annotated[str, typer.Option(help="Reel or episode in names.")] = NAMING.reel,
     version: Annotated[str, typer.Option(help="Version in names.")] = NAMING.version,
-    stems: Annotated[
-        bool, typer.Option("--stems", help="Also stems of hits and of beds; they add up.")
-    ] = False,
+    stems: options.Stems = DEFAULTS.stems,
     two_pop: Annotated[
         bool, typer.Option("--two-pop", help="A pop two seconds before and after the stems.")
     ] = False,
     model: options.Model = DEFAULTS.model,
     prompt: options.Prompt = DEFAULTS.prompt,
-    negative_prompt: Annotated[
-        str | None, typer.Option(help="Words for what must not sound.")
-    ] = DEFAULTS.negative_prompt,
+    negative_prompt: options.NegativePrompt = DEFAULTS.negative_prompt,
     library: options.Library = None,
-    seed: Annotated[int, typer.Option(help="Same seed, same sound.")] = DEFAULTS.seed,
+    seed: options.Seed = DEFAULTS.seed,
     device: options.Device = DEFAULTS.device,
     overwrite: options.Overwrite = DEFAULTS.overwrite,
     dry_run: Annotated[
@@ -94,11 +90,11 @@ def timeline(
     from foleycli.timeline.reel import plan_reel, sound_reel
 
     listen_for_warnings(quiet=quiet, verbose=verbose)
-    config = GenerateConfig(
+    config = options.sound_options(
+        library,
         model=model,
         prompt=prompt,
         negative_prompt=negative_prompt,
-        library=str(library) if library else None,
         seed=seed,
         device=device,
         overwrite=overwrite,

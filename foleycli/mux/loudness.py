@@ -1,6 +1,6 @@
 """Is it as loud as the delivery sheet says? Measured, and set by one linear gain."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,12 +45,20 @@ def measure_loudness(path: Path) -> Loudness:
     """
     try:
         with soundfile.SoundFile(str(path)) as file:
-            meter, peak = LoudnessMeter(file.samplerate, file.channels), PeakMeter()
-            for block in file.blocks(blocksize=file.samplerate, dtype="float32", always_2d=True):
-                meter.add(block)
-                peak.add(block)
+            blocks = file.blocks(blocksize=file.samplerate, dtype="float32", always_2d=True)
+            return measure_blocks(path, blocks, file.samplerate, file.channels)
     except soundfile.SoundFileError as error:
         raise MediaError(f"{path.name} is no sound file.", "Give .wav files.") from error
+
+
+def measure_blocks(
+    path: Path, blocks: Iterable[np.ndarray], sample_rate: int, channels: int
+) -> Loudness:
+    """Measure blocks (samples,) or (samples, channels), under the name of a file."""
+    meter, peak = LoudnessMeter(sample_rate, channels), PeakMeter()
+    for block in blocks:
+        meter.add(block)
+        peak.add(block)
     return Loudness(
         path,
         meter.integrated(),
@@ -104,3 +112,12 @@ def _turned(path: Path, gain: np.float32) -> Iterator[np.ndarray]:
     with soundfile.SoundFile(str(path)) as file:
         for block in file.blocks(blocksize=file.samplerate, dtype="float32", always_2d=True):
             yield block * gain
+
+
+def set_loudness(wav: Path, target: LoudnessTarget) -> Path:
+    """A copy in a folder beside it, as near to a target as its peaks allow; silence stays."""
+    measured = measure_loudness(wav)
+    if not np.isfinite(measured.integrated):
+        return wav
+    (copy,) = write_at_gain([wav], wav.with_name("levelled"), gain_to([measured], target))
+    return copy

@@ -13,10 +13,11 @@ import numpy as np
 import soundfile
 
 from foleycli.clip.probe import AudioStream, Clip, OtherStream
-from foleycli.config import OUTPUT, SOUND_MODES
+from foleycli.config import OUTPUT, SOUND_MODES, LoudnessTarget
 from foleycli.errors import FoleyError, MediaError, UsageError
 from foleycli.mux.containers import TEXT_SUBTITLES, Container, find_codec, find_container
 from foleycli.mux.ffmpeg import input_path, run_ffmpeg
+from foleycli.mux.loudness import set_loudness
 from foleycli.mux.raw import with_times
 from foleycli.mux.soundtrack import read_soundtrack
 from foleycli.output import atomic_output, check_output, output_error
@@ -133,6 +134,7 @@ def mux_audio(
     *,
     offset: Fraction = Fraction(0),
     codec: str | None = None,
+    loudness: LoudnessTarget | None = None,
     overwrite: bool = False,
 ) -> None:
     """Write a clip with a new sound; the picture is copied bit for bit, whole.
@@ -152,6 +154,8 @@ def mux_audio(
         out: its extension chooses the container.
         offset: seconds from the first frame to the sound's start.
         codec: aac, alac, flac, opus, pcm, ac3 or mp2 in place of the container's usual one.
+        loudness: what one gain brings a mix to, as near as its peaks allow; a sound that is not
+            mixed goes in as it is.
 
     Raises:
         MediaError: the picture's codec goes into no container with sound.
@@ -171,7 +175,7 @@ def mux_audio(
         if plan.first and plan.own:
             mixed = Path(folder) / "mix.wav"
             _write_mix(clip, sound, mixed, lead, duck=mode == "duck")
-            sound, lead = mixed, Fraction(0)
+            sound, lead = (set_loudness(mixed, loudness) if loudness else mixed), Fraction(0)
         timed = replace(plan, clip=with_times(clip, Path(folder)))
         _run(_mux_spec(timed, sound, lead, hidden), plan, out)
 

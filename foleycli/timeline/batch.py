@@ -18,6 +18,7 @@ from foleycli import __version__
 from foleycli.clip.probe import content_hash
 from foleycli.errors import FoleyError, MediaError
 from foleycli.features.cues import read_cues
+from foleycli.generate import generate, planned_wavs
 from foleycli.models.sources import Source, open_source
 from foleycli.recipe import read_recipe, recipe_path
 from foleycli.timeline.manifest import Job
@@ -84,8 +85,6 @@ def do_job(job: Job) -> Outcome:
 
 
 def _generate(job: Job, source: Source, left_behind: bool) -> tuple[int, str]:
-    from foleycli.generate import generate
-
     overwrite = job.config.overwrite or left_behind
     before = content_hash(job.clip)
     result = generate(job.clip, job.out, replace(job.config, overwrite=overwrite), source)
@@ -126,10 +125,9 @@ def find_done(job: Job, source: Source) -> str:
 
 def _made(job: Job, out: Path, number: int, source: Source) -> str:
     recipe_file = recipe_path(out)
-    wanted_wav = out.with_suffix(".wav")
     if not (out.is_file() and recipe_file.is_file() and job.clip.is_file()):
         return ""
-    if job.config.wav and not wanted_wav.is_file():
+    if not all(wav.is_file() for wav in planned_wavs(out, job.config)):
         return ""
     try:
         recipe = read_recipe(recipe_file)

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -17,13 +16,14 @@ from foleycli import __version__
 from foleycli.clip.probe import content_hash
 from foleycli.config import OUTPUT, GenerateConfig
 from foleycli.errors import FoleyError, UsageError
-from foleycli.features.cues import Cue, Kind, read_cues, write_cues
+from foleycli.features.cues import Cue, read_cues, write_cues
 from foleycli.features.features import Features
 from foleycli.features.find import find_cues
 from foleycli.frames.decode import decode_pictures
 from foleycli.models.sources import Source
 from foleycli.mux.bwf import Broadcast, write_broadcast
 from foleycli.mux.bwf_read import read_broadcast
+from foleycli.mux.stems import KINDS, stem_path, write_sound
 from foleycli.output import check_output
 from foleycli.timeline.leader import pop_lead, with_pops
 from foleycli.timeline.markers import cue_markers, marker_cues, read_markers, write_markers
@@ -32,14 +32,12 @@ from foleycli.timeline.naming import Naming
 from foleycli.timeline.retime import retime_features
 from foleycli.timeline.shots import Shot
 from foleycli.waveform.loudness import limit_peaks
-from foleycli.waveform.stems import limit_stems, round_stems
-from foleycli.waveform.write import write_waveform
+from foleycli.waveform.stems import limit_stems
 
 LOG = logging.getLogger("foleycli")
 RATE = OUTPUT.sample_rate
 _SCALE = np.float32(2.0**-31)
 PLAIN = Naming()
-KINDS: tuple[Kind, ...] = ("hit", "bed")
 # What an output does not depend on.
 _INDIFFERENT = ("takes", "start", "end", "mode", "cues", "wav", "overwrite", "verify", "offline")
 
@@ -55,11 +53,7 @@ class ShotSound:
 
     def part(self, kind: str) -> Path:
         """The wave of its hits or beds alone; all together for "all"."""
-        return self.wav if kind == "all" else _part(self.wav, kind)
-
-
-def _part(wav: Path, kind: str) -> Path:
-    return wav.with_name(f"{wav.stem}_{kind}s.wav")
+        return self.wav if kind == "all" else stem_path(self.wav, kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +135,7 @@ def _sound_shot(
     stems: bool,
 ) -> ShotSound:
     key = shot_key(timeline, shot, source, config, edited, stems)
-    wanted = [_part(wav, kind) for kind in KINDS if stems] + [wav]
+    wanted = [stem_path(wav, kind) for kind in KINDS if stems] + [wav]
     if all(path.exists() and key in read_description(path) for path in wanted):
         return ShotSound(shot, wav, tuple(_known_cues(wav, edited)), True)
     for path in wanted:
@@ -157,31 +151,22 @@ def _sound_shot(
     seeded = replace(config, seed=config.seed * 1_000_003 + shot.seed)
     length = first_sample(timeline, shot.end + shot.tail) - first_sample(timeline, shot.begins)
 
-    def write(path: Path, blocks: Iterable[np.ndarray]) -> None:
-        about = _about(timeline, shot, f"{path.stem[:200]} {key}")
-        write_broadcast(path, blocks, RATE, about=about, overwrite=True)
+    def about(path: Path) -> Broadcast:
+        return _about(timeline, shot, f"{path.stem[:200]} {key}")
 
-    if not stems:
-        blocks = limit_peaks(source.render(features, cues, seeded), OUTPUT.true_peak_db, RATE)
-        write(wav, _faded(fit_length(blocks, length), length, shot))
-        return ShotSound(shot, wav, tuple(cues), False)
-    rendered = [
-        source.render(features, [cue for cue in cues if cue.kind == kind], seeded) for kind in KINDS
-    ]
-    limited = fit_length(limit_stems(rendered), length, len(KINDS))
-    with tempfile.TemporaryDirectory(prefix=".foley-", dir=wav.parent) as folder:
-        both = Path(folder) / "both.wav"
-        rounded = (round_stems(block) for block in _faded(limited, length, shot))
-        write_waveform(both, rounded, RATE, len(KINDS))
-        for column, kind in enumerate(KINDS):
-            write(_part(wav, kind), (block[:, column] for block in _blocks(both)))
-        write(wav, (block.sum(axis=1, dtype=np.float32) for block in _blocks(both)))
+    if stems:
+        kinds = KINDS
+        rendered = [
+            source.render(features, [cue for cue in cues if cue.kind == kind], seeded)
+            for kind in KINDS
+        ]
+        limited = limit_stems(rendered)
+    else:
+        kinds = ()
+        limited = limit_peaks(source.render(features, cues, seeded), OUTPUT.true_peak_db, RATE)
+    whole = _faded(fit_length(limited, length, len(kinds)), length, shot)
+    write_sound(wav, whole, about, stems=kinds, overwrite=True)
     return ShotSound(shot, wav, tuple(cues), False)
-
-
-def _blocks(wav: Path) -> Iterator[np.ndarray]:
-    with soundfile.SoundFile(str(wav)) as file:
-        yield from file.blocks(blocksize=RATE, dtype="float32", always_2d=True)
 
 
 def _about(timeline: Timeline, shot: Shot, description: str) -> Broadcast:

@@ -10,7 +10,7 @@ from foleycli.config import LOUDNESS
 from foleycli.errors import UsageError
 from foleycli.mux.bwf import Broadcast, write_broadcast
 from foleycli.mux.bwf_read import read_broadcast
-from foleycli.timeline.loudness import gain_to, measure_loudness, write_at_gain
+from foleycli.mux.loudness import gain_to, measure_loudness, write_at_gain
 
 RATE = 48_000
 ABOUT = Broadcast(description="Reel <1>", start=Fraction(18_018, 5), project="A & B",

@@ -54,7 +54,7 @@ def fails_with(number: int):
 )
 def test_a_disk_that_fails_is_one_line_and_leaves_nothing(job, monkeypatch, number, says) -> None:
     with monkeypatch.context() as broken:
-        broken.setattr(output, "_flush", fails_with(number))
+        broken.setattr(output, "flush", fails_with(number))
         outcome = do_job(job)
     assert outcome.state == "failed"
     assert says in outcome.problem and "\n" not in outcome.problem and outcome.remedy
@@ -138,7 +138,7 @@ def test_a_full_disk_silences_the_shots_it_hits_and_the_next_run_mends_them(
 ) -> None:
     from foleycli.timeline import sound
 
-    real, written = sound.write_broadcast, []
+    real, written = sound.write_sound, []
 
     def fills_up(path, *args, **options):
         written.append(path)
@@ -147,7 +147,7 @@ def test_a_full_disk_silences_the_shots_it_hits_and_the_next_run_mends_them(
         return real(path, *args, **options)
 
     with monkeypatch.context() as broken:
-        broken.setattr(sound, "write_broadcast", fills_up)
+        broken.setattr(sound, "write_sound", fills_up)
         result = run(tmp_path, films)
     assert [failure.shot.number for failure in result.failures] == [2]
     again = run(tmp_path, films, overwrite=True)
