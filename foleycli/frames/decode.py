@@ -1,7 +1,7 @@
 """Clip -> Pictures: every frame by its time stamp, and which of them the 4-fps rule takes."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -25,6 +25,7 @@ HELD = 3600  # seconds; no picture is held for longer, unless the header's durat
 BACKWARD = 1  # seconds; a smaller step back is one bad stamp, a larger one a new clock
 SEEK_MARGINS = (3, 15)  # seconds before the span: where to seek first, and then
 JUMPING_FORMATS = ("mpegts", "mpeg")
+Crop = Callable[[VideoFrame, Fraction], VideoFrame]  # a frame and its time -> the part to look at
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +67,10 @@ class _Shown:
 
 
 def decode_pictures(
-    clip: Clip, start: Fraction = Fraction(0), end: Fraction | None = None
+    clip: Clip,
+    start: Fraction = Fraction(0),
+    end: Fraction | None = None,
+    crop: Crop | None = None,
 ) -> Iterator[Picture]:
     """Decode the pictures on screen from ``start`` to ``end``, one at a time.
 
@@ -77,6 +81,8 @@ def decode_pictures(
     Args:
         start: seconds from the clip's first frame.
         end: the same, exclusive; None for all that decodes.
+        crop: what is cut out of each frame before it is made small, by its time from the clip's
+            first frame (see ``train.cinematic``); None for the whole picture.
 
     Raises:
         MediaError: nothing decodes.
@@ -89,8 +95,9 @@ def decode_pictures(
         filled = max(count_rows(stop), 1, rows) if last else count_rows(shown.end_stamp - start)
         repeats, rows = filled - rows, filled
         try:
-            luma = shrinker.luma(shown.frame)
-            rgb = shrinker.rgb(shown.frame) if repeats else None
+            frame = crop(shown.frame, start + time) if crop else shown.frame
+            luma = shrinker.luma(frame)
+            rgb = shrinker.rgb(frame) if repeats else None
         except (FFmpegError, ValueError) as error:
             raise MediaError(
                 f"{clip.path.name} has pictures ({clip.pixel_format}) that cannot be converted.",
