@@ -6,7 +6,7 @@ Distances are pixels of the 160 x 90 picture, times seconds, angles radians.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 from foleycli.config import FEATURES, FRAMES
+from foleycli.train.cinematic import Window
 
 Floats = NDArray[np.floating]
 Rng = np.random.Generator
@@ -496,12 +497,14 @@ ACTS: list[tuple[Callable[[Rng, Photos, Floats], Act], float]] = [
 
 @dataclass(slots=True)
 class Camera:
-    """Where the picture's centre lies, how near it is and how it leans, at FINE points a second."""
+    """Where the picture's centre lies, how near it is and how it leans, at FINE points a second;
+    and the part of the picture that is shown, where it is not all of it."""
 
     x: Floats
     y: Floats
     zoom: Floats
     roll: Floats
+    window: Window | None = None
 
 
 def move_camera(rng: Rng, times: Floats) -> Camera:
@@ -527,11 +530,11 @@ def _cut(rng: Rng, camera: Camera, times: Floats, instant: float) -> Camera:
     """From an instant on, another view of the same scene: nearer, farther or aside."""
     after = times >= instant
     zoom, x, y = np.exp(rng.uniform(-0.4, 0.8)), rng.uniform(-30, 30), rng.uniform(-15, 15)
-    return Camera(
-        camera.x + after * x,
-        camera.y + after * y,
-        camera.zoom * np.where(after, zoom, 1),
-        camera.roll,
+    return replace(
+        camera,
+        x=camera.x + after * x,
+        y=camera.y + after * y,
+        zoom=camera.zoom * np.where(after, zoom, 1),
     )
 
 
@@ -565,12 +568,21 @@ class Texture:
         self._size = rng.uniform(4, 35)
         self._mask = _region(rng)
 
-    def add(self, picture: Floats, time: float) -> Floats:
+    def add(self, picture: Floats, time: float, window: Window | None = None) -> Floats:
         waves = 1.0
         for layer, (right, down) in zip(self._layers, self._speeds, strict=True):
             rolled = np.roll(layer, (int(down * time), int(right * time)), (0, 1))
             waves = waves * rolled[:HEIGHT, :WIDTH]
-        return picture + self._size * self._mask * waves
+        layer = self._size * self._mask * waves
+        return picture + (_through(window, time, layer) if window else layer)
+
+
+def _through(window: Window, time: float, layer: Floats) -> Floats:
+    """A layer of the picture's size as the window shows it."""
+    left, top, width, height = window.share_at(time)
+    box = (left * WIDTH, top * HEIGHT, (left + width) * WIDTH, (top + height) * HEIGHT)
+    seen = Image.fromarray(layer.astype(np.float32))
+    return np.asarray(seen.resize((WIDTH, HEIGHT), Image.Resampling.BILINEAR, box))
 
 
 def _region(rng: Rng) -> Floats:
@@ -597,7 +609,12 @@ def _view(camera: Camera, i: int) -> Floats:
     """Scene to picture."""
     zoom, roll = float(camera.zoom[i]), float(camera.roll[i])
     here = _matrix(WIDTH / 2, HEIGHT / 2, roll, zoom, zoom)
-    return here @ _matrix(-float(camera.x[i]), -float(camera.y[i]), 0, 1, 1)
+    whole = here @ _matrix(-float(camera.x[i]), -float(camera.y[i]), 0, 1, 1)
+    if camera.window is None:
+        return whole
+    left, top, width, height = camera.window.share_at(i / FINE)
+    part = _matrix(-left / width * WIDTH, -top / height * HEIGHT, 0, 1 / width, 1 / height)
+    return part @ whole
 
 
 def _transform(picture: Image.Image, to_picture: Floats) -> Image.Image:
@@ -632,13 +649,17 @@ def _cover(picture: Floats, actor: Actor, view: Floats, i: int) -> Floats:
     return picture + mask * (sprite if actor.glow else sprite - picture)
 
 
-def render_scene(rng: Rng, photos: Photos, duration: float = 4.0) -> Scene:
+def render_scene(
+    rng: Rng, photos: Photos, duration: float = 4.0, window: Window | None = None
+) -> Scene:
     """Draw one scene by chance.
 
     Args:
-        rng: all chance comes from it.
+        rng: all chance comes from it; in the same state it gives the same scene again.
         photos: scenery and actors.
         duration: seconds.
+        window: the part of the picture that is shown, drawn as sharp as the whole. Hits and
+            activity stay those of the whole picture.
     """
     times = _times(duration)
     kinds, weights = zip(*ACTS, strict=True)
@@ -658,6 +679,7 @@ def render_scene(rng: Rng, photos: Photos, duration: float = 4.0) -> Scene:
     stamps, shutter = _stamps(rng, duration)
     backdrops = [photos.backdrop(rng) for _ in range(len(cuts) + 1)]
     changes_scene = rng.random() < 0.5
+    whole, camera = camera, replace(camera, window=window)
     lumas = np.empty((len(stamps), HEIGHT, WIDTH), np.float32)
     for n, stamp in enumerate(stamps):
         shot = sum(stamp >= instant for instant in cuts) if changes_scene else 0
@@ -667,10 +689,10 @@ def render_scene(rng: Rng, photos: Photos, duration: float = 4.0) -> Scene:
             i = min(int(moment * FINE), len(times) - 1)
             picture += _draw(backdrops[shot], acts, camera, i) / len(moments)
         for texture in textures:
-            picture = texture.add(picture, stamp)
+            picture = texture.add(picture, stamp, window)
         lumas[n] = picture + np.asarray(light)[min(int(stamp * FINE), len(times) - 1)]
     lumas = _film(rng, lumas)
-    seen = [event for act in acts for event in act.events if _visible(camera, event, duration)]
+    seen = [event for act in acts for event in act.events if _visible(whole, event, duration)]
     hits = sorted((event.time, event.strength) for event in seen)
     activity = _activity(acts, len(textures), times, duration)
     exact = [Fraction(round(stamp * 90_000), 90_000) for stamp in stamps]

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from foleycli.features.motion import CHANNELS, COLUMNS, ROWS
 from foleycli.features.when import RATE, MotionReader, Track, pick_hits
 from foleycli.features.when_net import STEP, WhenNet, net_inputs, read_likelihood
-from foleycli.train.scenes import Photos, render_scene
+from foleycli.train.scenes import Photos, Scene, render_scene
 
 SHARD = 50  # scenes in a file; the first file is held out
 DURATION = 4.0  # seconds of a scene
@@ -54,17 +54,10 @@ def render_shard(photos: Path, out: Path, seed: int, shard: int) -> None:
     arrays: dict[str, np.ndarray] = {}
     for n in range(SHARD):
         scene = render_scene(rng, held, DURATION)
-        seen: list[Track] = []
-        reader = MotionReader(lambda track, points, seen=seen: _keep(seen, track, points))
-        for moment, luma in zip(scene.times, scene.lumas, strict=True):
-            reader.push(moment, luma)
-        reader.curves(scene.duration)
-        if not seen:
+        track = watch(scene)
+        if track is None:
             continue
-        track = seen[0]
-        arrays[f"{n}.times"], arrays[f"{n}.spans"] = track.times, track.spans
-        arrays[f"{n}.cells"] = track.cells.astype(np.float16)
-        arrays[f"{n}.camera"], arrays[f"{n}.levels"] = track.camera, track.levels
+        arrays |= track_arrays(f"{n}.", track)
         arrays[f"{n}.hits"] = np.array(scene.hits).reshape(-1, 2)
         arrays[f"{n}.activity"] = scene.activity
     beside = out.with_suffix(".part.npz")
@@ -72,9 +65,25 @@ def render_shard(photos: Path, out: Path, seed: int, shard: int) -> None:
     beside.rename(out)
 
 
-def _keep(seen: list[Track], track: Track, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    seen.append(track)
-    return np.zeros(len(points), np.float32), np.zeros(len(points), np.float32)
+def watch(scene: Scene) -> Track | None:
+    """What the reader of motion sees of a scene; None where nothing moves."""
+    seen: list[Track] = []
+
+    def keep(track: Track, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        seen.append(track)
+        return np.zeros(len(points), np.float32), np.zeros(len(points), np.float32)
+
+    reader = MotionReader(keep)
+    for moment, luma in zip(scene.times, scene.lumas, strict=True):
+        reader.push(moment, luma)
+    reader.curves(scene.duration)
+    return seen[0] if seen else None
+
+
+def track_arrays(prefix: str, track: Track) -> dict[str, np.ndarray]:
+    """A track as named arrays, cells in half precision."""
+    arrays = {f"{prefix}{part}": getattr(track, part) for part in Track.__slots__}
+    return arrays | {f"{prefix}cells": track.cells.astype(np.float16)}
 
 
 Example = tuple[Track, np.ndarray, np.ndarray]  # what is seen, hits (k, 2), activity (POINTS,)
