@@ -182,6 +182,7 @@ class GenerateConfig(SamplerConfig):
     device: str = "auto"
     mode: str = "track"  # track, mix, duck or replace
     cues: str | None = None  # an edited cue sheet
+    encoder: str = "student"  # sees for library and small: student, teacher, or a trained folder
     library: str | None = None  # a folder of one's own recordings
     wav: bool = False
     stems: bool = False  # also waves of the hits and of the beds, which add up
