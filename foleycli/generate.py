@@ -21,7 +21,8 @@ from foleycli.frames.decode import Picture, decode_pictures
 from foleycli.models.sources import Source, open_source
 from foleycli.mux.bwf import Broadcast
 from foleycli.mux.mux import check_mux, mux_audio
-from foleycli.mux.stems import KINDS, stem_path, write_sound
+from foleycli.mux.names import KINDS, sound_paths, stem_path, take_paths
+from foleycli.mux.stems import write_sound
 from foleycli.mux.verify import verify_picture
 from foleycli.output import atomic_output, check_output
 from foleycli.recipe import Recipe, find_clip, read_recipe, recipe_path, write_recipe
@@ -213,21 +214,12 @@ def plan_outputs(film: Clip, out: str | Path | None, config: GenerateConfig) -> 
     """
     path = film.path
     first = Path(out) if out else path.with_name(f"{path.stem}_sfx{path.suffix}")
-    outs = [first] + [
-        first.with_name(f"{first.stem}_take{n}{first.suffix}") for n in range(2, config.takes + 1)
-    ]
+    outs = take_paths(first, config.takes)
     for planned in outs:
         check_mux(film, planned, config.mode, overwrite=config.overwrite)
-        for wav in planned_wavs(planned, config):
+        for wav in sound_paths(planned, config):
             check_output(wav, overwrite=config.overwrite)
     return outs
-
-
-def planned_wavs(out: Path, config: GenerateConfig) -> list[Path]:
-    """The waves that will stand beside a video: the sound alone, and its stems."""
-    wav = out.with_suffix(".wav")
-    stems = [stem_path(wav, kind) for kind in KINDS if config.stems]
-    return [wav, *stems] if config.wav or stems else []
 
 
 def _rendered(
@@ -263,7 +255,7 @@ def _heard(
 def _keep_wavs(sound: Path, out: Path, config: GenerateConfig) -> Path:
     """Copy the sound, and its stems, beside the video; the wave of the whole."""
     written = [sound, *(stem_path(sound, kind) for kind in KINDS if config.stems)]
-    kept = planned_wavs(out, config)
+    kept = sound_paths(out, config)
     for made, wav in zip(written, kept, strict=True):
         with atomic_output(wav, overwrite=config.overwrite) as beside:
             shutil.copyfile(made, beside)

@@ -6,15 +6,17 @@ import os
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from foleycli import __version__
 from foleycli.clip.probe import Clip, content_hash
 from foleycli.config import GenerateConfig
 from foleycli.errors import MediaError
 from foleycli.features.cues import Cue
-from foleycli.models.sources import Source
 from foleycli.output import atomic_output
+
+if TYPE_CHECKING:
+    from foleycli.models.sources import Source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +39,7 @@ class Recipe:
         film: Clip,
         out: Path,
         config: GenerateConfig,
-        source: Source,
+        source: "Source",
         cues: list[Cue],
         waveform_hash: str,
     ) -> "Recipe":

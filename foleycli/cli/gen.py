@@ -149,7 +149,7 @@ def _jobs(clips: list[Path], output: Path | None) -> list[tuple[Path, Path | Non
 def _say_plans(jobs: list[tuple[Path, Path | None]], config: GenerateConfig, as_json: bool) -> None:
     from foleycli.clip.probe import probe
     from foleycli.generate import find_span, plan_outputs
-    from foleycli.models.sources import resolve
+    from foleycli.models.identity import resolve
 
     for clip, out in jobs:
         film = probe(clip)

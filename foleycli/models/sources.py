@@ -1,7 +1,5 @@
 """The sources of sound: what turns features and cues into a waveform, by name."""
 
-import hashlib
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -12,7 +10,7 @@ import numpy as np
 import torch
 
 from foleycli.config import OUTPUT, GenerateConfig
-from foleycli.errors import ModelError, UsageError
+from foleycli.errors import UsageError
 from foleycli.features.cues import Cue
 from foleycli.features.encode import encode_video
 from foleycli.features.features import Features
@@ -22,14 +20,17 @@ from foleycli.features.what import Seer
 from foleycli.frames.decode import Picture
 from foleycli.library.bank import Bank
 from foleycli.library.place import place_cues
-from foleycli.models.bundle import CONFIG, Bundle
-from foleycli.models.registry import MODELS, find_model, require_installed
+from foleycli.models.bundle import Bundle
+from foleycli.models.identity import (
+    DIFF_FOLEY,
+    find_family,
+    find_folder,
+    resolve,
+    small_fingerprint,
+)
 from foleycli.models.small import SHIPPED, SmallModel
 from foleycli.models.timbre import Examples
 from foleycli.waveform.join import Stretch, sound_stretches
-
-DIFF_FOLEY = "diff-foley"  # the family, and the name of its public member
-AUTO_SCORE = "clips_kl"  # KL of what is heard against real clips' own sound; lower is better
 
 
 class Source(Protocol):
@@ -86,7 +87,7 @@ class SmallSource:
     def __init__(self, folder: Path = SHIPPED, device: str = "cpu") -> None:
         self.model = SmallModel.load(folder, device)
         self._bank = Bank.open(None)
-        self.fingerprint = f"{fingerprint(folder)}-{self._bank.fingerprint}"
+        self.fingerprint = small_fingerprint(folder, self._bank)
         self._seer = Seer(device)
 
     def encode(self, pictures: Iterable[Picture]) -> Features:
@@ -121,14 +122,6 @@ def _shot(cues: list[Cue], start: Fraction, end: Fraction, examples: Examples) -
     return Stretch(render_features(inside, end - start, timbre=examples).rows, start, start, end)
 
 
-def fingerprint(folder: Path) -> str:
-    """BLAKE2b of a folder's weights and config: it changes when what they sound like may."""
-    digest = hashlib.blake2b(digest_size=16)
-    for path in [*sorted(folder.glob("*.safetensors")), folder / "config.json"]:
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
-
-
 def open_source(config: GenerateConfig) -> Source:
     """Open what ``config.model`` names.
 
@@ -141,23 +134,12 @@ def open_source(config: GenerateConfig) -> Source:
         return LibrarySource(folder, device)
     if name == "small":
         return SmallSource(device=device)
-    folder = Path(name) if Path(name).is_dir() else require_installed(find_model(name)).folder
-    if _family(folder) != DIFF_FOLEY:
+    folder = find_folder(name)
+    if find_family(folder) != DIFF_FOLEY:
         return SmallSource(folder, device)
     from foleycli.models.diff_foley import DiffFoleySource  # diffusers takes seconds to import
 
     return DiffFoleySource(Bundle.open(folder), name, device)
-
-
-def _family(folder: Path) -> str:
-    """What a bundle's config says it is; bundles of ``small`` say nothing."""
-    path = folder / CONFIG
-    if not path.is_file():
-        raise ModelError(f"{folder} is not a model: it has no {CONFIG}.", "Name a bundle.")
-    try:
-        return str(json.loads(path.read_text(encoding="utf-8")).get("family", "small"))
-    except (ValueError, AttributeError) as error:
-        raise ModelError(f"{path} cannot be read: {error}.", "Pull or make it again.") from error
 
 
 def find_device(name: str) -> str:
@@ -177,18 +159,3 @@ def find_device(name: str) -> str:
         there = ", ".join(device for device, there in known.items() if there)
         raise UsageError(f"There is no device {name!r} here.", f"Choose auto, {there}.")
     return name
-
-
-def resolve(config: GenerateConfig) -> str:
-    """The name of the source that will be used.
-
-    ``auto`` is the installed one with the best figure on real clips, by its model card; recordings
-    given with ``library`` are always used.
-    """
-    if config.library:
-        return "library"
-    if config.model != "auto":
-        is_folder = Path(config.model).is_dir()
-        return config.model if is_folder else find_model(config.model).name
-    installed = [model for model in MODELS if model.installed and AUTO_SCORE in model.scores]
-    return min(installed, key=lambda model: model.scores[AUTO_SCORE], default=MODELS[0]).name

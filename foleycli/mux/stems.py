@@ -11,17 +11,12 @@ from foleycli.config import OUTPUT, LoudnessTarget
 from foleycli.features.cues import Kind
 from foleycli.mux.bwf import Broadcast, write_broadcast
 from foleycli.mux.loudness import gain_to, measure_blocks
+from foleycli.mux.names import stem_path
 from foleycli.waveform.loudness import from_db
 from foleycli.waveform.stems import round_stems
 from foleycli.waveform.write import write_waveform
 
-KINDS: tuple[Kind, ...] = ("hit", "bed")
 RATE = OUTPUT.sample_rate
-
-
-def stem_path(wav: Path, kind: str) -> Path:
-    """``shot_sfx.wav`` -> ``shot_sfx_hits.wav``."""
-    return wav.with_name(f"{wav.stem}_{kind}s.wav")
 
 
 def write_sound(

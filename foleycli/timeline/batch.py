@@ -4,27 +4,36 @@ goes on where it was."""
 import logging
 import multiprocessing
 import re
+import signal
+import sys
+import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 from foleycli import __version__
 from foleycli.clip.probe import content_hash
 from foleycli.errors import FoleyError, MediaError
 from foleycli.features.cues import read_cues
-from foleycli.generate import generate, planned_wavs
-from foleycli.models.sources import Source, open_source
+from foleycli.models.identity import source_fingerprint
+from foleycli.mux.names import sound_paths, take_paths
 from foleycli.recipe import read_recipe, recipe_path
 from foleycli.timeline.manifest import Job
 
+if TYPE_CHECKING:
+    from foleycli.models.sources import Source
+
 LOG = logging.getLogger("foleycli")
 State = Literal["made", "kept", "failed"]
+Progress = Callable[[str, str, float], None]  # clip, stage, how much of it is done
+PAUSE = 0.2  # seconds between two words of a process on its progress
 ATTEMPTS = 3  # times a job is tried whose process dies under it
 # Options that do not change what is made.
 _INDIFFERENT = {"takes", "overwrite", "verify", "offline", "device", "cues", "wav", "model", "seed"}
@@ -44,30 +53,55 @@ class Outcome:
     remedy: str = ""
 
 
-def run_batch(jobs: Sequence[Job], workers: int = 1) -> Iterator[Outcome]:
-    """Do jobs on this machine, in as many processes; outcomes come as they are done.
+def nobody(clip: str, stage: str, done: float) -> None:
+    """Progress that nobody watches."""
+
+
+def run_batch(
+    jobs: Sequence[Job], workers: int = 1, progress: Progress = nobody
+) -> Iterator[Outcome]:
+    """Do jobs on this machine, in as many processes; outcomes come as they are done, first of all
+    what is done already, which loads no model.
 
     Every process computes with one thread, so that the sound does not depend on ``workers``.
+
+    Args:
+        progress: told the clip, the stage, and how much of it is done.
     """
+    todo = []
+    for job in jobs:
+        if kept := find_kept(job):
+            yield kept
+        else:
+            todo.append(job)
     if workers <= 1:
-        for job in jobs:
-            yield do_job(job)
-        return
-    yield from _in_processes(jobs, workers)
+        for job in todo:
+            yield do_job(job, progress)
+    elif todo:
+        yield from _in_processes(todo, min(workers, len(todo)), progress)
 
 
-def do_job(job: Job) -> Outcome:
+def find_kept(job: Job) -> Outcome | None:
+    """The outcome of a job that is done already."""
+    try:
+        made = find_done(job, source_fingerprint(job.config))
+    except (FoleyError, OSError):  # `do_job` finds it too, and says so
+        return None
+    return Outcome(str(job.clip), str(job.out), "kept", waveform_hash=made) if made else None
+
+
+def do_job(job: Job, progress: Progress = nobody) -> Outcome:
     """Sound one clip, unless that is done already. Never raises for what a clip can cause."""
     began = time.monotonic()
     names = str(job.clip), str(job.out)
     try:
         source = _source(job)
-        if made := find_done(job, source):
+        if made := find_done(job, source.fingerprint):
             return Outcome(*names, "kept", waveform_hash=made)
         with _claim(job.out) as left_behind:
-            if made := find_done(job, source):  # by another run, meanwhile
+            if made := find_done(job, source.fingerprint):  # by another run, meanwhile
                 return Outcome(*names, "kept", waveform_hash=made)
-            sounds, waveform_hash = _generate(job, source, left_behind)
+            sounds, waveform_hash = _generate(job, source, left_behind, progress)
     except FoleyError as error:
         took = time.monotonic() - began
         return Outcome(*names, "failed", took, problem=error.problem, remedy=error.remedy)
@@ -84,10 +118,13 @@ def do_job(job: Job) -> Outcome:
     return Outcome(*names, "made", time.monotonic() - began, sounds, waveform_hash)
 
 
-def _generate(job: Job, source: Source, left_behind: bool) -> tuple[int, str]:
+def _generate(job: Job, source: "Source", left_behind: bool, progress: Progress) -> tuple[int, str]:
+    from foleycli.generate import generate
+
     overwrite = job.config.overwrite or left_behind
     before = content_hash(job.clip)
-    result = generate(job.clip, job.out, replace(job.config, overwrite=overwrite), source)
+    config, told = replace(job.config, overwrite=overwrite), partial(progress, str(job.clip))
+    result = generate(job.clip, job.out, config, source, told)
     if content_hash(job.clip) != before:
         for take in result.takes:
             take.out.unlink(missing_ok=True)
@@ -98,12 +135,14 @@ def _generate(job: Job, source: Source, left_behind: bool) -> tuple[int, str]:
     return len(result.cues), result.takes[0].waveform_hash
 
 
-_sources: dict[tuple[str, str | None, str], Source] = {}
+_sources: dict[tuple[str, str | None, str], "Source"] = {}
 
 
-def _source(job: Job) -> Source:
+def _source(job: Job) -> "Source":
     """The job's source of sound, opened once a process."""
     import torch
+
+    from foleycli.models.sources import open_source
 
     torch.set_num_threads(1)
     config = job.config
@@ -113,21 +152,22 @@ def _source(job: Job) -> Source:
     return _sources[key]
 
 
-def find_done(job: Job, source: Source) -> str:
-    """The waveform's hash if the output is there, made of this clip with these options; or ""."""
-    outs = [job.out] + [
-        job.out.with_name(f"{job.out.stem}_take{n}{job.out.suffix}")
-        for n in range(2, job.config.takes + 1)
-    ]
-    hashes = [_made(job, out, number, source) for number, out in enumerate(outs)]
+def find_done(job: Job, fingerprint: str) -> str:
+    """The waveform's hash if the output is there, made of this clip with these options; or "".
+
+    Args:
+        fingerprint: of the source of sound.
+    """
+    outs = take_paths(job.out, job.config.takes)
+    hashes = [_made(job, out, number, fingerprint) for number, out in enumerate(outs)]
     return hashes[0] if all(hashes) else ""
 
 
-def _made(job: Job, out: Path, number: int, source: Source) -> str:
+def _made(job: Job, out: Path, number: int, fingerprint: str) -> str:
     recipe_file = recipe_path(out)
     if not (out.is_file() and recipe_file.is_file() and job.clip.is_file()):
         return ""
-    if not all(wav.is_file() for wav in planned_wavs(out, job.config)):
+    if not all(wav.is_file() for wav in sound_paths(out, job.config)):
         return ""
     try:
         recipe = read_recipe(recipe_file)
@@ -138,10 +178,7 @@ def _made(job: Job, out: Path, number: int, source: Source) -> str:
     made_with = asdict(recipe.config)
     same = all(made_with.get(k) == v for k, v in options.items() if k not in _INDIFFERENT)
     same = same and recipe.config.seed == job.config.seed + number and cues == recipe.cues
-    same = same and (recipe.foleycli, recipe.source_fingerprint) == (
-        __version__,
-        source.fingerprint,
-    )
+    same = same and (recipe.foleycli, recipe.source_fingerprint) == (__version__, fingerprint)
     return recipe.waveform_hash if same and recipe.clip_hash == content_hash(job.clip) else ""
 
 
@@ -196,37 +233,94 @@ def _lock(file: IO[bytes]) -> bool:
     return True
 
 
-def _in_processes(jobs: Sequence[Job], workers: int) -> Iterator[Outcome]:
+def _in_processes(jobs: Sequence[Job], workers: int, progress: Progress) -> Iterator[Outcome]:
     """As many at a time as there are workers; when one dies, its jobs are tried again, and at last
     given up alone."""
     waiting = deque((job, 1) for job in jobs)
-    spawn = multiprocessing.get_context("spawn")
     while waiting:
-        broken: list[tuple[Job, int]] = []
         # after a death, one by one, so that the job that kills is known
         room = 1 if any(attempt > 1 for _, attempt in waiting) else workers
-        with ProcessPoolExecutor(room, mp_context=spawn) as pool:
-            running: dict[Future[Outcome], tuple[Job, int]] = {}
-            while (waiting or running) and not broken:
-                while waiting and len(running) < room:
-                    entry = waiting.popleft()
-                    try:
-                        running[pool.submit(do_job, entry[0])] = entry
-                    except BrokenProcessPool:
-                        broken.append(entry)
-                        break
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    entry = running.pop(future)
-                    try:
-                        yield future.result()
-                    except BrokenProcessPool:
-                        broken.append(entry)
-            broken += running.values()
+        with _pool(room, progress) as pool:
+            broken = yield from _fill(pool, room, waiting)
         for job, attempt in reversed(broken):
             if attempt < ATTEMPTS:
                 waiting.appendleft((job, attempt + 1))
             else:
                 yield _given_up(job)
+
+
+def _fill(
+    pool: ProcessPoolExecutor, room: int, waiting: deque[tuple[Job, int]]
+) -> Generator[Outcome, None, list[tuple[Job, int]]]:
+    """Keep a pool busy until nothing waits; gives back what was at work when a process died."""
+    running: dict[Future[Outcome], tuple[Job, int]] = {}
+    broken: list[tuple[Job, int]] = []
+    while (waiting or running) and not broken:
+        while waiting and len(running) < room:
+            entry = waiting.popleft()
+            try:
+                running[pool.submit(_do_and_tell, do_job, entry[0])] = entry
+            except BrokenProcessPool:
+                broken.append(entry)
+                break
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            entry = running.pop(future)
+            try:
+                yield future.result()
+            except BrokenProcessPool:
+                broken.append(entry)
+    return [*broken, *running.values()]
+
+
+@contextmanager
+def _pool(workers: int, progress: Progress) -> Iterator[ProcessPoolExecutor]:
+    """Processes that tell of their progress through a queue. On the way out of an error or Ctrl-C
+    they are told to stop at once, and clean up behind themselves."""
+    spawn = multiprocessing.get_context("spawn")
+    words = spawn.Queue()
+    words.cancel_join_thread()
+    listener = threading.Thread(target=_listen, args=(words, progress), daemon=True)
+    listener.start()
+    pool = ProcessPoolExecutor(workers, mp_context=spawn, initializer=_begin, initargs=(words,))
+    try:
+        yield pool
+    except BaseException:
+        for process in list((pool._processes or {}).values()):
+            process.terminate()  # SIGTERM, which unwinds as Ctrl-C does
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+        words.put(None)
+        listener.join(1.0)
+
+
+def _listen(words: Any, progress: Progress) -> None:
+    while word := words.get():
+        progress(*word)
+
+
+_words: Any = None  # a worker's queue to the process that shows progress
+
+
+def _begin(words: Any) -> None:
+    """In a new worker: Ctrl-C is its parent's to answer; SIGTERM unwinds."""
+    global _words
+    _words = words
+    words.cancel_join_thread()  # a worker that was killed may hold the queue's lock
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+
+
+def _do_and_tell(do: Callable[[Job, Progress], Outcome], job: Job) -> Outcome:
+    last = 0.0
+
+    def tell(clip: str, stage: str, done: float) -> None:
+        nonlocal last
+        if _words is not None and (time.monotonic() - last > PAUSE):
+            last = time.monotonic()
+            _words.put((clip, stage, done))
+
+    return do(job, tell)
 
 
 def _given_up(job: Job) -> Outcome:

@@ -9,7 +9,7 @@ from foleycli.clip.probe import probe
 from foleycli.config import GenerateConfig
 from foleycli.errors import FoleyError, MediaError, UsageError
 from foleycli.models.sources import Source, open_source
-from foleycli.mux.stems import KINDS
+from foleycli.mux.names import KINDS
 from foleycli.output import check_output
 from foleycli.timeline.files import add_sounds, check_written, read_timeline
 from foleycli.timeline.media import find_media

@@ -23,7 +23,8 @@ from foleycli.frames.decode import decode_pictures
 from foleycli.models.sources import Source
 from foleycli.mux.bwf import Broadcast, write_broadcast
 from foleycli.mux.bwf_read import read_broadcast
-from foleycli.mux.stems import KINDS, stem_path, write_sound
+from foleycli.mux.names import KINDS, stem_path
+from foleycli.mux.stems import write_sound
 from foleycli.output import check_output
 from foleycli.timeline.leader import pop_lead, with_pops
 from foleycli.timeline.markers import cue_markers, marker_cues, read_markers, write_markers

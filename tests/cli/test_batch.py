@@ -12,8 +12,8 @@ from tests.timeline.clicks import Clicks
 
 @pytest.fixture
 def films(tmp_path, monkeypatch):
-    monkeypatch.setattr(batch, "open_source", lambda config: Clicks())
-    monkeypatch.setattr(batch, "_sources", {})
+    monkeypatch.setattr(batch, "_source", lambda job: Clicks())
+    monkeypatch.setattr(batch, "source_fingerprint", lambda config: Clicks.fingerprint)
     folder = tmp_path / "films"
     folder.mkdir()
     for number in range(2):

@@ -33,8 +33,8 @@ def films(tmp_path_factory) -> Path:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch) -> Clicks:
     source = Clicks()
-    monkeypatch.setattr(batch, "open_source", lambda config: source)
-    monkeypatch.setattr(batch, "_sources", {})
+    monkeypatch.setattr(batch, "_source", lambda job: source)
+    monkeypatch.setattr(batch, "source_fingerprint", lambda config: Clicks.fingerprint)
     return source
 
 
@@ -115,16 +115,16 @@ def test_what_is_done_is_done_by_content_and_recipe(films, tmp_path, quick) -> N
     jobs[1].out.unlink()
     write_film(films / "shot 2.mp4", strikes([0.1], 0.4))  # another film under the same name
     overwriting = [replace(job, config=replace(CONFIG, overwrite=True)) for job in jobs[1:]]
-    assert states(run_batch(overwriting)) == ["made", "made", "kept"]
+    assert states(run_batch(overwriting)) == ["kept", "made", "made"]
 
 
 def test_takes_are_done_when_all_of_them_are(films, tmp_path) -> None:
     config = replace(CONFIG, takes=2)
     (job,) = find_jobs([str(films / "shot 0.mp4")], tmp_path, config)
     assert states(run_batch([job])) == ["made"]
-    assert find_done(job, Clicks())
+    assert find_done(job, Clicks.fingerprint)
     (tmp_path / "shot 0_sfx_take2.mp4").unlink()
-    assert not find_done(job, Clicks())
+    assert not find_done(job, Clicks.fingerprint)
 
 
 def test_failures_are_isolated_and_named(films, tmp_path) -> None:
@@ -165,7 +165,7 @@ def test_a_clip_that_changes_while_it_is_read_is_not_kept(films, tmp_path, monke
                 file.write(b"more")
             return features
 
-    monkeypatch.setattr(batch, "open_source", lambda config: Grows())
+    monkeypatch.setattr(batch, "_source", lambda job: Grows())
     (outcome,) = run_batch(find_jobs([str(clip)], tmp_path / "out", CONFIG))
     assert outcome.state == "failed" and "changed" in outcome.problem
     assert not list((tmp_path / "out").glob("*.mp4"))
@@ -233,7 +233,7 @@ def test_random_kills_lose_nothing(films, tmp_path) -> None:
         cut_off += bool(list(out.glob(".foley-*.mp4")))
         for path in out.glob(".foley-*.mp4"):
             path.unlink()
-        if all(find_done(job, Clicks()) for job in jobs):
+        if all(find_done(job, Clicks.fingerprint) for job in jobs):
             finished += 1
             for job in jobs:  # begin again
                 job.out.unlink()

@@ -23,8 +23,8 @@ from tests.timeline.test_reel import films, reel, run  # noqa: F401
 
 @pytest.fixture
 def job(tmp_path, monkeypatch) -> Job:
-    monkeypatch.setattr(batch, "open_source", lambda config: Clicks())
-    monkeypatch.setattr(batch, "_sources", {})
+    monkeypatch.setattr(batch, "_source", lambda job: Clicks())
+    monkeypatch.setattr(batch, "source_fingerprint", lambda config: Clicks.fingerprint)
     clip = write_film(tmp_path / "clip.mp4", strikes([0.2], 0.5))
     return Job(clip, tmp_path / "out" / "clip_sfx.mp4", GenerateConfig(wav=True))
 
@@ -83,7 +83,7 @@ def test_an_output_folder_that_vanishes(job, monkeypatch) -> None:
             shutil.rmtree(job.out.parent)
             return features
 
-    monkeypatch.setattr(batch, "open_source", lambda config: Vanishes())
+    monkeypatch.setattr(batch, "_source", lambda job: Vanishes())
     outcome = do_job(job)
     assert outcome.state == "failed" and "does not exist" in outcome.problem
 
@@ -95,7 +95,7 @@ def test_a_clip_that_vanishes_while_it_is_read(job, monkeypatch) -> None:
             job.clip.unlink()
             return features
 
-    monkeypatch.setattr(batch, "open_source", lambda config: Vanishes())
+    monkeypatch.setattr(batch, "_source", lambda job: Vanishes())
     outcome = do_job(job)
     assert outcome.state == "failed" and "clip.mp4" in outcome.problem
     assert "bug" not in outcome.remedy
@@ -107,7 +107,7 @@ def test_a_bug_costs_one_clip_and_says_so(job, monkeypatch) -> None:
         def encode(self, pictures):
             raise IndexError("off by one")
 
-    monkeypatch.setattr(batch, "open_source", lambda config: Breaks())
+    monkeypatch.setattr(batch, "_source", lambda job: Breaks())
     outcome = do_job(job)
     assert outcome.state == "failed" and "off by one" in outcome.problem
     assert "bug" in outcome.remedy

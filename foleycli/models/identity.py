@@ -1,0 +1,77 @@
+"""Which source of sound is meant, and whether it is the one of then; nothing is loaded for it."""
+
+import hashlib
+import json
+from functools import lru_cache
+from pathlib import Path
+
+from foleycli.config import GenerateConfig
+from foleycli.errors import ModelError
+from foleycli.library.bank import Bank
+from foleycli.models.bundle import CONFIG, Bundle
+from foleycli.models.registry import MODELS, find_model, require_installed
+
+DIFF_FOLEY = "diff-foley"  # the family, and the name of its public member
+AUTO_SCORE = "clips_kl"  # KL of what is heard against real clips' own sound; lower is better
+
+
+def resolve(config: GenerateConfig) -> str:
+    """The name of the source that will be used.
+
+    ``auto`` is the installed one with the best figure on real clips, by its model card; recordings
+    given with ``library`` are always used.
+    """
+    if config.library:
+        return "library"
+    if config.model != "auto":
+        is_folder = Path(config.model).is_dir()
+        return config.model if is_folder else find_model(config.model).name
+    installed = [model for model in MODELS if model.installed and AUTO_SCORE in model.scores]
+    return min(installed, key=lambda model: model.scores[AUTO_SCORE], default=MODELS[0]).name
+
+
+def find_folder(name: str) -> Path:
+    """Where a model of this name lies, or the folder that the name is.
+
+    Raises:
+        ModelError: it is unknown, or not installed.
+    """
+    return Path(name) if Path(name).is_dir() else require_installed(find_model(name)).folder
+
+
+def find_family(folder: Path) -> str:
+    """What a bundle's config says it is; bundles of ``small`` say nothing."""
+    path = folder / CONFIG
+    if not path.is_file():
+        raise ModelError(f"{folder} is not a model: it has no {CONFIG}.", "Name a bundle.")
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8")).get("family", "small"))
+    except (ValueError, AttributeError) as error:
+        raise ModelError(f"{path} cannot be read: {error}.", "Pull or make it again.") from error
+
+
+def small_fingerprint(folder: Path, bank: Bank) -> str:
+    """Of a ``small`` model's weights and config, and of the recordings it is shown."""
+    digest = hashlib.blake2b(digest_size=16)
+    for path in [*sorted(folder.glob("*.safetensors")), folder / CONFIG]:
+        digest.update(path.read_bytes())
+    return f"{digest.hexdigest()}-{bank.fingerprint}"
+
+
+def source_fingerprint(config: GenerateConfig) -> str:
+    """The fingerprint that the source which ``config`` means has when it is opened.
+
+    Raises:
+        ModelError: it is unknown, or not installed.
+    """
+    return _fingerprint(resolve(config), config.library)
+
+
+@lru_cache(maxsize=8)
+def _fingerprint(name: str, library: str | None) -> str:
+    if name == "library":
+        return Bank.open(Path(library) if library else None).fingerprint
+    folder = find_folder(name)
+    if find_family(folder) == DIFF_FOLEY:
+        return Bundle.open(folder).fingerprint
+    return small_fingerprint(folder, Bank.open(None))
