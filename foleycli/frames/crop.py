@@ -8,6 +8,8 @@ from av.video.plane import VideoPlane
 from numpy.typing import NDArray
 from PIL import Image
 
+from foleycli.frames.resize import TAGGED, color_matrix
+
 Box = tuple[float, float, float, float]  # left, top, width, height
 # stored plane by plane, a byte a value: cut as they are, with no change of colour
 PLANAR = ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "gray", "gbrp")
@@ -23,8 +25,9 @@ def crop_frame(frame: VideoFrame, box: Box, size: tuple[int, int] | None = None)
     Returns:
         A frame with the same colours and time; 8 bits a value.
     """
+    matrix = color_matrix(frame)
     if frame.format.name not in PLANAR:
-        frame = frame.reformat(format="yuv444p")
+        frame = frame.reformat(format="yuv444p", src_colorspace=matrix, dst_colorspace=matrix)
     width, height = size or (round(box[2]), round(box[3]))
     part = VideoFrame(width, height, frame.format.name)
     for whole, plane in zip(frame.planes, part.planes, strict=True):
@@ -33,7 +36,9 @@ def crop_frame(frame: VideoFrame, box: Box, size: tuple[int, int] | None = None)
         pixels = crop_pixels(_pixels(whole), scaled, (plane.width, plane.height))
         _pixels(plane)[:] = pixels
     part.pts, part.time_base = frame.pts, frame.time_base
-    part.colorspace, part.color_range = frame.colorspace, frame.color_range
+    # said outright, for players guess the matrix from the height, and the part is less high
+    part.colorspace = next(number for number, known in TAGGED.items() if known is matrix)
+    part.color_range = frame.color_range
     return part
 
 

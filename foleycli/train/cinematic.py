@@ -22,7 +22,7 @@ from foleycli.clip.probe import Clip
 from foleycli.config import CINEMATIC, FRAMES, CinematicConfig
 from foleycli.errors import UsageError
 from foleycli.frames.crop import Box, crop_frame, crop_pixels
-from foleycli.frames.decode import Crop, Picture
+from foleycli.frames.decode import Crop, Picture, decode_pictures
 
 KINDS = ("cu", "cm")
 EASINGS: dict[str, Callable[[float], float]] = {
@@ -73,18 +73,19 @@ def clip_random(seed: int, name: str) -> Random:
     return Random(int.from_bytes(digest, "big"))
 
 
-def clip_window(
-    kind: str, clip: Clip, name: str, config: CinematicConfig = CINEMATIC, *, duration: float = 0.0
-) -> Window:
-    """The window of a film file.
+def clip_window(kind: str, clip: Clip, name: str, config: CinematicConfig = CINEMATIC) -> Window:
+    """The window of a film file, which is decoded once if its header does not say how long it is.
 
     Args:
         name: the clip's id, of which the window is drawn together with ``config.seed``.
-        duration: seconds that a move lasts where the file's header is silent.
     """
-    seconds = float(clip.duration) if clip.duration else duration
+    seconds = float(clip.duration or _decoded_length(clip))
     random = clip_random(config.seed, name)
     return draw_window(kind, clip.width, clip.height, seconds, random, config)
+
+
+def _decoded_length(clip: Clip) -> Fraction:
+    return max(picture.end for picture in decode_pictures(clip))
 
 
 def draw_window(

@@ -163,6 +163,24 @@ def test_small_pictures_are_cut_where_the_film_is(film):
             assert np.abs(one.rgb.astype(int) - other.rgb).mean() < 2
 
 
+@pytest.mark.parametrize("size", ["640x360", "1280x720"])
+@pytest.mark.parametrize("stored", ["yuv420p", "yuv420p10le", "rgb24", "yuvj420p"])
+def test_colours_stay_whatever_the_film_is_stored_as(size, stored, tmp_path):
+    path = tmp_path / "film.mkv"
+    source = f"smptebars=s={size}:r=5:d=0.6,format={stored}"
+    command = ["ffmpeg", "-loglevel", "error", "-f", "lavfi", "-i", source, "-c:v"]
+    codec = "libx264rgb" if stored == "rgb24" else "libx264"
+    subprocess.run([*command, codec, "-qp", "1", "-threads", "1", path], check=True)
+    clip = probe(path)
+    window = replace(clip_window("cu", clip, "x"), first=(0, 0), last=(0, 0))
+    whole = [p for p in decode_pictures(clip) if p.rgb is not None]
+    cut = [p for p in decode_pictures(clip, crop=crop_for(clip, window)) if p.rgb is not None]
+    for one, other in zip(vary_pictures(whole, window), cut, strict=True):
+        assert one.rgb is not None and other.rgb is not None
+        assert np.median(np.abs(one.rgb.astype(int) - other.rgb)) <= 2  # 10 bits truncate
+        assert np.median(np.abs(one.luma.astype(int) - other.luma)) <= 1
+
+
 def test_frames_in_memory_are_cut_by_their_times():
     frames = np.zeros((3, 90, 160, 3), np.uint8)
     frames[:, :, :80] = 255  # the left half is white
