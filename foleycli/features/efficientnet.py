@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad, relu6
+from torch.nn.functional import conv2d, pad, relu6
 
 from foleycli.errors import ModelError
 
@@ -34,6 +34,9 @@ class SameConv(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         height, width = (self._padding(side, axis) for axis, side in enumerate(input.shape[-2:]))
+        if height[0] == height[1] and width[0] == width[1]:  # the convolution pads without a copy
+            around = height[0], width[0]
+            return conv2d(input, self.weight, self.bias, self.stride, around, 1, self.groups)
         return super().forward(pad(input, (*width, *height)))
 
     def _padding(self, side: int, axis: int) -> tuple[int, int]:
@@ -54,8 +57,8 @@ class Block(nn.Module):
         self.skip = stride == 1 and size == out
 
     def forward(self, maps: Tensor) -> Tensor:
-        inner = maps if self.expand is None else relu6(self.expand(maps))
-        out = self.project(relu6(self.depthwise(inner)))
+        inner = maps if self.expand is None else relu6(self.expand(maps), inplace=True)
+        out = self.project(relu6(self.depthwise(inner), inplace=True))
         return maps + out if self.skip else out
 
 
@@ -80,8 +83,9 @@ class EfficientNetLite0(nn.Module):
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         weight = self.stem.weight
         pixels = (pictures.to(weight.device).permute(0, 3, 1, 2).to(weight.dtype) - MEAN) / SCALE
-        maps = self.blocks(relu6(self.stem(pixels.to(memory_format=torch.channels_last))))
-        embedding = relu6(self.head(maps)).mean(dim=(2, 3))
+        pixels = pixels.to(memory_format=torch.channels_last)
+        maps = self.blocks(relu6(self.stem(pixels), inplace=True))
+        embedding = relu6(self.head(maps), inplace=True).mean(dim=(2, 3))
         return embedding.float(), self.classify(embedding).float()
 
     @classmethod
