@@ -1,0 +1,112 @@
+"""Who is compared: models that sound the set's clips now, and folders of sounds made elsewhere."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from foleycli.clip.find import VIDEO_SUFFIXES
+from foleycli.config import GenerateConfig
+from foleycli.errors import MediaError, UsageError
+from foleycli.evaluate.clipset import Example
+
+FULL, CLOSE_UP, CAMERA_MOVE = VARIANTS = ("full", "cu", "cm")  # what of a clip is seen
+ENCODERS = ("student", "teacher")
+PROMPT = "prompt"  # follows a model that is told in words what sounds
+NAME = re.compile(r"[\w.+-]+")
+SOUND_SUFFIXES = (".wav", ".flac", ".opus", ".ogg", ".mp3", ".m4a", *sorted(VIDEO_SUFFIXES))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contestant:
+    """One row of the tables: a model with its options, or a folder of finished sounds."""
+
+    name: str
+    config: GenerateConfig | None = None  # how a model of ours sounds
+    prompt: bool = False  # it is told in words what sounds
+    folder: Path | None = None  # where the sounds of another system are
+
+    @property
+    def options(self) -> GenerateConfig:
+        """How it sounds, of one that is no folder."""
+        if self.config is None:
+            raise ValueError(f"{self.name} is a folder of sounds")
+        return self.config
+
+
+def parse_contestant(text: str, config: GenerateConfig, *, prompt: bool = False) -> Contestant:
+    """Read what follows ``--models``.
+
+    A model may be followed by an encoder and by ``prompt``: ``small``, ``small+teacher``,
+    ``library+student+prompt``, ``small+ENCODER_FOLDER``. ``mine=BUNDLE`` or ``mine=small+teacher``
+    gives it another name in the tables; ``theirs=FOLDER`` is a folder of sounds named after clips.
+
+    Args:
+        config: what holds for all models: seed, steps, guidance, device.
+        prompt: as if ``+prompt`` were added to every model.
+
+    Raises:
+        UsageError: nothing of that name, or a name that cannot be a file's.
+    """
+    name, _, what = text.rpartition("=")
+    name = name or what
+    if not NAME.fullmatch(name):
+        raise UsageError(
+            f"{name!r} is no name for a row of a table.",
+            "Write NAME=MODEL or NAME=FOLDER, the name of letters, digits, '-', '_' and '+'.",
+        )
+    path = Path(what)
+    if path.is_dir() and not (path / "config.json").is_file():
+        return Contestant(name=name, folder=path.resolve())
+    model, *additions = what.split("+")
+    told = prompt or PROMPT in additions
+    encoders = [addition for addition in additions if addition != PROMPT]
+    if not model or len(encoders) > 1:
+        raise UsageError(f"{text!r} cannot be read.", "Write MODEL[+ENCODER][+prompt].")
+    for encoder in encoders:
+        config = replace(config, encoder=_encoder(encoder))
+    model = str(Path(model).resolve()) if Path(model).is_dir() else model
+    return Contestant(name=name, config=replace(config, model=model), prompt=told)
+
+
+def _encoder(name: str) -> str:
+    if name in ENCODERS:
+        return name
+    if not Path(name).is_dir():
+        raise UsageError(
+            f"{name} is no encoder.", f"Known: {', '.join(ENCODERS)}, a folder, or +{PROMPT}."
+        )
+    return str(Path(name).resolve())
+
+
+def check_names(contestants: Sequence[Contestant]) -> None:
+    """Raises: UsageError: two rows of a table would have one name."""
+    names = [contestant.name for contestant in contestants]
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(f"Two models are called {name}.", "Write one as NAME=MODEL.")
+
+
+def find_sounds(folder: Path, example: Example, variant: str, takes: int) -> list[Path]:
+    """The sounds of a clip in a folder of another system: ``<id>_s00`` and on, or ``<id>``, with
+    any suffix of sound or video; those of close-ups and moves in folders ``cu`` and ``cm``.
+
+    Raises:
+        MediaError: there is none.
+    """
+    folders = [folder / variant, folder] if variant == FULL else [folder / variant]
+    for place in folders:
+        names = [f"{example.id}_s{take:02d}" for take in range(takes)]
+        found = [path for name in names if (path := _with_suffix(place, name))]
+        single = _with_suffix(place, example.id) or _with_suffix(place, example.clip.stem)
+        if found or single:
+            return found or [path for path in [single] if path]
+    raise MediaError(
+        f"{folder} has no sound for {example.id}{'' if variant == 'full' else f' in {variant}/'}.",
+        f"Name it {example.id}.wav, or {example.id}_s00.wav and on.",
+    )
+
+
+def _with_suffix(folder: Path, name: str) -> Path | None:
+    paths = (folder / f"{name}{suffix}" for suffix in SOUND_SUFFIXES)
+    return next((path for path in paths if path.is_file()), None)

@@ -1,0 +1,85 @@
+"""A run: models sound the clips of a set, and every sound is measured against the clip's own.
+
+The folder of a run holds ``run.json`` (what is compared), ``sounds/<model>/<variant>/`` (what was
+made, with the options it was made with) and ``clips/<id>.json`` (every number, one file a clip).
+All are written whole or not at all, so that a run that was stopped goes on where it was, and a
+model or measure that is added later costs its own time only.
+
+A variant changes what the models see. Sounds are always measured against the full clip: its own
+sound and its whole picture, for that is what happens, whatever part of it is shown.
+"""
+
+from collections.abc import Callable, Sequence
+
+from foleycli.errors import BatchError, ModelError
+from foleycli.evaluate.contestants import check_names
+from foleycli.evaluate.measures import MEASURES, check_needs, find_measure
+from foleycli.evaluate.plan import Plan, join_plan
+from foleycli.evaluate.processes import do_all
+from foleycli.evaluate.scoring import Scoring, score_clip
+from foleycli.evaluate.sets import compare_sets, set_rows
+from foleycli.evaluate.sounding import make_sounds, plan_soundings
+
+# told what is being done, how many are done, and of how many
+Progress = Callable[[str, int, int], None]
+
+
+def run(
+    plan: Plan, jobs: int = 1, *, again: bool = False, progress: Progress = lambda *told: None
+) -> None:
+    """Make what is missing and measure what is not measured yet.
+
+    Args:
+        jobs: processes at work.
+        again: measure everything anew; sounds are kept.
+
+    Raises:
+        BatchError: some clips failed; the others are done.
+        UsageError: the folder holds a run on another set.
+        ModelError: a model is not installed.
+    """
+    check_names(plan.contestants)
+    plan = join_plan(plan)
+    failures = _do(make_sounds, plan_soundings(plan), jobs, "sounding", progress)
+    tasks = [Scoring(plan.folder, example.id, again=again) for example in plan.examples]
+    failures += _do(score_clip, tasks, jobs, "measuring", progress)
+    failures += _do(compare_sets, set_rows(plan), jobs, "comparing sets", progress)
+    if failures:
+        raise BatchError(
+            f"{len(failures)} of {len(plan.examples)} clips have failures, the others are done.\n"
+            + "\n".join(f"  {failure}" for failure in failures),
+            "Mend those named and run again: what is done is kept.",
+        )
+
+
+def usable_measures(names: Sequence[str] = ()) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The measures that can be taken here, and why the others cannot.
+
+    Args:
+        names: those that are wanted; all there are when empty.
+
+    Raises:
+        UsageError: a name is unknown.
+        ModelError: one that is named needs something that is not here.
+    """
+    usable, missing = [], {}
+    for measure in [find_measure(name) for name in names] or MEASURES:
+        try:
+            check_needs(measure)
+        except ModelError as error:
+            if names:
+                raise
+            missing[measure.name] = str(error)
+        else:
+            usable.append(measure.name)
+    return tuple(usable), missing
+
+
+def _do(work: Callable, tasks: list, jobs: int, what: str, progress: Progress) -> list[str]:
+    failures = []
+    progress(what, 0, len(tasks))
+    for done, (task, problem) in enumerate(do_all(work, tasks, jobs), 1):
+        progress(what, done, len(tasks))
+        if problem:
+            failures.append(f"{task}: {problem}")
+    return failures
