@@ -165,6 +165,44 @@ class CinematicConfig:
     seed: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VariantConfig(CinematicConfig):
+    """How close-ups and camera moves are written as films."""
+
+    crf: int = 18  # H.264; visually lossless (trac.ffmpeg.org/wiki/Encode/H.264)
+    speed: str = "veryfast"  # x264 preset
+    enlarge: bool = False  # to the film's own size; else the window's pixels, none invented
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrepareConfig:
+    """How films become a training set."""
+
+    model: str = "small"  # whose spectrograms and features
+    encoder: str = "teacher"  # whose features; see GenerateConfig
+    parts: tuple[str, ...] = ("frames", "mels", "features")
+    split: str | None = None  # of the table; None: every row
+    duration: float = 10.0  # seconds of a film at most: VGGSound's clips (arXiv 2004.14368)
+    shard: int = 64  # films in a shard, the unit that an interrupted run makes again
+    quality: int = 95  # JPEG, of frames; 4:4:4
+    device: str = "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SceneConfig:
+    """How one-shots are composed to sound scenes; docs/data.md gives the reasons."""
+
+    duration: float = 10.0  # seconds
+    fewest: int = 1  # sources in a scene
+    most: int = 3
+    events: int = 4  # of a source at most
+    gap: float = 0.25  # seconds between two onsets of a scene, at least
+    level_db: float = -23.0  # of a hit's loudest 100 ms, K-weighted, before its own gain
+    spread_db: float = 12.0  # gains are drawn this far down
+    held_out: str = "without"  # sounds kept for tests: without, only or with them
+    seed: int = 0
+
+
 # How the new sound joins the clip: an extra track, mixed, mixed and dipped, or alone.
 SOUND_MODES = ("track", "mix", "duck", "replace")
 
