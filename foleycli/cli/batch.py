@@ -11,7 +11,7 @@ import typer
 
 from foleycli.cli import options
 from foleycli.cli.options import DEFAULTS
-from foleycli.cli.progress import count_progress, listen_for_warnings
+from foleycli.cli.progress import BatchProgress, batch_progress, listen_for_warnings
 from foleycli.config import BATCH, SOUND_MODES, GenerateConfig
 from foleycli.errors import BatchError, UsageError
 
@@ -100,16 +100,18 @@ def batch(
     for folder in {job.out.parent for job in todo}:
         clear_leftovers(folder)
     began = time.monotonic()
-    with count_progress("batch", len(todo), quiet=quiet) as progress:
-        outcomes = list(_told(_outcomes(todo, jobs, on), as_json, progress))
+    with batch_progress(len(todo), quiet=quiet) as progress:
+        outcomes = list(_told(_outcomes(todo, jobs, on, progress), as_json, progress))
     _finish(outcomes, time.monotonic() - began, as_json)
 
 
-def _outcomes(todo: list["Job"], jobs: int, on: str | None) -> Iterator["Outcome"]:
+def _outcomes(
+    todo: list["Job"], jobs: int, on: str | None, progress: BatchProgress
+) -> Iterator["Outcome"]:
     if on is None:
         from foleycli.timeline.batch import run_batch
 
-        return run_batch(todo, jobs)
+        return run_batch(todo, jobs, progress.tell)
     from foleycli.timeline.cluster import run_on_ray
 
     return run_on_ray(todo, None if on in ("ray", "local") else on)
@@ -125,20 +127,23 @@ def _watch(inputs: list[str], output: Path | None, config: GenerateConfig, as_js
     def find() -> list["Job"]:
         return find_jobs(inputs, output, config)
 
-    for _ in _told((do_job(job) for job in watch_folder(find)), as_json, lambda done: None):
-        pass
+    with batch_progress(0, quiet=True) as progress:
+        for _ in _told((do_job(job) for job in watch_folder(find)), as_json, progress):
+            pass
 
 
-def _told(outcomes: Iterable["Outcome"], as_json: bool, progress) -> Iterator["Outcome"]:
+def _told(
+    outcomes: Iterable["Outcome"], as_json: bool, progress: BatchProgress
+) -> Iterator["Outcome"]:
     """Say each outcome as it comes."""
-    for done, outcome in enumerate(outcomes, 1):
+    for outcome in outcomes:
+        progress.finish(outcome.clip)
         if as_json:
             print(json.dumps(asdict(outcome)), flush=True)
         elif outcome.state == "failed":
             print(f"failed  {outcome.clip}: {outcome.problem}", flush=True)
         else:
             print(f"{outcome.state:<7} {outcome.out}", flush=True)
-        progress(done)
         yield outcome
 
 

@@ -2,8 +2,14 @@
 
 import logging
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 # How much of the work each stage is, measured on 1080p H.264 with the library source.
 STAGES = {"looking": (0.0, 0.8), "sounding": (0.8, 0.17), "muxing": (0.97, 0.03)}
@@ -53,6 +59,65 @@ def count_progress(name: str, total: int, quiet: bool) -> Iterator[Callable[[int
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(name, total=total)
         yield lambda done: bar.update(task, completed=done)
+
+
+class BatchProgress:
+    """A bar for the whole batch and, under it, one for each clip at work."""
+
+    def __init__(self, bar: "Progress | None", total: int) -> None:
+        self._bar = bar
+        self._whole = bar.add_task("batch", total=total) if bar else None
+        self._clips: dict[str, TaskID] = {}
+        self._lock = threading.Lock()  # words of other processes come from a thread
+
+    def tell(self, clip: str, stage: str, done: float) -> None:
+        """A clip has come so far."""
+        if self._bar is None:
+            return
+        begin, share = STAGES[stage]
+        with self._lock:
+            if clip not in self._clips:
+                self._clips[clip] = self._bar.add_task("", total=1.0)
+            name = f"  {Path(clip).name[-40:]} {stage}"
+            self._bar.update(self._clips[clip], completed=begin + share * done, description=name)
+
+    def finish(self, clip: str) -> None:
+        """A clip is done with, well or not."""
+        if self._bar is None or self._whole is None:
+            return
+        with self._lock:
+            if clip in self._clips:
+                self._bar.remove_task(self._clips.pop(clip))
+            self._bar.advance(self._whole)
+
+
+@contextmanager
+def batch_progress(total: int, quiet: bool) -> Iterator[BatchProgress]:
+    """Bars on a terminal; nothing in a pipe or with --quiet."""
+    if quiet or not sys.stderr.isatty():
+        yield BatchProgress(None, total)
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+    )
+    # rich shows what is printed above the bars, on stderr: not where stdout goes to a file
+    redirect = sys.stdout.isatty()
+    with Progress(
+        *columns, console=Console(stderr=True), transient=True, redirect_stdout=redirect
+    ) as bar:
+        yield BatchProgress(bar, total)
 
 
 def listen_for_warnings(*, quiet: bool, verbose: bool) -> list[str]:

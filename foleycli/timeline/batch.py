@@ -4,6 +4,7 @@ goes on where it was."""
 import logging
 import multiprocessing
 import re
+import shutil
 import signal
 import sys
 import threading
@@ -135,7 +136,7 @@ def _generate(job: Job, source: "Source", left_behind: bool, progress: Progress)
     return len(result.cues), result.takes[0].waveform_hash
 
 
-_sources: dict[tuple[str, str | None, str], "Source"] = {}
+_sources: dict[tuple[str | None, ...], "Source"] = {}
 
 
 def _source(job: Job) -> "Source":
@@ -146,7 +147,7 @@ def _source(job: Job) -> "Source":
 
     torch.set_num_threads(1)
     config = job.config
-    key = (config.model, config.library, config.device)
+    key = (config.model, config.library, config.device, config.encoder)
     if key not in _sources:
         _sources[key] = open_source(config)
     return _sources[key]
@@ -367,15 +368,17 @@ def _found(find: Callable[[], list[Job]]) -> list[Job]:
 
 
 def clear_leftovers(folder: Path, age: float = 3600.0) -> int:
-    """Delete what killed runs left half-written in a folder, hidden; how many files that were.
+    """Delete what killed runs left half-written in a folder, hidden; how many things that were.
 
-    Only files that nobody has touched for ``age`` seconds, so that a run at work is left alone.
+    Only what nobody has touched for ``age`` seconds, so that a run at work is left alone.
     """
     cleared = 0
     for path in folder.glob(".foley-*"):
         with suppress(OSError):
-            stale = time.time() - path.stat().st_mtime > age
-            if stale and path.is_file() and re.fullmatch(r"\.foley-[0-9a-f]{12}\.\w+", path.name):
-                path.unlink()
+            if not re.fullmatch(r"\.foley-([0-9a-f]{12}\.\w+|[a-z0-9_]{8})", path.name):
+                continue
+            files = [path, *path.iterdir()] if path.is_dir() else [path]
+            if time.time() - max(file.stat().st_mtime for file in files) > age:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
                 cleared += 1
     return cleared

@@ -127,8 +127,14 @@ def test_leftovers_of_killed_runs_are_cleared_when_they_are_old(tmp_path) -> Non
         path.write_text("x")
     for path in (old, mine, claim):
         os.utime(path, (time.time() - 7200,) * 2)
-    assert clear_leftovers(tmp_path) == 1
-    assert left_in(tmp_path) == sorted([fresh.name, mine.name, claim.name])
+    folder, working = tmp_path / ".foley-abc_1234", tmp_path / ".foley-abcd1234"  # of a mix
+    for place in (folder, working):
+        place.mkdir()
+        (place / "mix.wav").write_text("x")
+    for path in (folder / "mix.wav", folder, working):
+        os.utime(path, (time.time() - 7200,) * 2)
+    assert clear_leftovers(tmp_path) == 2
+    assert left_in(tmp_path) == sorted(p.name for p in (fresh, mine, claim, working))
 
 
 def test_a_full_disk_silences_the_shots_it_hits_and_the_next_run_mends_them(
