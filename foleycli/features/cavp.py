@@ -80,6 +80,8 @@ class SlowOnly(nn.Module):
 
     BLOCKS = (3, 4, 6, 3)
     DEPTHS = (1, 1, 3, 3)  # frames that the first convolution of a block sees
+    ALONE = 2  # stages at the beginning that see each frame alone
+    GROUP = 8  # frames that pass those stages at a time: their maps are the largest
     REACH = 9  # frames to either side that can change a feature: one a block of the last stages
 
     def __init__(self, base_channels: int = 64):
@@ -99,13 +101,26 @@ class SlowOnly(nn.Module):
     def forward(self, frames: Tensor) -> Tensor:
         """(batch, time, 3, height, width) in [0, 1] -> (batch, time, 32 x base_channels)."""
         batch, time = frames.shape[:2]
-        pictures = frames.flatten(0, 1).contiguous(memory_format=torch.channels_last)
-        pictures = F.relu(self.conv1(pictures, time), inplace=True)
-        pictures = F.max_pool2d(pictures, 3, 2, 1)
-        for stage in range(len(self.BLOCKS)):
-            for block in self.get_submodule(f"layer{stage + 1}").children():
-                pictures = block(pictures, time)
+        pictures = frames.flatten(0, 1)
+        # A batch norm that is being trained must see all of them at once.
+        groups = (pictures,) if self.training else pictures.split(self.GROUP)
+        pictures = torch.cat([self._see_alone(group) for group in groups])
+        for stage in range(self.ALONE, len(self.BLOCKS)):
+            pictures = self._pass(stage, pictures, time)
         return pictures.mean((2, 3)).view(batch, time, -1)
+
+    def _see_alone(self, pictures: Tensor) -> Tensor:
+        pictures = pictures.contiguous(memory_format=torch.channels_last)
+        pictures = F.relu(self.conv1(pictures, 1), inplace=True)
+        pictures = F.max_pool2d(pictures, 3, 2, 1)
+        for stage in range(self.ALONE):
+            pictures = self._pass(stage, pictures, 1)
+        return pictures
+
+    def _pass(self, stage: int, pictures: Tensor, frames: int) -> Tensor:
+        for block in self.get_submodule(f"layer{stage + 1}").children():
+            pictures = block(pictures, frames)
+        return pictures
 
 
 class ConvBlock(nn.Module):

@@ -6,6 +6,7 @@ modules; ``SHA256SUMS`` can be checked with ``sha256sum -c`` too.
 
 import hashlib
 import json
+import mmap
 import secrets
 import shutil
 from collections.abc import Callable, Mapping
@@ -113,11 +114,13 @@ def _read_tensors(path: Path, prefix: str, without: tuple[str, ...]) -> "dict[st
             if not name.startswith(prefix) or name.removeprefix(prefix).startswith(without):
                 continue
             begin, end = place["data_offsets"]
-            data = bytearray(end - begin)
+            # Memory of its own, not the heap's: it goes back as soon as the tensor is let go.
+            data = mmap.mmap(-1, max(1, end - begin))
             file.seek(8 + length + begin)
-            if file.readinto(data) != len(data):
+            if file.readinto(data) < end - begin:
                 raise ValueError(f"{name} is cut short")
-            tensor = torch.frombuffer(data, dtype=dtypes[place["dtype"]])
+            dtype = dtypes[place["dtype"]]
+            tensor = torch.frombuffer(data, dtype=dtype, count=(end - begin) // dtype.itemsize)
             tensors[name.removeprefix(prefix)] = tensor.reshape(place["shape"])
     return tensors
 
