@@ -23,7 +23,7 @@ def crop_frame(frame: VideoFrame, box: Box, size: tuple[int, int] | None = None)
         size: width and height to write; None for the box's own, rounded.
 
     Returns:
-        A frame with the same colours and time; 8 bits a value.
+        A frame with the same colours, 8 bits a value, without a time stamp.
     """
     matrix = color_matrix(frame)
     if frame.format.name not in PLANAR:
@@ -35,11 +35,22 @@ def crop_frame(frame: VideoFrame, box: Box, size: tuple[int, int] | None = None)
         scaled = (box[0] * across, box[1] * down, box[2] * across, box[3] * down)
         pixels = crop_pixels(_pixels(whole), scaled, (plane.width, plane.height))
         _pixels(plane)[:] = pixels
-    part.pts, part.time_base = frame.pts, frame.time_base
     # said outright, for players guess the matrix from the height, and the part is less high
     part.colorspace = next(number for number, known in TAGGED.items() if known is matrix)
     part.color_range = frame.color_range
     return part
+
+
+def turn_frame(frame: VideoFrame, rotation: int) -> VideoFrame:
+    """Turn a planar frame counter-clockwise by 0, 90, 180 or 270 degrees; 4:2:2 cannot be."""
+    turns = rotation // 90 % 4
+    if not turns:
+        return frame
+    sides = (frame.height, frame.width) if turns % 2 else (frame.width, frame.height)
+    turned = VideoFrame(*sides, frame.format.name)
+    for before, after in zip(frame.planes, turned.planes, strict=True):
+        _pixels(after)[:] = np.rot90(_pixels(before), turns)
+    return turned
 
 
 def crop_pixels(pixels: NDArray[np.uint8], box: Box, size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -165,16 +165,18 @@ def crop_for(clip: Clip, window: Window) -> Crop:
     """What `decode_pictures` needs to see a clip through a window."""
 
     def crop(frame: VideoFrame, time: Fraction) -> VideoFrame:
-        return crop_frame(frame, stored_box(window.share_at(time), frame, clip.rotation))
+        stored = frame.width, frame.height
+        return crop_frame(frame, stored_box(window.share_at(time), stored, clip.rotation))
 
     return crop
 
 
-def stored_box(share: Box, frame: VideoFrame, rotation: int) -> Box:
+def stored_box(share: Box, stored: tuple[int, int], rotation: int) -> Box:
     """A part of the upright picture, in shares, as pixels of the frame as it is stored.
 
     Args:
-        rotation: degrees counter-clockwise that make the frame upright.
+        stored: width and height of the frame.
+        rotation: degrees counter-clockwise that make it upright.
     """
     left, top, width, height = share
     turned = {
@@ -183,7 +185,7 @@ def stored_box(share: Box, frame: VideoFrame, rotation: int) -> Box:
         180: (1 - left - width, 1 - top - height, width, height),
         270: (top, 1 - left - width, height, width),
     }[rotation]
-    sides = (frame.width, frame.height) * 2
+    sides = stored * 2
     # free of rounding errors, so that whole pixels stay whole
     left, top, width, height = (
         round(part * side, 6) for part, side in zip(turned, sides, strict=True)

@@ -1,0 +1,109 @@
+"""``foley data``: what models are trained and measured on."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from foleycli.cli import options
+from foleycli.cli.progress import count_progress, listen_for_warnings
+from foleycli.config import VariantConfig
+from foleycli.errors import BatchError
+
+app = typer.Typer(help="Make what models are trained and measured on.", no_args_is_help=True)
+VARIANT = VariantConfig()
+Films = Annotated[
+    Path,
+    typer.Argument(exists=True, file_okay=False, help="A folder of films.", show_default=False),
+]
+Out = Annotated[Path, typer.Argument(help="Folder to write to.", show_default=False)]
+Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes at a time.")]
+Seed = Annotated[int, typer.Option(help="Same seed, same data.")]
+
+
+@app.command()
+def variants(
+    films: Films,
+    out: Out,
+    kind: Annotated[str, typer.Option(help="cu, a close-up, or cm, a camera move.")],
+    seed: Seed = VARIANT.seed,
+    a1: Annotated[float, typer.Option(help="Least share of the picture's sides.")] = (
+        VARIANT.smallest
+    ),
+    a2: Annotated[float, typer.Option(help="Greatest share.")] = VARIANT.largest,
+    aspect: Annotated[
+        str, typer.Option(help="free: width and height are drawn apart; kept: one draw for both.")
+    ] = VARIANT.aspect,
+    position: Annotated[
+        str, typer.Option(help="random or centre: where a close-up is, or a move's line.")
+    ] = VARIANT.position,
+    start: Annotated[
+        str, typer.Option(help="A move goes from edge to edge (edge) or part of the way (random).")
+    ] = VARIANT.start,
+    easing: Annotated[str, typer.Option(help="linear, or smooth: slow at both ends.")] = (
+        VARIANT.easing
+    ),
+    move_seconds: Annotated[
+        float | None, typer.Option(help="A move's length, then it rests; else the whole clip.")
+    ] = VARIANT.move_seconds,
+    fit: Annotated[
+        str,
+        typer.Option(help="squeeze: the whole window, as encoders squash it; crop: its square."),
+    ] = VARIANT.fit,
+    enlarge: Annotated[
+        bool, typer.Option("--enlarge", help="Write pictures as large as the film's.")
+    ] = VARIANT.enlarge,
+    crf: Annotated[int, typer.Option(min=0, max=51, help="H.264 quality; less is better.")] = (
+        VARIANT.crf
+    ),
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Write nothing; derive windows again, check hashes.")
+    ] = False,
+    jobs: Jobs = 1,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Cut close-ups or camera moves out of films; their sound is copied untouched.
+
+    Windows are drawn from the seed and each film's name. Run the same command again after any
+    interruption and it goes on. Films that cannot be used are listed in bad.csv, with exit code 5.
+    """
+    from foleycli.clip.find import find_clips
+    from foleycli.train.variants import make_variants, verify_variants
+
+    listen_for_warnings(quiet=quiet, verbose=False)
+    config = VariantConfig(
+        smallest=a1, largest=a2, aspect=aspect, position=position, start=start, easing=easing,
+        move_seconds=move_seconds, fit=fit, seed=seed, crf=crf, enlarge=enlarge,
+    )  # fmt: skip
+    if verify:
+        _follow(verify_variants(films, out), "verify", len(find_clips([films])), as_json, quiet)
+    else:
+        done = make_variants(films, out, kind, config, jobs)
+        _follow(done, "variants", len(find_clips([films])), as_json, quiet)
+
+
+def _follow(
+    outcomes: Iterable[tuple[str, str]], name: str, total: int, as_json: bool, quiet: bool
+) -> None:
+    """Say what goes wrong as it comes, and how many went well at the end.
+
+    Raises:
+        BatchError: something did go wrong.
+    """
+    bad = done = 0
+    with count_progress(name, total, quiet=quiet) as progress:
+        for done, (item, problem) in enumerate(outcomes, 1):
+            bad += bool(problem)
+            if as_json:
+                print(json.dumps({"id": item, "problem": problem}), flush=True)
+            elif problem:
+                print(f"failed  {item}: {problem}", flush=True)
+            progress(done)
+    if not as_json:
+        print(f"{done - bad} of {done} done")
+    if bad:
+        raise BatchError(f"{bad} of {done} failed, the others are done.",
+                         "Mend those named, or go on without them.")  # fmt: skip
