@@ -9,6 +9,7 @@ import typer
 from foleycli.cli import (
     batch,
     cues,
+    data,
     doctor,
     gen,
     loudness,
@@ -38,6 +39,7 @@ app.command()(loudness.loudness)
 app.command()(probe.probe)
 app.command()(doctor.doctor)
 app.add_typer(models.app, name="models")
+app.add_typer(data.app, name="data")
 
 
 def main() -> None:
