@@ -277,6 +277,20 @@ class EvaluateConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VocoderConfig:
+    """Sizes of the network that turns a mel spectrogram into a waveform; stored with its weights.
+
+    A Vocos (arXiv 2306.00814): everything at the rate of frames, the waveform by an inverse STFT.
+    """
+
+    width: int = 256
+    depth: int = 6  # blocks at the mel's own rate
+    fine_depth: int = 2  # blocks at the rate of the inverse STFT
+    finer: int = 2  # frames of the inverse STFT per mel frame, so that four windows overlap
+    noise: int = 32  # channels of chance a frame, from which textures are drawn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingConfig:
     """How a stage is trained. These may change when a stopped run goes on; what a stage adds to
     them may not."""
@@ -294,6 +308,37 @@ class TrainingConfig:
     validate: int = 500  # updates from one look at held-out examples to the next
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatchConfig:
+    """The autoencoder of ``small``: principal components of short patches of a mel spectrogram."""
+
+    patch: int = 8  # frames: 125 ms
+    channels: int = 448  # 128 lose a third of what a listener tells apart, 448 nothing
+    whitening: float = 0.5  # half way: coarse shape carries more of the loss than fine texture
+    scenes: int = 1500  # 96,000 patches for a covariance of 1024 x 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DenoiserTraining(TrainingConfig):
+    """The transformer of ``small``."""
+
+    width: int = 384
+    depth: int = 8
+    drop_what: float = 0.15  # how often each half of the features is withheld
+    drop_when: float = 0.15
+    matrix_rate: float = 5.0  # of the rate, for the matrices of the blocks, which learn by Muon
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VocoderTraining(TrainingConfig):
+    """Mel spectrogram to waveform."""
+
+    mel: MelConfig
+    sizes: VocoderConfig = VocoderConfig()
+    frames: int  # of the mel, in an example
+    windows: tuple[int, ...] = (64, 128, 256, 512, 1024, 2048)  # samples; arXiv 2008.01160
+
+
 FRAMES = FrameConfig()
 FEATURES = FeatureConfig()
 CUES = CueConfig()
@@ -301,6 +346,7 @@ MEL = MelConfig()
 CAVP = CavpConfig()
 LATENT_DIFFUSION = LatentDiffusionConfig()
 ALIGNMENT = AlignmentConfig()
+PATCHES = PatchConfig()
 # The spectrograms of diff-foley (luosiallen/Diff-Foley, wav2spec).
 DIFF_FOLEY_MEL = MelConfig(
     sample_rate=16_000, n_fft=1024, hop_length=256, n_mels=128, f_min=125.0, f_max=7600.0
@@ -314,3 +360,31 @@ GENERATE = GenerateConfig()
 BATCH = BatchConfig()
 EVALUATE = EvaluateConfig()
 NAMING = NamingConfig()
+
+# How each stage is trained, by preset. ``small`` is ours, chosen on one CPU core; ``paper`` is
+# what was published for models of the full size, where it was.
+TRAINING: dict[str, dict[str, TrainingConfig]] = {
+    "denoiser": {
+        "small": DenoiserTraining(updates=5600, batch=32, rate=4e-4),
+    },
+    "vocoder": {
+        "small": VocoderTraining(
+            updates=20_000,
+            batch=8,
+            rate=5e-4,
+            mel=MEL,
+            frames=32,
+            windows=(128, 512, 1024, 2048),
+        ),
+        # Sizes, batch, rate and 16,384 samples an example: the published 24 kHz Vocos
+        # (arXiv 2306.00814); its loss is adversarial, ours is an energy distance.
+        "paper": VocoderTraining(
+            updates=1_000_000,
+            batch=16,
+            rate=5e-4,
+            mel=DIFF_FOLEY_MEL,
+            frames=64,
+            sizes=VocoderConfig(width=512, depth=8, fine_depth=0, finer=1),
+        ),
+    },
+}

@@ -19,6 +19,7 @@ from foleycli.cli import (
     redo,
     shots,
     timeline,
+    train,
 )
 from foleycli.errors import FoleyError
 
@@ -40,6 +41,7 @@ app.command()(probe.probe)
 app.command()(doctor.doctor)
 app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="data")
+app.add_typer(train.app, name="train")
 
 
 def main() -> None:

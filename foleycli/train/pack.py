@@ -1,67 +1,113 @@
 """Pack a training run as a bundle: what ships, and who made the sounds it learned from.
 
-    python -m foleycli.train.pack --sounds SOUNDS --run work/small --out foleycli/models/small
+    foley train pack --sounds SOUNDS --run runs/denoiser --out BUNDLE
 
 The model card is filled in from the run; its scores come from ``benchmarks/small.py --json``.
 """
 
-import argparse
 import csv
 import json
-from dataclasses import asdict
+import zlib
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from foleycli.config import MEL, MelConfig
+from foleycli.config import MEL, DenoiserTraining, MelConfig
+from foleycli.errors import ModelError
 from foleycli.latents.denoiser import Denoiser, DenoiserConfig
 from foleycli.models.small import SmallModel, read_autoencoder, write_tensors
-from foleycli.train.data import Recording, read_table
+from foleycli.train.checkpoint import read_latest
+from foleycli.train.data import read_table
+from foleycli.train.denoiser import denoiser_config
 
 CREDITS: tuple[str, ...] = ("file", "label", "licence", "author", "url", "source")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--sounds", type=Path, required=True)
-    parser.add_argument("--table", type=Path, help="default: SOUNDS/sounds.csv")
-    parser.add_argument("--run", type=Path, default=Path("work/small"))
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--notes", default="", help="what else the model card should tell")
-    parser.add_argument("--scores", type=Path, help="JSON that benchmarks/small.py wrote")
-    options = parser.parse_args()
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a run is known by."""
 
-    model, state = read_run(options.run)
-    options.out.mkdir(parents=True, exist_ok=True)
+    updates: int
+    hours: float
+    batch: int
+    rate: float
+    seed: int
+
+
+def pack(
+    sounds: Path,
+    table: Path,
+    run: Path,
+    out: Path,
+    scores: dict[str, dict[str, float]] | None = None,
+    notes: str = "",
+) -> Trained:
+    """Write the bundle of a run into ``out``.
+
+    Raises:
+        ModelError: the folder holds no run of the denoiser.
+    """
+    model, trained = read_run(run)
+    out.mkdir(parents=True, exist_ok=True)
+    sizes = asdict(model.denoiser.config)
     half = {name: tensor.half() for name, tensor in model.denoiser.state_dict().items()}
-    write_tensors(options.out / "denoiser.safetensors", half, state["config"])
+    write_tensors(out / "denoiser.safetensors", half, sizes)
     autoencoder = model.autoencoder
-    sizes = {key: getattr(autoencoder, key) for key in ("n_mels", "patch", "channels")}
     half = {name: tensor.half() for name, tensor in autoencoder.state_dict().items()}
-    write_tensors(options.out / "autoencoder.safetensors", half, sizes)
-    config = {"name": "small", "mel": asdict(MEL), "denoiser": state["config"]}
-    (options.out / "config.json").write_text(json.dumps(config, indent=1) + "\n", "utf-8")
-    heard = write_credits(options, options.out / "credits.csv")
-    scores = json.loads(options.scores.read_text()) if options.scores else {}
-    (options.out / "README.md").write_text(model_card(state, heard, scores, options.notes), "utf-8")
-    print(f"{options.out}: {state['updates']} updates, {heard} sounds credited")
+    shape = {key: getattr(autoencoder, key) for key in ("n_mels", "patch", "channels")}
+    write_tensors(out / "autoencoder.safetensors", half, shape)
+    config = {"name": "small", "mel": asdict(MEL), "denoiser": sizes}
+    (out / "config.json").write_text(json.dumps(config, indent=1) + "\n", "utf-8")
+    heard = write_credits(sounds, table, out / "credits.csv")
+    card = model_card(model.denoiser, trained, heard, scores or {}, notes)
+    (out / "README.md").write_text(card, "utf-8")
+    return trained
 
 
-def read_run(run: Path) -> tuple[SmallModel, dict]:
-    """The model as a training run has it now (its moving average), and the whole checkpoint."""
-    state = torch.load(run / "checkpoint.pt", weights_only=False)  # our own: holds random states
-    denoiser = Denoiser(DenoiserConfig(**state["config"]))
-    denoiser.load_state_dict(state["average"])
-    autoencoder = read_autoencoder(run / "autoencoder.safetensors")
-    return SmallModel(denoiser, autoencoder, MelConfig()), state
+def read_run(run: Path) -> tuple[SmallModel, Trained]:
+    """The model as a training run has it now: its moving average.
+
+    Raises:
+        ModelError: the folder holds no run of the denoiser.
+    """
+    try:
+        autoencoder = read_autoencoder(run / "autoencoder.safetensors")
+        if (run / "checkpoint.pt").exists():
+            weights, sizes, trained = _read_first_format(run / "checkpoint.pt")
+        else:
+            settings = json.loads((run / "run.json").read_text("utf-8"))
+            checkpoint = read_latest(run / "checkpoints")
+            if settings["stage"] != "denoiser" or checkpoint is None:
+                raise ValueError("no checkpoint of a denoiser")
+            names = {field.name for field in fields(DenoiserTraining)}
+            config = DenoiserTraining(**{k: v for k, v in settings.items() if k in names})
+            weights, sizes = checkpoint.module("average"), denoiser_config(config, autoencoder)
+            done, hours = checkpoint.state["done"], checkpoint.state["hours"]
+            trained = Trained(done, hours, config.batch, config.rate, settings["seed"])
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise ModelError(
+            f"{run} is no run of the denoiser ({error}).", "Give the --out of foley train denoiser."
+        ) from error
+    denoiser = Denoiser(sizes)
+    denoiser.load_state_dict(weights)
+    return SmallModel(denoiser, autoencoder, MelConfig()), trained
 
 
-def write_credits(options: argparse.Namespace, out: Path) -> int:
+def _read_first_format(path: Path) -> tuple[dict[str, Any], DenoiserConfig, Trained]:
+    """The one file that runs wrote before `train.checkpoint`; it must be one's own."""
+    state = torch.load(path, map_location="cpu", weights_only=False)  # it holds numpy's objects
+    command = state["command"]
+    facts = int(command["batch"]), float(command["rate"]), int(command["seed"])
+    trained = Trained(state["updates"], state["hours"], *facts)
+    return state["average"], DenoiserConfig(**state["config"]), trained
+
+
+def write_credits(sounds: Path, table: Path, out: Path) -> int:
     """One line for every sound the model heard; returns how many."""
-    rows = read_table(options.sounds, options.table or options.sounds / "sounds.csv")
-    heard = [row for row in rows if not Recording(row["file"], "", "", ()).held_out]
+    rows = read_table(sounds, table)
+    heard = [row for row in rows if zlib.crc32(row["file"].encode()) % 10]
     with out.open("w", newline="", encoding="utf-8") as file:
         credits = csv.DictWriter(file, CREDITS, restval="", extrasaction="ignore")
         credits.writeheader()
@@ -70,11 +116,15 @@ def write_credits(options: argparse.Namespace, out: Path) -> int:
 
 
 def model_card(
-    state: dict, heard: int, scores: dict[str, dict[str, float]], notes: str = ""
+    denoiser: Denoiser,
+    trained: Trained,
+    heard: int,
+    scores: dict[str, dict[str, float]],
+    notes: str = "",
 ) -> str:
     """The README of a bundle."""
-    config, command = state["config"], state["command"]
-    parameters = sum(tensor.numel() for tensor in state["average"].values())
+    config = asdict(denoiser.config)
+    parameters = sum(tensor.numel() for tensor in denoiser.state_dict().values())
     columns = list(next(iter(scores.values()))) if scores else []
     table = [
         "| | " + " | ".join(columns) + " |",
@@ -90,11 +140,9 @@ def model_card(
         parameters=parameters / 1e6,
         heard=heard,
         notes=notes and f" {notes}",
-        hours=state["hours"],
-        updates=state["updates"],
         table="\n".join(table) if scores else "See benchmarks/small.py.",
         **{key: config[key] for key in ("width", "depth", "channels", "patch")},
-        **{key: command[key] for key in ("batch", "rate", "seed")},
+        **asdict(trained),
     )
 
 
@@ -112,8 +160,8 @@ sound at 32 kHz mono. Ships with foleycli; licence of the weights: Apache-2.0.
   No film, no speech corpus and no music went in. Words went in through all-MiniLM-L6-v2
   (Apache-2.0), which is not part of this bundle.
 - **Training**: {updates} updates of {batch} windows, AdamW at {rate}, bfloat16, one CPU core,
-  {hours:.1f} hours, seed {seed}. The commands are at the top of `foleycli/train/autoencoder.py`,
-  `denoiser.py` and `pack.py`.{notes}
+  {hours:.1f} hours, seed {seed}. The commands are at the top of
+  `foleycli/train/denoiser.py`.{notes}
 - **Limits**: it knows the {heard} sounds' kinds (impacts, metal, cloth, footsteps, water, engines,
   animals, rain, fire and so on) and little else; speech and music come out as mumble. Fine pitch
   is blurred. Labels of the data are right about nine times in ten.
@@ -124,7 +172,3 @@ embeddings of 0.96 s patches. f1: onsets within 50 ms of the asked times.
 
 {table}
 """
-
-
-if __name__ == "__main__":
-    main()

@@ -13,10 +13,10 @@ A recipe reads, top to bottom::
             for _ in range(config.accumulate):
                 with run.autocast():
                     loss = ...  # of run.share examples
-                (loss / config.accumulate).backward()
+                run.backward(loss)
             run.step(optimizer)
             run.follow(average, model)
-            run.end_update(loss=loss)
+            run.end_update()
 
 It stops at Ctrl-C, SIGTERM and SIGKILL, and the same command goes on with the same numbers as if it
 had not. Under ``torchrun`` every process learns from its share of a batch, gradients are averaged,
@@ -33,7 +33,7 @@ from contextlib import suppress
 from copy import deepcopy
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -47,6 +47,8 @@ from foleycli.output import atomic_output
 from foleycli.train.checkpoint import logger, read_latest, write_checkpoint
 from foleycli.train.curves import Curve, draw_curves, open_tensorboard
 
+Network = TypeVar("Network", bound=nn.Module)
+Config = TypeVar("Config", bound=TrainingConfig)
 Random = torch.Generator | np.random.Generator
 MAY_CHANGE = {field.name for field in fields(TrainingConfig)}  # when a run goes on
 DRAWN_EVERY = 60  # seconds between two pictures of the curve, at least
@@ -65,10 +67,10 @@ class RunOptions:
     progress: Callable[[int, int, float], None] = lambda done, updates, loss: None
 
 
-class Run:
+class Run(Generic[Config]):
     """One stage being trained in a folder."""
 
-    def __init__(self, out: Path, stage: str, config: TrainingConfig, options: RunOptions) -> None:
+    def __init__(self, out: Path, stage: str, config: Config, options: RunOptions) -> None:
         self.out, self.stage, self.config, self.options = out, stage, config, options
         self.done, self.hours = 0, 0.0
         self.world, self.rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
@@ -81,6 +83,7 @@ class Run:
             )
         self.share = config.batch // parts  # examples this process draws at a time
         torch.manual_seed(options.seed)
+        self._loss = 0.0  # of this update so far
         self._asked = False  # to stop, in this process
         self._due = self._stopping = self._unsaved = False  # as all processes agree
         self._learned = self._held_out = None  # curves, of the first process
@@ -99,7 +102,7 @@ class Run:
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
         return torch.device(name)
 
-    def __enter__(self) -> "Run":
+    def __enter__(self) -> "Run[Config]":
         if self.world > 1 and not dist.is_initialized():
             dist.init_process_group("nccl" if self.device.type == "cuda" else "gloo")
         self._handlers = {}
@@ -134,7 +137,7 @@ class Run:
         """The seed of this process: for what draws examples."""
         return self.options.seed * 1000 + self.rank
 
-    def average_of(self, model: nn.Module) -> nn.Module:
+    def average_of(self, model: Network) -> Network:
         """A copy of a model that will `follow` it."""
         return deepcopy(model).requires_grad_(False)
 
@@ -243,29 +246,36 @@ class Run:
         return config.rate * min(1.0, (self.done + 1) / max(1, config.warm_up), left)
 
     def set_rate(self, *optimizers: torch.optim.Optimizer) -> None:
-        """Give optimizers the rate of this update."""
+        """Give optimizers the rate of this update, a group with ``times`` so many times that."""
         for optimizer in optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = self.rate
+                group["lr"] = self.rate * group.get("times", 1)
 
     def autocast(self) -> torch.autocast:
         """bfloat16 inside, where the configuration asks for it."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.bf16)
 
-    def step(self, optimizer: torch.optim.Optimizer) -> float:
+    def backward(self, loss: Tensor) -> None:
+        """Take the gradient of one part of a batch, and count its loss in the update's."""
+        part = loss / self.config.accumulate
+        part.backward()
+        self._loss += float(part.detach())
+
+    def step(self, *optimizers: torch.optim.Optimizer) -> float:
         """Average gradients over processes, clip them, learn, and clear them; their norm.
 
         Raises:
             FoleyError: a gradient is no number; nothing was learned from it.
         """
-        held = [p for group in optimizer.param_groups for p in group["params"]]
+        held = [p for o in optimizers for group in o.param_groups for p in group["params"]]
         parameters = [parameter for parameter in held if parameter.grad is not None]
         average_gradients(parameters, self.world)
         norm = float(nn.utils.clip_grad_norm_(parameters, self.config.clip))
         if not math.isfinite(norm):
             raise self._no_number("gradient", norm)
-        optimizer.step()
-        optimizer.zero_grad()
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
         return norm
 
     def follow(self, average: nn.Module, model: nn.Module) -> None:
@@ -278,11 +288,12 @@ class Run:
                 slow.copy_(fast)
 
     def end_update(self, **losses: Tensor | float) -> None:
-        """Count the update and log its losses; ``loss`` is the one that is drawn.
+        """Count the update and log its losses: that of `backward` unless ``loss`` is given.
 
         Raises:
             FoleyError: a loss is no number; the last checkpoint is as it was.
         """
+        losses, self._loss = {"loss": self._loss, **losses}, 0.0
         now = time.monotonic()
         due = now - self._saved >= self.options.save
         numbers = [as_number(loss) for loss in losses.values()]

@@ -256,9 +256,9 @@ with Run(Path(sys.argv[1]), "toy", config, RunOptions(device="cpu")) as run:
         rows = gather(model(mine), run.world)
         contrast = (rows @ rows.T).logsumexp(1).mean()  # needs the whole batch
         alone = model(mine).square().mean()  # a mean over examples
-        (contrast + alone).backward()
+        run.backward(contrast + alone)
         run.step(sgd)
-        run.end_update(loss=contrast + alone)
+        run.end_update()
 """
 
 

@@ -1,16 +1,24 @@
 """Training of the small model: what it may hear, and that it resumes as if never stopped."""
 
 import csv
-import sys
+import shutil
 import zlib
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 import soundfile
 import torch
 
+from foleycli.config import DenoiserTraining, PatchConfig
+from foleycli.errors import ModelError
+from foleycli.latents.denoiser import Denoiser
+from foleycli.models.small import SmallModel, read_autoencoder
 from foleycli.train import autoencoder, data, denoiser, pack
+from foleycli.train.checkpoint import read_latest
+from foleycli.train.curves import read_curve
 from foleycli.train.data import FRAMES, Scenes, SoundSet, find_hits
+from foleycli.train.run import RunOptions
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +44,20 @@ def sounds(folder):
     return SoundSet(folder, folder / "sounds.csv", folder / "cache")
 
 
-def run(monkeypatch, module, *options) -> None:
-    monkeypatch.setattr(sys, "argv", ["recipe", *map(str, options)])
-    module.main()
+PCA = PatchConfig(channels=8, scenes=20)
+TINY = DenoiserTraining(updates=4, batch=2, rate=4e-4, width=64, depth=1, bf16=False)
+EVERY = RunOptions(device="cpu", save=0)
+
+
+@pytest.fixture(scope="module")
+def common(folder):
+    """Sounds, table and cache, as recipes take them."""
+    return folder, folder / "sounds.csv", folder / "cache"
+
+
+@pytest.fixture(scope="module")
+def fitted(common, tmp_path_factory):
+    return autoencoder.fit(*common, tmp_path_factory.mktemp("fitted"), PCA)
 
 
 def test_scenes_hold_only_what_training_may_hear(sounds):
@@ -73,16 +92,11 @@ def test_a_hit_is_found_where_a_sound_begins():
     assert np.flatnonzero(find_hits(mel)).tolist() in ([99], [100])
 
 
-def test_training_resumes_with_the_same_numbers(folder, tmp_path, monkeypatch):
-    common = ["--sounds", folder, "--cache", folder / "cache"]
-    fitted = tmp_path / "autoencoder.safetensors"
-    monkeypatch.setattr(autoencoder, "SCENES", 20)
-    monkeypatch.setattr(autoencoder, "CHANNELS", 8)
-    run(monkeypatch, autoencoder, *common, "--out", fitted)
-    tiny = [*common, "--autoencoder", fitted, "--updates", 4, "--batch", 2, "--width", 64]
-    tiny += ["--depth", 1, "--save", 0]
+def test_training_resumes_with_the_same_numbers_and_is_packed(
+    common, fitted, tmp_path, monkeypatch
+):
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
-    run(monkeypatch, denoiser, *tiny, "--out", whole)
+    denoiser.train(*common, fitted, whole, TINY, EVERY)
 
     calls, loss = [], denoiser.diffusion_loss
 
@@ -94,35 +108,45 @@ def test_training_resumes_with_the_same_numbers(folder, tmp_path, monkeypatch):
 
     monkeypatch.setattr(denoiser, "diffusion_loss", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        run(monkeypatch, denoiser, *tiny, "--out", stopped)
+        denoiser.train(*common, fitted, stopped, TINY, EVERY)
     monkeypatch.setattr(denoiser, "diffusion_loss", loss)
-    run(monkeypatch, denoiser, *tiny, "--out", stopped)
+    denoiser.train(*common, fitted, stopped, TINY, EVERY)
 
-    first, second = (torch.load(p / "checkpoint.pt", weights_only=False) for p in (whole, stopped))
-    for name, tensor in first["average"].items():
-        assert torch.equal(tensor, second["average"][name]), name
-    losses = [(p / "loss.csv").read_text().splitlines()[1:] for p in (whole, stopped)]
-    assert [x.split(",")[:3] for x in losses[0]] == [x.split(",")[:3] for x in losses[1]]
+    first, second = (read_latest(run / "checkpoints").module("average") for run in (whole, stopped))
+    for name, tensor in first.items():
+        assert torch.equal(tensor, second[name]), name
+    losses = [read_curve(run / "loss.csv")["loss"].tolist() for run in (whole, stopped)]
+    assert losses[0] == losses[1]
     assert len(losses[0]) == 4
 
-    (whole / "autoencoder.safetensors").write_bytes(fitted.read_bytes())
-    run(monkeypatch, pack, "--sounds", folder, "--run", whole, "--out", tmp_path / "bundle")
+    trained = pack.pack(*common[:2], whole, tmp_path / "bundle")
+    assert (trained.updates, trained.batch, trained.seed) == (4, 2, 0)
     assert {p.name for p in (tmp_path / "bundle").iterdir()} == {
         "README.md", "autoencoder.safetensors", "config.json", "credits.csv", "denoiser.safetensors"
     }  # fmt: skip
+    packed = SmallModel.load(tmp_path / "bundle").denoiser.state_dict()
+    assert torch.allclose(packed["tokens_in.weight"], first["tokens_in.weight"], atol=1e-3)
 
 
-def test_a_loss_that_is_no_number_stops_the_training(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(autoencoder, "SCENES", 20)
-    monkeypatch.setattr(autoencoder, "CHANNELS", 8)
-    fitted = tmp_path / "autoencoder.safetensors"
-    common = ["--sounds", folder, "--cache", folder / "cache"]
-    run(monkeypatch, autoencoder, *common, "--out", fitted)
-    loss = denoiser.diffusion_loss
-    monkeypatch.setattr(denoiser, "diffusion_loss", lambda *a: loss(*a) * float("nan"))
-    tiny = ["--autoencoder", fitted, "--batch", 2, "--width", 64, "--depth", 1]
-    with pytest.raises(FloatingPointError, match="update 0"):
-        run(monkeypatch, denoiser, *common, *tiny, "--out", tmp_path / "run")
+def test_a_run_of_the_first_format_can_still_be_packed(common, fitted, tmp_path):
+    sizes = denoiser.denoiser_config(TINY, read_autoencoder(fitted))
+    net = Denoiser(sizes)
+    state = {
+        "average": net.state_dict(), "config": asdict(sizes), "updates": 7, "hours": 0.5,
+        "scenes": np.random.default_rng(0).bit_generator.state,
+        "command": {"batch": "32", "rate": "0.0004", "seed": "0"},
+    }  # fmt: skip
+    torch.save(state, tmp_path / "checkpoint.pt")
+    shutil.copy(fitted, tmp_path / "autoencoder.safetensors")
+    trained = pack.pack(*common[:2], tmp_path, tmp_path / "bundle")
+    assert (trained.updates, trained.rate) == (7, 4e-4)
+    assert "7 updates of 32 windows" in (tmp_path / "bundle" / "README.md").read_text()
+
+
+def test_what_is_no_run_is_not_packed(common, tmp_path):
+    with pytest.raises(ModelError, match="no run of the denoiser"):
+        pack.pack(*common[:2], tmp_path, tmp_path / "bundle")
+    assert not (tmp_path / "bundle").exists()
 
 
 def test_a_table_without_its_columns_is_refused(folder, tmp_path):

@@ -38,10 +38,10 @@ def train(
             for _ in range(config.accumulate):
                 inputs = torch.randn(run.share, 3, generator=random)
                 loss = (model(inputs) - inputs.sum(1, keepdim=True)).square().mean() * scale
-                (loss / config.accumulate).backward()
+                run.backward(loss)
             run.step(optimizer)
             run.follow(average, model)
-            run.end_update(loss=loss)
+            run.end_update()
             if run.is_due():
                 run.validated(loss=0.5)
         return average.state_dict()

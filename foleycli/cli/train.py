@@ -1,0 +1,224 @@
+"""``foley train``: one command a stage; see docs/training.md."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+from functools import wraps
+from inspect import Parameter, signature
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from foleycli.cli.options import Quiet, Verbose
+from foleycli.cli.progress import count_progress, listen_for_warnings
+from foleycli.config import PATCHES, TRAINING
+from foleycli.errors import UsageError
+
+if TYPE_CHECKING:
+    from foleycli.train.run import RunOptions
+
+app = typer.Typer(
+    help="Train a model of your own, stage by stage. The same command goes on where a run "
+    "stopped. On many GPUs: torchrun --no-python --nproc-per-node 4 foley train STAGE ...",
+    no_args_is_help=True,
+)
+
+SAID_EVERY = 30  # seconds between two lines of progress where there is no terminal
+
+Sounds = Annotated[
+    Path, typer.Option(exists=True, file_okay=False, help="Folder of sounds with its table.")
+]
+Table = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True,
+        dir_okay=False,
+        help="CSV of file, class, label; SOUNDS/sounds.csv if left out.",
+    ),
+]
+Cache = Annotated[
+    Path | None,
+    typer.Option(file_okay=False, help="Where sounds that were read are kept; beside OUT."),
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What every stage can be asked for on the command line."""
+
+    out: Annotated[Path, typer.Option("--out", "-o", file_okay=False, help="Folder of the run.")]
+    preset: Annotated[str, typer.Option(help="small, or paper: as published.")] = "small"
+    updates: Annotated[int | None, typer.Option(min=1, help="In place of the preset's.")] = None
+    batch: Annotated[int | None, typer.Option(min=1, help="Examples an update, in all.")] = None
+    accumulate: Annotated[
+        int | None, typer.Option(min=1, help="Parts a batch is learned in, if memory is short.")
+    ] = None
+    rate: Annotated[float | None, typer.Option(min=0, help="Learning rate.")] = None
+    bf16: Annotated[bool | None, typer.Option("--bf16/--f32", help="How to multiply.")] = None
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto"
+    seed: Annotated[int, typer.Option(help="Same seed, same weights.")] = 0
+    save: Annotated[float, typer.Option(min=0, help="Seconds between checkpoints.")] = 180.0
+    keep: Annotated[int, typer.Option(min=1, help="Checkpoints that stay.")] = 3
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write for TensorBoard too.")
+    ] = False
+    quiet: Quiet = False
+    verbose: Verbose = False
+
+    def config(self, stage: str) -> Any:
+        """The configuration of a stage: the preset's, with what was asked for.
+
+        Raises:
+            UsageError: the stage has no such preset.
+        """
+        presets = TRAINING[stage]
+        if self.preset not in presets:
+            known = " or ".join(presets)
+            raise UsageError(f"{stage} has no preset {self.preset}.", f"Choose {known}.")
+        names = ("updates", "batch", "accumulate", "rate", "bf16")
+        changes = {name: getattr(self, name) for name in names}
+        given = {name: value for name, value in changes.items() if value is not None}
+        return replace(presets[self.preset], **given)
+
+    @contextmanager
+    def options(self, stage: str, updates: int) -> "Iterator[RunOptions]":
+        """What a run is given beside its configuration, with progress on stderr."""
+        listen_for_warnings(quiet=self.quiet, verbose=self.verbose)
+        from foleycli.train.run import RunOptions
+
+        with count_progress(stage, updates, self.quiet) as bar:
+            tell = (lambda done, *_: bar(done)) if sys.stderr.isatty() else say_at_times(stage)
+            names = ("preset", "device", "seed", "save", "keep", "tensorboard")
+            yield RunOptions(
+                progress=(lambda *_: None) if self.quiet else tell,
+                **{name: getattr(self, name) for name in names},
+            )
+
+
+def asks(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of `Asked` to a command, which gets them as ``asked``."""
+
+    @wraps(command)
+    def whole(**values: Any) -> None:
+        shared = {field.name: values.pop(field.name) for field in fields(Asked)}
+        command(asked=Asked(**shared), **values)
+
+    own = [p for p in signature(command).parameters.values() if p.name != "asked"]
+    both = [*signature(Asked).parameters.values(), *own]
+    keywords = [parameter.replace(kind=Parameter.KEYWORD_ONLY) for parameter in both]
+    whole.__signature__ = signature(command).replace(parameters=keywords)  # type: ignore[attr-defined]
+    whole.__annotations__ = {parameter.name: parameter.annotation for parameter in keywords}
+    return whole
+
+
+def say_at_times(stage: str) -> Callable[[int, int, float], None]:
+    """A line of progress now and then, for logs."""
+    began = said = time.monotonic()
+    first = 0
+
+    def say(done: int, updates: int, loss: float) -> None:
+        nonlocal first, said
+        first, now = first or done, time.monotonic()
+        if now - said < SAID_EVERY and done < updates:
+            return
+        said = now
+        left = (updates - done) * (now - began) / (done - first + 1) / 60
+        print(f"{stage} {done}/{updates}, loss {loss:.4g}, {left:.0f} min left", file=sys.stderr)
+
+    return say
+
+
+def sound_files(
+    sounds: Path, table: Path | None, cache: Path | None, out: Path
+) -> tuple[Path, Path, Path]:
+    """Folder, table and cache, as recipes take them.
+
+    Raises:
+        UsageError: there is no table.
+    """
+    table = table or sounds / "sounds.csv"
+    if not table.is_file():
+        raise UsageError(
+            f"{sounds} has no sounds.csv.", "Give --table: a CSV with file, class and label."
+        )
+    return sounds, table, cache or out.parent / "cache"
+
+
+@app.command()
+@asks
+def autoencoder(asked: Asked, sounds: Sounds, table: Table = None, cache: Cache = None) -> None:
+    """Mel spectrograms to latents and back: components (small) or a network (paper)."""
+    files = sound_files(sounds, table, cache, asked.out)
+    if asked.preset == "small":
+        with asked.options("autoencoder", PATCHES.scenes) as options:
+            from foleycli.train.autoencoder import fit
+
+            print(fit(*files, asked.out, PATCHES, options))
+        return
+    config = asked.config("autoencoder")
+    with asked.options("autoencoder", config.updates) as options:
+        from foleycli.train.autoencoder_kl import train
+
+        print(train(*files, asked.out, config, options))
+
+
+@app.command()
+@asks
+def denoiser(
+    asked: Asked,
+    sounds: Sounds,
+    autoencoder: Annotated[
+        Path, typer.Option(exists=True, help="The run of foley train autoencoder, or its file.")
+    ],
+    table: Table = None,
+    cache: Cache = None,
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="A tenth faster; needs a C++ compiler.")
+    ] = False,
+) -> None:
+    """Noise to latents, following features: what sounds, and when."""
+    files = sound_files(sounds, table, cache, asked.out)
+    fitted = autoencoder / "autoencoder.safetensors" if autoencoder.is_dir() else autoencoder
+    config = asked.config("denoiser")
+    with asked.options("denoiser", config.updates) as options:
+        from foleycli.train.denoiser import train
+
+        print(train(*files, fitted, asked.out, config, options, compiled=compiled))
+
+
+@app.command()
+@asks
+def vocoder(asked: Asked, sounds: Sounds, table: Table = None, cache: Cache = None) -> None:
+    """Mel spectrograms to waveforms."""
+    files = sound_files(sounds, table, cache, asked.out)
+    config = asked.config("vocoder")
+    with asked.options("vocoder", config.updates) as options:
+        from foleycli.train.vocoder import train
+
+        print(train(*files, asked.out, config, options))
+
+
+@app.command()
+def pack(
+    sounds: Sounds,
+    run: Annotated[Path, typer.Option(exists=True, file_okay=False, help="A denoiser's run.")],
+    out: Annotated[Path, typer.Option("--out", "-o", file_okay=False, help="The bundle.")],
+    table: Table = None,
+    scores: Annotated[
+        Path | None, typer.Option(exists=True, help="JSON of benchmarks/small.py, for the card.")
+    ] = None,
+    notes: Annotated[str, typer.Option(help="What else the model card should tell.")] = "",
+) -> None:
+    """Make a bundle of a run, for foley gen --model OUT."""
+    import json
+
+    from foleycli.train.pack import pack as pack_run
+
+    listen_for_warnings(quiet=False, verbose=False)
+    sounds, table, _ = sound_files(sounds, table, None, out)
+    measured = json.loads(scores.read_text()) if scores else None
+    trained = pack_run(sounds, table, run, out, measured, notes)
+    print(f"{out}: {trained.updates} updates")
