@@ -25,7 +25,9 @@ def timeline(
     output: Annotated[
         Path,
         typer.Option(
-            "-o", "--output", help="Timeline to write: .edl, .fcpxml, .xml (FCP7) or .otio."
+            "-o",
+            "--output",
+            help="Timeline to write: .edl, .fcpxml, .xml (FCP7) or .otio; .aaf of an .aaf.",
         ),
     ],
     media_root: Annotated[

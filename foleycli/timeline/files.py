@@ -7,7 +7,7 @@ from pathlib import Path
 
 from foleycli.errors import FoleyError, MediaError, UsageError
 from foleycli.output import atomic_output
-from foleycli.timeline import edl, fcp7, fcpxml, otio
+from foleycli.timeline import aaf, edl, fcp7, fcpxml, otio
 from foleycli.timeline.model import Timeline, Track
 
 SUFFIXES = (".edl", ".fcpxml", ".fcpxmld", ".xml", ".otio", ".otioz", ".aaf")
@@ -27,7 +27,9 @@ def read_timeline(path: Path, rate: Fraction | None = None) -> Timeline:
     suffix = path.suffix.lower()
     if not path.exists():
         raise MediaError(f"{path} does not exist.", "Check the name.")
-    if suffix in (".otio", ".otioz", ".aaf"):
+    if suffix == ".aaf":
+        return aaf.read_aaf(path)
+    if suffix in (".otio", ".otioz"):
         return otio.read_otio(path)
     if suffix not in SUFFIXES:
         raise MediaError(
@@ -65,8 +67,16 @@ def _text(path: Path) -> str:
     raise MediaError(f"{path.name} is no text.", "Export it again.")
 
 
-def check_written(path: Path) -> None:
+def check_written(path: Path, original: Path | None = None) -> None:
     """Say at once if a timeline cannot be written under a name."""
+    if path.suffix.lower() == ".aaf":
+        if original is None or original.suffix.lower() != ".aaf":
+            raise UsageError(
+                "An AAF is written only as the one that was read, with sounds added.",
+                f"Give an .aaf in, or name the output {', '.join(WRITTEN)}.",
+            )
+        aaf.load_aaf()
+        return
     if path.suffix.lower() not in WRITTEN:
         raise UsageError(
             f"{path.name} names no timeline we write.", f"Name it {', '.join(WRITTEN)}."
@@ -96,6 +106,9 @@ def add_sounds(
     if _format(original) != _format(path):
         whole = replace(timeline, tracks=(*timeline.tracks, *sounds))
         write_timeline(whole, path, overwrite=overwrite)
+        return
+    if _format(path) == "aaf":
+        _write(path, overwrite, lambda beside: aaf.add_sounds(original, timeline, sounds, beside))
         return
     if _format(path) == "otio":
         _write(path, overwrite, lambda beside: otio.add_sounds(original, timeline, sounds, beside))

@@ -1,4 +1,4 @@
-"""OpenTimelineIO <-> Timeline: .otio, .otioz and whatever its installed adapters read (AAF).
+"""OpenTimelineIO <-> Timeline: .otio, .otioz and what its adapters read (AAF, see aaf.py).
 
 OTIO counts in floating point; frames are whole there, so nothing is lost once rates are exact.
 """
@@ -31,8 +31,8 @@ def load_otio() -> Any:
         import opentimelineio
     except ImportError as error:
         raise MediaError(
-            "OpenTimelineIO is not installed, which reads and writes .otio and .aaf.",
-            "pip install 'foleycli[timeline]' (for AAF also otio-aaf-adapter).",
+            "OpenTimelineIO is not installed, which reads and writes .otio.",
+            "pip install 'foleycli[timeline]'.",
         ) from error
     return opentimelineio
 
@@ -50,7 +50,7 @@ def read_otio(path: Path) -> Timeline:
     except Exception as error:  # adapters raise whatever they like
         raise MediaError(
             f"OpenTimelineIO cannot read {path.name}: {error}.",
-            "For AAF: pip install otio-aaf-adapter; or export EDL, FCPXML or .otio.",
+            "Export it again, or as EDL or FCPXML.",
         ) from error
     if isinstance(timeline, otio.schema.SerializableCollection):
         timeline = next(

@@ -85,7 +85,7 @@ def plan_reel(
         MediaError: the timeline cannot be followed, or films are missing; all are named.
         OutputExistsError: ``out`` is there and ``overwrite`` is off.
     """
-    check_written(out)
+    check_written(out, path)
     check_output(out, overwrite=overwrite, inputs=(path,))
     timeline = _read(path, rate, roots)
     events = on_screen(timeline)

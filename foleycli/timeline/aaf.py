@@ -1,0 +1,137 @@
+"""AAF: read by OpenTimelineIO's adapter; sounds go into a copy of the document itself, by pyaaf2.
+
+The adapter rewrites an AAF from what it understood of it, which is less than an editor put in; so
+only tracks are added, linked to the waves, and all else stays.
+"""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from foleycli.errors import FoleyError, MediaError
+from foleycli.timeline.fcpxml import url_of
+from foleycli.timeline.model import Event, Media, Timeline, Track, whole_frames
+from foleycli.timeline.otio import read_otio
+
+BITS = 24
+REMEDY = "pip install 'foleycli[aaf]', or export the cut as EDL, FCPXML or .otio."
+
+
+def load_aaf() -> Any:
+    """pyaaf2, which comes with OpenTimelineIO's adapter as an extra."""
+    try:
+        import aaf2
+        import otio_aaf_adapter  # noqa: F401
+    except ImportError as error:
+        raise MediaError("AAF needs pyaaf2 and otio-aaf-adapter.", REMEDY) from error
+    return aaf2
+
+
+def read_aaf(path: Path) -> Timeline:
+    """Read the one cut of an AAF.
+
+    Raises:
+        MediaError: the extra is not installed, or the file cannot be followed.
+    """
+    load_aaf()
+    timeline = read_otio(path)
+    with _opened(path, "r") as file:
+        codes = [code for code in _timecodes(_cut(file)) if code.fps == round(timeline.rate)]
+        if codes:
+            timeline = replace(timeline, start=codes[0].start, drop=bool(codes[0].drop))
+    return timeline
+
+
+def add_sounds(original: Path, timeline: Timeline, sounds: tuple[Track, ...], path: Path) -> None:
+    """Copy an AAF and add tracks of sound, each event linked to its wave."""
+    shutil.copyfile(original, path)
+    with _opened(path, "rw") as file:
+        cut = _cut(file)
+        there = sum(slot.media_kind == "Sound" for slot in cut.slots)
+        for number, track in enumerate(sounds, there + 1):
+            _add_track(file, cut, track, timeline.rate, number)
+
+
+@contextmanager
+def _opened(path: Path, mode: str) -> Iterator[Any]:
+    aaf2 = load_aaf()
+    try:
+        with aaf2.open(str(path), mode) as file:
+            yield file
+    except FoleyError:
+        raise
+    except Exception as error:  # whatever a broken file makes it raise
+        raise MediaError(f"{path.name} is no AAF we can read: {error}.", REMEDY) from error
+
+
+def _cut(file: Any) -> Any:
+    cuts = list(file.content.toplevel())
+    if len(cuts) != 1:
+        raise MediaError(f"The AAF holds {len(cuts)} cuts.", "Export one sequence alone.")
+    return cuts[0]
+
+
+def _timecodes(cut: Any) -> Iterator[Any]:
+    for slot in cut.slots:
+        parts = getattr(slot.segment, "components", [slot.segment])
+        yield from (part for part in parts if type(part).__name__ == "Timecode")
+
+
+def _add_track(file: Any, cut: Any, track: Track, rate: Fraction, number: int) -> None:
+    slot = cut.create_sound_slot(_rational(rate))
+    slot.name = track.name
+    slot["PhysicalTrackNumber"].value = number
+    at = 0
+    for event in track.events:
+        start, frames = (whole_frames(t, rate) for t in (event.start, event.duration))
+        if start > at:
+            slot.segment.components.append(file.create.Filler("sound", start - at))
+        slot.segment.components.append(_linked(file, event, rate, frames))
+        at = start + frames
+
+
+def _linked(file: Any, event: Event, rate: Fraction, frames: int) -> Any:
+    """A clip of a wave, counted in frames of the cut; the wave itself in samples."""
+    media = event.media
+    assert isinstance(media, Media) and media.start is not None and media.duration is not None
+    sample_rate, samples = media.sample_rate, round(media.duration * media.sample_rate)
+    wave = file.create.SourceMob()
+    wave.name = media.name
+    wave.descriptor = _descriptor(file, media, samples)
+    inside = wave.create_timeline_slot(sample_rate)
+    inside.segment = file.create.SourceClip(media_kind="sound", length=samples)
+    master = file.create.MasterMob(media.name)
+    outside = master.create_timeline_slot(sample_rate)
+    outside.segment = wave.create_source_clip(inside.slot_id, 0, samples, "sound")
+    file.content.mobs.append(wave)
+    file.content.mobs.append(master)
+    lead = whole_frames(event.source - media.start, rate)
+    return master.create_source_clip(outside.slot_id, lead, frames, "sound")
+
+
+def _descriptor(file: Any, media: Media, samples: int) -> Any:
+    described = file.create.PCMDescriptor()
+    width = BITS // 8 * media.channels
+    values = {
+        "SampleRate": media.sample_rate,
+        "AudioSamplingRate": media.sample_rate,
+        "Length": samples,
+        "Channels": media.channels,
+        "QuantizationBits": BITS,
+        "BlockAlign": width,
+        "AverageBPS": width * media.sample_rate,
+    }
+    for name, value in values.items():
+        described[name].value = value
+    locator = file.create.NetworkLocator()
+    locator["URLString"].value = url_of(media.path)
+    described["Locator"].append(locator)
+    return described
+
+
+def _rational(rate: Fraction) -> str:
+    return f"{rate.numerator}/{rate.denominator}"
