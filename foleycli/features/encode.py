@@ -1,27 +1,73 @@
-"""Pictures to features, in one pass over the film and in memory that does not grow with it."""
+"""Pictures to features, in one pass over the film and in memory that does not grow with it.
+
+Two sets of weights read pictures: the *teacher*, published and rendered-scene networks as they
+were, and the *student*, distilled from it to see in a close-up or a camera move what the teacher
+sees in the whole picture (arXiv 2507.02271; docs/distillation.md).
+"""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 
 from foleycli.clip.shots import ShotDetector
-from foleycli.errors import MediaError
+from foleycli.config import GENERATE
+from foleycli.errors import MediaError, ModelError
 from foleycli.features.features import Features
+from foleycli.features.track import Reading
 from foleycli.features.what import Seer
 from foleycli.features.when import MotionReader
+from foleycli.features.when_net import load_net, read_weighed_stops
 from foleycli.frames.decode import Picture
 
 BATCH = 16  # pictures the encoder sees at once
+SHIPPED = Path(__file__).parent.parent / "models" / "small"
+WHAT, WHEN, TEACHER_WHEN = "what.safetensors", "when.safetensors", "when_teacher.safetensors"
 
 
-def encode_video(pictures: Iterable[Picture], seer: Seer) -> Features:
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """What sees and what reads motion."""
+
+    seer: Seer
+    reading: Reading
+
+    @classmethod
+    def open(cls, name: str = GENERATE.encoder, device: str = "cpu") -> "Encoder":
+        """Read an encoder's weights.
+
+        Args:
+            name: ``student``, ``teacher``, or a folder with ``what.safetensors``,
+                ``when.safetensors`` or both; what it lacks is the teacher's.
+
+        Raises:
+            ModelError: there is no such encoder.
+        """
+        teacher = SHIPPED / TEACHER_WHEN if (SHIPPED / TEACHER_WHEN).exists() else SHIPPED / WHEN
+        if name == "teacher":
+            return cls(Seer(device), partial(read_weighed_stops, net=load_net(teacher)))
+        folder = SHIPPED if name == "student" else Path(name)
+        what, when = folder / WHAT, folder / WHEN
+        if not (what.exists() or when.exists()):
+            raise ModelError(
+                f"{name} is no encoder: it has neither {WHAT} nor {WHEN}.",
+                "Choose student, teacher, or a folder that foley train distill wrote.",
+            )
+        net = load_net(when if when.exists() else teacher)
+        seer = Seer(device, what if what.exists() else None)
+        return cls(seer, partial(read_weighed_stops, net=net))
+
+
+def encode_video(pictures: Iterable[Picture], encoder: Encoder) -> Features:
     """What is seen, four times a second, and when it moves, 64 times a second.
 
     Raises:
         MediaError: there is not one picture.
     """
-    motion, shots = MotionReader(), ShotDetector()
+    motion, shots = MotionReader(encoder.reading), ShotDetector()
     what: list[np.ndarray] = []
     waiting: list[Picture] = []
     end = Fraction(0)
@@ -32,10 +78,10 @@ def encode_video(pictures: Iterable[Picture], seer: Seer) -> Features:
         if picture.rgb is not None:
             waiting.append(picture)
         if len(waiting) == BATCH:
-            what.append(_look(seer, waiting))
+            what.append(_look(encoder.seer, waiting))
             waiting.clear()
     if waiting:
-        what.append(_look(seer, waiting))
+        what.append(_look(encoder.seer, waiting))
     if not what:
         raise MediaError("The clip has no picture in that span.", "Check --in and --out.")
     hits, activity = motion.curves(end)

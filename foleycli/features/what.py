@@ -7,6 +7,7 @@ that share a sound are added up: a hundred breeds of dog bark alike.
 import csv
 from functools import lru_cache
 from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -30,11 +31,17 @@ PLACES = {  # what is heard there; a quiet room is heard as nothing
 
 
 class Seer:
-    """Sees what is in pictures, in shares of the vocabulary."""
+    """Sees what is in pictures, in shares of the vocabulary.
 
-    def __init__(self, device: str = "cpu") -> None:
-        self._network = EfficientNetLite0.from_pretrained().to(device, _quick_type(device))
-        self._by_day, self._by_night = _class_sounds()
+    Args:
+        weights: of a student; None for the published network.
+    """
+
+    def __init__(self, device: str = "cpu", weights: Path | None = None) -> None:
+        read = EfficientNetLite0.from_file
+        network = read(weights) if weights else EfficientNetLite0.from_pretrained()
+        self._network = network.to(device, _quick_type(device))
+        self._by_day, self._by_night = class_sounds()
 
     def look(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Pictures (n, 224, 224, 3) -> rows (n, 384): phrase embeddings times their shares.
@@ -64,7 +71,7 @@ class Seer:
 
 
 @lru_cache(maxsize=1)
-def _class_sounds() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def class_sounds() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """By day and in the dark, (1000, phrases): weights of what a class sounds like, and its place.
 
     In the dark, what looks like a spider or a jellyfish is likelier a firework.

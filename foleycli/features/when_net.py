@@ -141,13 +141,18 @@ def load_net(path: Path = WEIGHTS) -> WhenNet:
     return net.eval()
 
 
-def read_weighed_stops(track: Track, points: NDArray[np.float64]) -> tuple[Floats, Floats]:
+def read_weighed_stops(
+    track: Track, points: NDArray[np.float64], net: WhenNet | None = None
+) -> tuple[Floats, Floats]:
     """The shipped reading: ends of motion and flashes, weighed by what the network makes of them.
 
     On real clips each alone finds about as many onsets, and not the same ones.
+
+    Args:
+        net: another network than the shipped one.
     """
     stops, activity = read_stops(track, points)
-    likelihood = read_likelihood(load_net(), track, points)
+    likelihood = read_likelihood(net or load_net(), track, points)
     usual = float(np.quantile(likelihood, 0.98)) + 0.1
     return stops * (0.25 + likelihood / usual), activity
 

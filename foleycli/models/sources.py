@@ -9,14 +9,13 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from foleycli.config import OUTPUT, GenerateConfig
+from foleycli.config import GENERATE, OUTPUT, GenerateConfig
 from foleycli.errors import UsageError
 from foleycli.features.cues import Cue
-from foleycli.features.encode import encode_video
+from foleycli.features.encode import Encoder, encode_video
 from foleycli.features.features import Features
 from foleycli.features.render import render_features
 from foleycli.features.text import embed_text
-from foleycli.features.what import Seer
 from foleycli.frames.decode import Picture
 from foleycli.library.bank import Bank
 from foleycli.library.place import place_cues
@@ -55,14 +54,16 @@ class LibrarySource:
 
     name = "library"
 
-    def __init__(self, folder: Path | None = None, device: str = "cpu") -> None:
+    def __init__(
+        self, folder: Path | None = None, device: str = "cpu", encoder: str = GENERATE.encoder
+    ) -> None:
         self.bank = Bank.open(folder)
         self.fingerprint = self.bank.fingerprint
-        self._seer = Seer(device)
+        self._encoder = Encoder.open(encoder, device)
 
     def encode(self, pictures: Iterable[Picture]) -> Features:
         """What the picture says about its sound."""
-        return encode_video(pictures, self._seer)
+        return encode_video(pictures, self._encoder)
 
     def render(
         self, features: Features, cues: list[Cue], config: GenerateConfig
@@ -84,15 +85,17 @@ class SmallSource:
 
     name = "small"
 
-    def __init__(self, folder: Path = SHIPPED, device: str = "cpu") -> None:
+    def __init__(
+        self, folder: Path = SHIPPED, device: str = "cpu", encoder: str = GENERATE.encoder
+    ) -> None:
         self.model = SmallModel.load(folder, device)
         self._bank = Bank.open(None)
         self.fingerprint = small_fingerprint(folder, self._bank)
-        self._seer = Seer(device)
+        self._encoder = Encoder.open(encoder, device)
 
     def encode(self, pictures: Iterable[Picture]) -> Features:
         """What the picture says about its sound."""
-        return encode_video(pictures, self._seer)
+        return encode_video(pictures, self._encoder)
 
     def render(
         self, features: Features, cues: list[Cue], config: GenerateConfig
@@ -131,12 +134,12 @@ def open_source(config: GenerateConfig) -> Source:
     name, device = resolve(config), find_device(config.device)
     if name == "library":
         folder = Path(config.library) if config.library else None
-        return LibrarySource(folder, device)
+        return LibrarySource(folder, device, config.encoder)
     if name == "small":
-        return SmallSource(device=device)
+        return SmallSource(device=device, encoder=config.encoder)
     folder = find_folder(name)
     if find_family(folder) != DIFF_FOLEY:
-        return SmallSource(folder, device)
+        return SmallSource(folder, device, config.encoder)
     from foleycli.models.diff_foley import DiffFoleySource  # diffusers takes seconds to import
 
     return DiffFoleySource(Bundle.open(folder), name, device)

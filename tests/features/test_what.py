@@ -4,7 +4,7 @@ import torch
 
 from foleycli.features.efficientnet import EfficientNetLite0, SameConv
 from foleycli.features.phrases import read_shares, vocabulary
-from foleycli.features.what import Seer, _class_sounds
+from foleycli.features.what import Seer, class_sounds
 
 PHRASES = [phrase.words for phrase in vocabulary()]
 
@@ -60,7 +60,7 @@ def test_a_drawn_traffic_light_stands_in_the_street(seer):
 
 
 def test_spiders_in_the_dark_are_fireworks():
-    day, night = _class_sounds()
+    day, night = class_sounds()
     spider, fireworks, dog = 73, PHRASES.index("fireworks"), PHRASES.index("dog barking")
     assert (day[spider, fireworks], night[spider, fireworks]) == (0, 1)
     assert day[207, dog] == night[207, dog] == 1  # golden retriever
