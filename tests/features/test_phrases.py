@@ -11,6 +11,7 @@ from foleycli.features.phrases import (
     read_shares,
     vocabulary,
 )
+from foleycli.features.text import compute_vector, known_vectors
 from foleycli.features.what import PLACES
 
 
@@ -34,6 +35,15 @@ def test_phrases_are_different_and_complete():
     assert {phrase.kind for phrase in vocabulary()} == {"hit", "bed"}
     assert {phrase.role for phrase in vocabulary()} == {"source", "contact", "scene"}
     assert all(phrase.gap > 0 for phrase in vocabulary() if phrase.kind == "hit")
+
+
+def test_shipped_vectors_are_those_of_the_words():
+    """Otherwise: python -m foleycli.features.phrases"""
+    known = known_vectors()
+    assert set(known) == {phrase.words for phrase in vocabulary()}
+    for words, vector in known.items():
+        # Eight-bit arithmetic rounds a little otherwise from one kind of processor to the next.
+        np.testing.assert_allclose(vector, compute_vector(words), atol=0.02)
 
 
 def test_classes_are_named_in_imagenet_order():
