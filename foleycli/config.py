@@ -330,6 +330,43 @@ class DenoiserTraining(TrainingConfig):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DistillTraining(TrainingConfig):
+    """A student that sees in a close-up or a camera move what its teacher sees in the whole.
+
+    Loss and proportion are those of arXiv 2507.02271; the teacher is frozen, the student begins as
+    its copy.
+    """
+
+    variation: str = "cu"  # cu (f_cu), cm (f_cm) or both
+    proportion: float = 0.75  # k: how often the student's picture is varied; table 4
+    cinematic: CinematicConfig = CinematicConfig()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WhatDistillTraining(DistillTraining):
+    """The encoder of ``small`` that sees what is there, on photographs."""
+
+    frozen: int = 15  # blocks that stay the teacher's: a thousand photographs cannot teach them
+    groups: int = 2  # pictures made of a photograph: itself, and a part of it
+    views: int = 3  # close-ups, and as many moves, of each
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WhenDistillTraining(DistillTraining):
+    """The reader of motion of ``small``, on rendered scenes."""
+
+    shards: int = 12  # files of 50 scenes; the first is held out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CavpDistillTraining(DistillTraining):
+    """The video encoder of the full-size model, on films."""
+
+    epochs: int = 25  # in place of updates
+    frames: int = 32  # of an example, four a second
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VocoderTraining(TrainingConfig):
     """Mel spectrogram to waveform."""
 
@@ -346,7 +383,7 @@ MEL = MelConfig()
 CAVP = CavpConfig()
 LATENT_DIFFUSION = LatentDiffusionConfig()
 ALIGNMENT = AlignmentConfig()
-PATCHES = PatchConfig()
+PATCHES = {"small": PatchConfig(), "tiny": PatchConfig(channels=256, scenes=300)}
 # The spectrograms of diff-foley (luosiallen/Diff-Foley, wav2spec).
 DIFF_FOLEY_MEL = MelConfig(
     sample_rate=16_000, n_fft=1024, hop_length=256, n_mels=128, f_min=125.0, f_max=7600.0
@@ -362,10 +399,27 @@ EVALUATE = EvaluateConfig()
 NAMING = NamingConfig()
 
 # How each stage is trained, by preset. ``small`` is ours, chosen on one CPU core; ``paper`` is
-# what was published for models of the full size, where it was.
+# what was published for models of the full size, where it was; ``tiny`` shows the way in minutes.
 TRAINING: dict[str, dict[str, TrainingConfig]] = {
     "denoiser": {
         "small": DenoiserTraining(updates=5600, batch=32, rate=4e-4),
+        "tiny": DenoiserTraining(updates=1000, batch=16, rate=1e-3, width=192, depth=4),
+    },
+    "distill-what": {
+        "small": WhatDistillTraining(
+            updates=300, batch=32, rate=1e-4, variation="both", average=0.98, validate=100
+        ),
+    },
+    "distill-when": {
+        "small": WhenDistillTraining(
+            updates=600, batch=16, rate=1e-3, variation="both", average=0.99, validate=100
+        ),
+    },
+    "distill": {
+        # AdamW, rate, batch, epochs, k and f_cu: arXiv 2507.02271, section 4.1; a level rate.
+        "paper": CavpDistillTraining(
+            updates=0, batch=32, rate=5e-4, warm_up=0, cool_down=0.0, weight_decay=0.01
+        ),
     },
     "vocoder": {
         "small": VocoderTraining(

@@ -46,7 +46,7 @@ class Encoder:
         Raises:
             ModelError: there is no such encoder.
         """
-        teacher = SHIPPED / TEACHER_WHEN if (SHIPPED / TEACHER_WHEN).exists() else SHIPPED / WHEN
+        teacher = teacher_file()
         if name == "teacher":
             return cls(Seer(device), partial(read_weighed_stops, net=load_net(teacher)))
         folder = SHIPPED if name == "student" else Path(name)
@@ -59,6 +59,12 @@ class Encoder:
         net = load_net(when if when.exists() else teacher)
         seer = Seer(device, what if what.exists() else None)
         return cls(seer, partial(read_weighed_stops, net=net))
+
+
+def teacher_file() -> Path:
+    """The weights of the reader of motion before it was distilled."""
+    kept = SHIPPED / TEACHER_WHEN
+    return kept if kept.exists() else SHIPPED / WHEN
 
 
 def encode_video(pictures: Iterable[Picture], encoder: Encoder) -> Features:
