@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from foleycli.config import MEL, PATCHES, PatchConfig
+from foleycli.config import MEL, PatchConfig
 from foleycli.latents.autoencoder import PatchAutoencoder
 from foleycli.models.small import write_tensors
 from foleycli.output import atomic_output
@@ -26,7 +26,7 @@ def fit(
     table: Path,
     cache: Path,
     out: Path,
-    config: PatchConfig = PATCHES,
+    config: PatchConfig,
     options: RunOptions | None = None,
 ) -> Path:
     """Fit it; the path of ``autoencoder.safetensors`` in ``out``."""

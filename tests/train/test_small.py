@@ -57,7 +57,7 @@ def common(folder):
 
 @pytest.fixture(scope="module")
 def fitted(common, tmp_path_factory):
-    return autoencoder.fit(*common, tmp_path_factory.mktemp("fitted"), PCA)
+    return autoencoder.fit(*common, tmp_path_factory.mktemp("fitted"), PCA, EVERY)
 
 
 def test_scenes_hold_only_what_training_may_hear(sounds):
