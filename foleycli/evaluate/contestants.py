@@ -79,6 +79,21 @@ def _encoder(name: str) -> str:
     return str(Path(name).resolve())
 
 
+def parse_variants(text: str) -> tuple[str, ...]:
+    """Read ``full,cu,cm``.
+
+    Raises:
+        UsageError: there is no such variant.
+    """
+    asked = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    unknown = [variant for variant in asked if variant not in VARIANTS]
+    if unknown or not asked:
+        raise UsageError(
+            f"--variants {text} is not known.", f"Give some of {', '.join(VARIANTS)}."
+        )
+    return asked
+
+
 def check_names(contestants: Sequence[Contestant]) -> None:
     """Raises: UsageError: two rows of a table would have one name."""
     names = [contestant.name for contestant in contestants]
