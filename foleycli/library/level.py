@@ -4,7 +4,6 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import lfilter
 
 SAMPLE_RATE = 48_000  # Hz; everything in the library runs at this rate
 SILENCE_DB = -100.0
@@ -23,6 +22,8 @@ def _k_weighting() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 def weight(samples: Samples) -> Samples:
     """K-weight (samples,) at 48 kHz: as the ear weighs it in loudness meters."""
+    from scipy.signal import lfilter  # half a second to import, and `foley gen` needs it not
+
     b, a = _k_weighting()
     return np.asarray(lfilter(b, a, samples), np.float32)
 

@@ -10,7 +10,6 @@ from functools import lru_cache
 import numpy as np
 import soxr
 from numpy.typing import NDArray
-from scipy.signal import lfilter
 
 from foleycli.config import OUTPUT
 from foleycli.features.cues import Cue
@@ -30,6 +29,7 @@ BED_FADE, CUT_FADE = 0.25, 0.01  # seconds in which a bed comes and goes; the la
 STEP_FADE = 0.1  # seconds in which a bed goes from one level to the next
 UNEVEN_DB = 3.0  # a bed whose levels spread more is not heard twice in a row
 LOOP_FADE = 0.5  # seconds in which one pass of a loop turns into the next, at most
+DULL_TAPS = 96  # samples of the low pass for soft hits; the next is 1e-11 of the first
 CUT_TAIL = 0.06  # seconds that a hit may ring into the next shot
 DENSE = 0.35  # seconds: of two hits of the same words closer than this, the first makes way
 
@@ -386,7 +386,8 @@ def _dulled(sound: Samples, level_db: float, sample_rate: int) -> Samples:
         return sound
     cutoff = max(2000.0, 18_000 * 2 ** (level_db / 6))
     mix = 1 - np.exp(-2 * np.pi * cutoff / sample_rate)
-    return np.asarray(lfilter([mix], [1, mix - 1], sound), np.float32)
+    taps = mix * (1 - mix) ** np.arange(DULL_TAPS)
+    return np.convolve(sound, taps)[: len(sound)].astype(np.float32)
 
 
 def _level_curve(sound: Sound, start: int, stop: int, sample_rate: int) -> NDArray[np.float64]:

@@ -9,7 +9,6 @@ from functools import cache
 
 import numpy as np
 from scipy.ndimage import minimum_filter1d
-from scipy.signal import lfilter
 
 from foleycli.config import OUTPUT
 
@@ -194,6 +193,8 @@ class LoudnessMeter:
 
     def add(self, block: np.ndarray) -> None:
         """Hear the next block."""
+        from scipy.signal import lfilter  # half a second to import
+
         samples = np.asarray(block, dtype=np.float64)
         samples = samples[:, None] if samples.ndim == 1 else samples
         for index, (b, a) in enumerate(self._filters):
