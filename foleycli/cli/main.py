@@ -23,6 +23,8 @@ from foleycli.cli import (
 )
 from foleycli.errors import FoleyError
 
+INTERRUPTED = 130  # exit code of Ctrl-C
+
 app = typer.Typer(
     name="foley",
     help="Foley for film: a silent clip in, the same picture with fitting sound out.",
@@ -46,16 +48,17 @@ app.add_typer(train.app, name="train")
 
 def main() -> None:
     """Entry point of ``foley``. A FoleyError becomes two lines and its exit code; a bug keeps
-    its traceback."""
+    its traceback; Ctrl-C says so and ends with 130."""
     signal.signal(signal.SIGTERM, _stop)
     try:
         app()
     except FoleyError as error:
         print(f"error: {error.problem}\n  try: {error.remedy}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("interrupted; nothing half-written is left behind", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as stop:
+        if stop.code == INTERRUPTED:  # Typer makes Ctrl-C an exit of its own
+            print("interrupted; nothing half-written is left behind", file=sys.stderr)
+        raise
 
 
 def _stop(signal_number: int, _frame: FrameType | None) -> None:

@@ -11,7 +11,12 @@ from foleycli.cli.progress import listen_for_warnings, show_progress
 
 def redo(
     recipe: Annotated[
-        Path, typer.Argument(exists=True, dir_okay=False, help="The .foley.json of an output.")
+        Path,
+        typer.Argument(
+            exists=True,
+            dir_okay=False,
+            help="The .foley.json of an output, or a choice saved on a page of `foley preview`.",
+        ),
     ],
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Video to write; by default the same.")
@@ -20,9 +25,12 @@ def redo(
     quiet: options.Quiet = False,
 ) -> None:
     """Make an output again from its recipe, and say whether the sound is the same."""
+    from foleycli.evaluate.audition import read_choice
     from foleycli.generate import redo as redo_recipe
 
     listen_for_warnings(quiet=quiet, verbose=False)
+    if choice := read_choice(recipe):
+        recipe, output = choice[0], output or choice[1]
     with show_progress(recipe.name, quiet=quiet) as progress:
         take, same = redo_recipe(recipe, output, overwrite=overwrite, progress=progress)
     print(f"{take.out}  {'the same sound, bit for bit' if same else 'the sound differs'}")

@@ -1,13 +1,19 @@
-"""A page to hear takes beside the picture, each in time with it, and to choose one."""
+"""A page to hear takes beside the picture, each in time with it, and to choose one.
+
+A page cannot run a program: it gives the command that renders what was chosen, to be copied, and
+the same as a small file to save, which ``foley redo`` follows.
+"""
 
 import json
 import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
+from foleycli.errors import MediaError
 from foleycli.evaluate.rank import TakeScore
 from foleycli.output import atomic_output
 
@@ -40,9 +46,11 @@ def write_page(
         takes: in the order they are shown, the best first.
         offset: seconds from the film's first frame at which the sounds begin.
     """
-    rows = "".join(_row(path, number, take) for number, take in enumerate(takes))
+    rows = "".join(_row(path, clip, number, take) for number, take in enumerate(takes))
     page = _PAGE.format(
         title=escape(clip.name),
+        stem=escape(clip.stem),
+        choice=escape(shlex.quote(f"{clip.stem}_choice.json")),
         film=escape(_link(path, clip)),
         picture=escape(_link(path, picture)),
         rows=rows,
@@ -52,11 +60,36 @@ def write_page(
         beside.write_text(page, encoding="utf-8")
 
 
-def _row(page: Path, number: int, take: Audition) -> str:
-    command = f'foley redo "{take.recipe.name}" -o "{take.recipe.stem.split(".")[0]}_chosen.mov"'
+def read_choice(path: Path) -> tuple[Path, Path] | None:
+    """The recipe that was chosen on a page, and the video to write; None if it is no such file.
+
+    The recipe is looked for where the page stood, then beside the choice itself.
+
+    Raises:
+        MediaError: the recipe is gone.
+    """
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+        recipe, out = Path(said["chosen"]), Path(said["out"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    for folder in (recipe.parent, path.parent):
+        if (folder / recipe.name).is_file():
+            return folder / recipe.name, out if out.parent.is_dir() else folder / out.name
+    raise MediaError(
+        f"The chosen {recipe.name} is not in {recipe.parent}.", "Put the choice into its folder."
+    )
+
+
+def _row(page: Path, clip: Path, number: int, take: Audition) -> str:
+    recipe = take.recipe.resolve()
+    out = page.resolve().with_name(f"{clip.stem}_chosen{clip.suffix}")
+    command = f"foley redo {shlex.quote(str(recipe))} -o {shlex.quote(str(out))} --overwrite"
+    choice = json.dumps({"chosen": str(recipe), "out": str(out), "seed": take.seed}, indent=1)
     return (
         f'<tr><td><label><input type="radio" name="take" value="{number}"'
-        f'{" checked" if number == 0 else ""} data-command="{escape(command)}"> '
+        f'{" checked" if number == 0 else ""} data-command="{escape(command)}"'
+        f' data-choice="{escape(choice)}"> '
         f"{escape(take.name)}</label>"
         f'<audio preload="auto" src="{escape(_link(page, take.score.sound))}"></audio></td>'
         f"<td>{take.seed}</td><td>{take.score.sync:.2f}</td>"
@@ -82,13 +115,25 @@ code {{ background: #eee; color: #000; padding: .2em .4em; user-select: all }}
 <video id="film" src="{film}" controls muted playsinline></video>
 <table><tr><th>take</th><th>seed</th><th>sync (z)</th><th>speech</th><th>music</th></tr>
 {rows}</table>
-<p>Keys 1 to 9 choose a take while the film runs. To render the chosen one, in this folder:
-<code id="command"></code></p>
+<p>Keys 1 to 9 choose a take while the film runs. To render the chosen one:</p>
+<p><code id="command"></code> <button id="copy">Copy</button></p>
+<p>Or <a id="save" download="{stem}_choice.json">save the choice</a> and run
+<code>foley redo {choice}</code></p>
 <img src="{picture}" alt="film strip, waveforms, spectrograms, onsets against motion">
 <script>
 const film = document.getElementById("film"), offset = {offset};
 const radios = [...document.querySelectorAll("input[name=take]")];
 const sounds = [...document.querySelectorAll("audio")];
+function choose(take) {{
+  if (document.getElementById("command").textContent == take.command) return;
+  document.getElementById("command").textContent = take.command;
+  document.getElementById("copy").textContent = "Copy";
+  document.getElementById("save").href = "data:application/json," + encodeURIComponent(take.choice);
+}}
+document.getElementById("copy").addEventListener("click", event => {{
+  getSelection().selectAllChildren(document.getElementById("command"));
+  event.target.textContent = document.execCommand("copy") ? "Copied" : "Press Ctrl-C";
+}});
 function follow(seek) {{
   radios.forEach((radio, i) => {{
     const sound = sounds[i], at = film.currentTime - offset;
@@ -97,7 +142,7 @@ function follow(seek) {{
     if (seek || Math.abs(sound.currentTime - at) > 0.08) sound.currentTime = Math.max(0, at);
     if (heard && sound.paused) sound.play();
     if (!heard && !sound.paused) sound.pause();
-    if (radio.checked) document.getElementById("command").textContent = radio.dataset.command;
+    if (radio.checked) choose(radio.dataset);
   }});
 }}
 for (const what of ["play", "pause", "seeked", "ratechange", "ended"])

@@ -50,3 +50,12 @@ def test_one_bad_clip_is_exit_code_5_and_named(foley, films, tmp_path) -> None:
     code, lines, _ = foley("batch", films, "-o", tmp_path / "out", "--json")
     assert code == 5
     assert [json.loads(line)["state"] for line in lines] == ["kept", "kept", "failed"]
+
+
+def test_ctrl_c_says_so_and_ends_with_130(foley, films, tmp_path, monkeypatch) -> None:
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(batch, "do_job", interrupted)
+    code, _, errors = foley("batch", films, "-o", tmp_path / "out")
+    assert code == 130 and "interrupted" in errors and "Traceback" not in errors

@@ -1,7 +1,9 @@
 """Takes ranked, drawn, and put on a page."""
 
+import json
 import os
 import re
+import shlex
 import shutil
 from urllib.parse import unquote
 
@@ -10,7 +12,8 @@ import pytest
 import soundfile
 
 from foleycli.config import GenerateConfig
-from foleycli.errors import OutputExistsError
+from foleycli.errors import MediaError, OutputExistsError
+from foleycli.evaluate.audition import read_choice
 from foleycli.evaluate.preview import preview_takes
 from foleycli.evaluate.rank import rank_takes
 from tests.films import strikes, write_film
@@ -95,12 +98,23 @@ def test_the_page_plays_the_chosen_take_with_the_film_in_a_browser(film, tmp_pat
         assert first[0] and not second[0] and abs(second[1]) < 0.15
         command = page.inner_text("#command")
         assert made.takes[1].recipe.name in command
+        with page.expect_download() as saving:
+            page.click("#save")
+        assert saving.value.suggested_filename == "a & b_choice.json"
+        saving.value.save_as(tmp_path / "choice.json")
+        page.click("#copy")
+        assert page.inner_text("#copy") == "Copied"
         page.evaluate("document.getElementById('film').pause()")
         page.wait_for_function("document.querySelectorAll('audio')[1].paused")
         if os.environ.get("FOLEY_SCREENSHOT"):
             page.screenshot(path=os.environ["FOLEY_SCREENSHOT"], full_page=True)
         browser.close()
     assert troubles == []
+    assert read_choice(tmp_path / "choice.json") == (
+        made.takes[1].recipe,
+        tmp_path / "a & b_chosen.mp4",
+    )
+    assert shlex.split(command)[:2] == ["foley", "redo"]
 
 
 def test_the_best_take_gets_the_first_ones_name_and_its_own_recipe(film, tmp_path) -> None:
@@ -123,3 +137,24 @@ def test_the_best_take_gets_the_first_ones_name_and_its_own_recipe(film, tmp_pat
     assert sorted(path.name for path in tmp_path.glob("out*")) == ["out.foley.json", "out.mp4"]
     recipe = read_recipe(kept.recipe)
     assert (recipe.out, recipe.config.seed, recipe.config.wav) == ("out.mp4", 2, False)
+
+
+def test_a_choice_is_rendered(tmp_path, monkeypatch, capsys) -> None:
+    import foleycli
+    from foleycli.cli import main
+
+    clip = write_film(tmp_path / "clip.mp4", strikes([0.5], 1))
+    take = foleycli.generate(clip, tmp_path / "a.mp4", model="library", prompt="wood hit").takes[0]
+    choice = tmp_path / "choice.json"
+    where = {"chosen": f"/elsewhere/{take.recipe.name}", "out": "/elsewhere/chosen.mp4"}
+    choice.write_text(json.dumps(where))
+    monkeypatch.setattr("sys.argv", ["foley", "redo", str(choice)])
+    with pytest.raises(SystemExit) as stop:
+        main.main()
+    assert not stop.value.code
+    assert "bit for bit" in capsys.readouterr().out
+    assert (tmp_path / "chosen.mp4").is_file()
+    assert read_choice(take.recipe) is None
+    take.recipe.unlink()
+    with pytest.raises(MediaError, match="is not in"):
+        read_choice(choice)
