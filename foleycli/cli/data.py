@@ -9,11 +9,11 @@ import typer
 
 from foleycli.cli import options
 from foleycli.cli.progress import count_progress, listen_for_warnings
-from foleycli.config import VariantConfig
+from foleycli.config import PrepareConfig, SceneConfig, VariantConfig
 from foleycli.errors import BatchError
 
 app = typer.Typer(help="Make what models are trained and measured on.", no_args_is_help=True)
-VARIANT = VariantConfig()
+VARIANT, PREPARE, SCENE = VariantConfig(), PrepareConfig(), SceneConfig()
 Films = Annotated[
     Path,
     typer.Argument(exists=True, file_okay=False, help="A folder of films.", show_default=False),
@@ -83,6 +83,116 @@ def variants(
     else:
         done = make_variants(films, out, kind, config, jobs)
         _follow(done, "variants", len(find_clips([films])), as_json, quiet)
+
+
+@app.command()
+def prepare(
+    folder: Films,
+    out: Out,
+    table: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="VGGSound's list (id, start, label, split) or a CSV with a column file and any of "
+            "id, label, prompt, split; else all films of the folder.",
+        ),
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="Rows of this split: train or test.")] = (
+        PREPARE.split
+    ),
+    model: Annotated[
+        str, typer.Option(help="Whose spectrograms and features: small, diff-foley, a bundle.")
+    ] = PREPARE.model,
+    encoder: Annotated[
+        str, typer.Option(help="Whose features for small: teacher, student, or a folder.")
+    ] = PREPARE.encoder,
+    parts: Annotated[str, typer.Option(help="Any of frames, mels, features.")] = ",".join(
+        PREPARE.parts
+    ),
+    seconds: Annotated[
+        float, typer.Option(min=0, help="Of a film at most, from its beginning; 0: all of it.")
+    ] = PREPARE.duration,
+    shard: Annotated[int, typer.Option(min=1, help="Films in a shard.")] = PREPARE.shard,
+    quality: Annotated[int, typer.Option(min=1, max=100, help="JPEG quality of frames.")] = (
+        PREPARE.quality
+    ),
+    device: options.Device = PREPARE.device,
+    jobs: Jobs = 1,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Make films and their sound into shards that `foley train` reads.
+
+    Run the same command again after any interruption and it goes on. Films that cannot be used
+    are listed in bad.csv, with exit code 5.
+    """
+    from foleycli.evaluate.clipset import read_set
+    from foleycli.train.prepare import prepare
+
+    listen_for_warnings(quiet=quiet, verbose=False)
+    config = PrepareConfig(
+        model=model, encoder=encoder, parts=tuple(parts.split(",")), split=split,
+        duration=seconds, shard=shard, quality=quality, device=device,
+    )  # fmt: skip
+    total = len(read_set(folder, table, split))
+    _follow(prepare(folder, out, table, config, jobs), "prepare", total, as_json, quiet)
+
+
+@app.command()
+def mix(
+    sounds: Annotated[
+        Path,
+        typer.Argument(
+            exists=True, file_okay=False, help="A folder of one-shots.", show_default=False
+        ),
+    ],
+    out: Out,
+    count: Annotated[int, typer.Option(min=1, help="Scenes; a larger count later adds some.")],
+    table: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="CSV with the columns file, class, label; by default the folder's sounds.csv.",
+        ),
+    ] = None,
+    seed: Seed = SCENE.seed,
+    seconds: Annotated[float, typer.Option(min=1, help="Of a scene.")] = SCENE.duration,
+    fewest: Annotated[int, typer.Option(min=1, help="Sources in a scene, at least.")] = (
+        SCENE.fewest
+    ),
+    most: Annotated[int, typer.Option(min=1, help="Sources in a scene, at most.")] = SCENE.most,
+    events: Annotated[int, typer.Option(min=1, help="How often a source is heard, at most.")] = (
+        SCENE.events
+    ),
+    gap: Annotated[
+        float, typer.Option(min=0, help="Seconds between onsets, at least.")
+    ] = SCENE.gap,
+    spread: Annotated[float, typer.Option(min=0, help="Levels are up to so many dB apart.")] = (
+        SCENE.spread_db
+    ),
+    held_out: Annotated[
+        str,
+        typer.Option(help="without, only or with the tenth of sounds that no training hears."),
+    ] = SCENE.held_out,
+    jobs: Jobs = 1,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Compose one-shots to sound scenes whose every onset is known to the sample.
+
+    Writes scenes (.wav, and .json of what is heard in them) and events.csv.
+    """
+    from foleycli.train.mix import mix_scenes
+
+    listen_for_warnings(quiet=quiet, verbose=False)
+    config = SceneConfig(
+        duration=seconds, fewest=fewest, most=max(fewest, most), events=events, gap=gap,
+        spread_db=spread, held_out=held_out, seed=seed,
+    )  # fmt: skip
+    done = mix_scenes(sounds, table or sounds / "sounds.csv", out, count, config, jobs)
+    _follow(done, "mix", count, as_json, quiet)
 
 
 def _follow(
