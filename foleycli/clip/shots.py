@@ -7,12 +7,15 @@ shifts allowed for camera moves, and without its mean, so a lamp that goes on is
 """
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+
+from foleycli.config import FRAMES
 
 THUMB_HEIGHT, THUMB_WIDTH = 18, 32
 SHIFT = 2  # thumbnail pixels in each direction that a camera may move between two frames
@@ -21,7 +24,16 @@ BIN_WIDTH = 8  # gray levels in a bin of the histogram
 THRESHOLD = 0.26  # change at a cut: 0 is the same picture, 1 one that has nothing in common
 CONTRAST = 1.6  # times that a cut is larger than the largest change beside it
 STAYS = 0.9  # share of the threshold by which all pictures across the cut must differ
+CALM = THRESHOLD / CONTRAST  # smaller changes decide nothing
 REACH = 4  # pictures looked at on either side; longer than a flash
+
+TILE = FRAMES.luma_height // THUMB_HEIGHT  # pixels of a picture in one of its thumbnail's, a side
+TILE_ROWS = np.kron(np.eye(THUMB_HEIGHT), np.ones(TILE)).astype(np.float32)
+TILE_COLUMNS = np.kron(np.eye(THUMB_WIDTH), np.ones(TILE)).T.astype(np.float32)
+CORE = np.s_[..., SHIFT:-SHIFT, SHIFT:-SHIFT]  # of a thumbnail: what a shift leaves within it
+
+Floats = NDArray[np.float32]
+Luma = NDArray[np.uint8]  # (90, 160)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,9 +41,9 @@ class _View:
     """What is kept of a picture."""
 
     time: Fraction
-    thumb: NDArray[np.float32]  # (18, 32) gray levels
-    histogram: NDArray[np.float32]  # (32,), sums to 1
-    change: float  # from the picture before
+    thumb: Floats  # (18, 32) gray levels
+    luma: Luma
+    change: float = 0.0  # from the picture before
 
 
 class ShotDetector:
@@ -48,15 +60,28 @@ class ShotDetector:
         self._views: deque[_View] = deque(maxlen=2 * REACH + 1)
         self._waiting = 0  # pictures at the end of ``_views`` that are not judged yet
 
-    def add(self, time: Fraction, luma: NDArray[np.uint8]) -> None:
+    @property
+    def known_until(self) -> Fraction | None:
+        """Up to here, included, every cut is known; None at the beginning."""
+        judged = len(self._views) - self._waiting
+        return self._views[judged - 1].time if judged else None
+
+    def add(self, time: Fraction, luma: Luma) -> None:
         """Take in a picture: ``time`` in seconds, rising; ``luma`` (90, 160) uint8."""
-        view = _View(time, _thumbnail(luma), _histogram(luma), 0.0)
-        if self._views:
-            view = replace(view, change=_difference(self._views[-1], view))
-        self._views.append(view)
-        self._waiting += 1
-        if self._waiting > REACH:
-            self._judge()
+        self.add_all([time], luma[None])
+
+    def add_all(self, times: Sequence[Fraction], lumas: NDArray[np.uint8]) -> None:
+        """Take in (n, 90, 160) pictures, which costs less than one by one."""
+        thumbs = _thumbnails(lumas)
+        first = self._views[-1].thumb if self._views else thumbs[0]
+        changes = _structure(np.concatenate([first[None], thumbs[:-1]])[CORE], thumbs[CORE])
+        for view in map(_View, times, thumbs, lumas, changes.tolist()):
+            if view.change > CALM:
+                view = replace(view, change=_difference(self._views[-1], view))
+            self._views.append(view)
+            self._waiting += 1
+            if self._waiting > REACH:
+                self._judge()
 
     def finish(self) -> tuple[Fraction, ...]:
         """All cuts in seconds: when the first picture of each new shot is shown."""
@@ -91,30 +116,29 @@ def _difference(earlier: _View, later: _View) -> float:
     Brightness: the share of the histogram that moved to other bins; it confirms a change of
     structure but cannot stand for one, or every lamp that goes on would be a cut.
     """
-    brightness = float(np.abs(earlier.histogram - later.histogram).sum()) / 2
-    core = earlier.thumb[SHIFT:-SHIFT, SHIFT:-SHIFT]
-    structure = _structure(core, later.thumb[None, SHIFT:-SHIFT, SHIFT:-SHIFT])
-    if structure > THRESHOLD / CONTRAST:  # smaller changes decide nothing: spare the search
+    core = earlier.thumb[CORE]
+    structure = float(_structure(core, later.thumb[CORE]))
+    if structure > CALM:  # spare the search otherwise
         shifted = sliding_window_view(later.thumb, core.shape).reshape(-1, *core.shape)
-        structure = _structure(core, shifted)
-    return min(structure, (structure + brightness) / 2)
+        structure = float(_structure(core, shifted).min())
+    moved = np.abs(_histogram(earlier.luma) - _histogram(later.luma))
+    return min(structure, (structure + float(moved.sum()) / 2) / 2)
 
 
-def _structure(core: NDArray[np.float32], others: NDArray[np.float32]) -> float:
-    """The least difference of a thumbnail (h, w) from any of others (n, h, w)."""
-    core = core - core.mean()
-    others = others - others.mean((1, 2), keepdims=True)
-    variance = np.square(core).mean() + np.square(others).mean((1, 2)) + NOISE**2
-    return float((np.square(others - core).mean((1, 2)) / variance).min())
+def _structure(cores: Floats, others: Floats) -> Floats:
+    """The difference of thumbnails (..., h, w) from others, without any shift: (...)."""
+    cores = cores - cores.mean((-2, -1), keepdims=True)
+    others = others - others.mean((-2, -1), keepdims=True)
+    variance = np.square(cores).mean((-2, -1)) + np.square(others).mean((-2, -1)) + NOISE**2
+    return np.square(others - cores).mean((-2, -1)) / variance
 
 
-def _thumbnail(luma: NDArray[np.uint8]) -> NDArray[np.float32]:
-    height, width = luma.shape[0] // THUMB_HEIGHT, luma.shape[1] // THUMB_WIDTH
-    tiles = luma.reshape(THUMB_HEIGHT, height, THUMB_WIDTH, width)
-    return tiles.mean((1, 3), dtype=np.float32)
+def _thumbnails(lumas: NDArray[np.uint8]) -> Floats:
+    """(n, 90, 160) -> (n, 18, 32) means; as products with ones, which are exact and quick."""
+    return TILE_ROWS @ (lumas.astype(np.float32) @ TILE_COLUMNS) / TILE**2
 
 
-def _histogram(luma: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _histogram(luma: Luma) -> Floats:
     """Shares of gray levels, softened so that a slight change of light moves little."""
     counts = np.bincount((luma // BIN_WIDTH).ravel(), minlength=256 // BIN_WIDTH)
     padded = np.pad(counts / luma.size, 1, mode="edge")

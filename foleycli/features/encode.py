@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 
-from foleycli.clip.shots import ShotDetector
 from foleycli.config import GENERATE
 from foleycli.errors import MediaError, ModelError
 from foleycli.features.features import Features
@@ -73,13 +72,12 @@ def encode_video(pictures: Iterable[Picture], encoder: Encoder) -> Features:
     Raises:
         MediaError: there is not one picture.
     """
-    motion, shots = MotionReader(encoder.reading), ShotDetector()
+    motion = MotionReader(encoder.reading)
     what: list[np.ndarray] = []
     waiting: list[Picture] = []
     end = Fraction(0)
     for picture in pictures:
         motion.push(picture.time, picture.luma)
-        shots.add(picture.time, picture.luma)
         end = picture.end
         if picture.rgb is not None:
             waiting.append(picture)
@@ -91,7 +89,7 @@ def encode_video(pictures: Iterable[Picture], encoder: Encoder) -> Features:
     if not what:
         raise MediaError("The clip has no picture in that span.", "Check --in and --out.")
     hits, activity = motion.curves(end)
-    return Features.assemble(np.concatenate(what), hits, activity, end, shots.finish())
+    return Features.assemble(np.concatenate(what), hits, activity, end, motion.cuts())
 
 
 def _look(seer: Seer, pictures: list[Picture]) -> np.ndarray:

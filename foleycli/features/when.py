@@ -12,18 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d
 
-from foleycli.features.motion import (
-    CHANNELS,
-    COLUMNS,
-    ROWS,
-    Change,
-    Floats,
-    Picture,
-    compare,
-    prepare,
-)
+from foleycli.clip.shots import ShotDetector
+from foleycli.features.motion import CHANNELS, COLUMNS, ROWS, Floats, compare, prepare
 from foleycli.features.track import RATE, Reading, Track
 from foleycli.features.when_net import read_weighed_stops
+
+Luma = NDArray[np.uint8]  # (90, 160)
 
 BLOCK = 16  # seconds of film that are turned into curves at a time
 CONTEXT = 2  # seconds on either side of a block that its curves may look at
@@ -32,48 +26,42 @@ DENSEST = Fraction(1, 66)  # seconds between two readings, at least
 REPEAT = Fraction(1, 10)  # seconds a repeated picture (pulldown, 15 in 30) may stand for motion
 LONGEST = 0.3  # seconds: pictures further apart than this show no motion
 SAME = 0.6  # levels: pictures whose cells differ by less are one picture
-CUT = 12.0  # levels by which most cells differ, camera undone, across a cut
+LOST = 12.0  # levels by which most cells differ where one picture is not found in the other
+TOGETHER = 16  # pictures that are compared at once
 REFRACTORY = 0.1  # seconds between hits, at least
 FLOOR = 0.25  # likeness below which nothing is a hit
 
 
 class MotionReader:
-    """Reads hits and activity from pictures pushed in order of time.
+    """Reads hits, activity and cuts from pictures pushed in order of time.
 
-    Costs about 0.7 ms a picture (of at most 66 a second; closer ones are skipped) and 3 ms a second
-    of film; keeps 20 s of cell values, and half a kilobyte of curves for each second.
+    Costs about 0.45 ms a picture (of at most 66 a second; closer ones are only searched for cuts)
+    and 3 ms a second of film; keeps 20 s of cell values, and half a kilobyte of curves for each
+    second.
     """
 
     def __init__(self, reading: Reading = read_weighed_stops) -> None:
         self._reading = reading
+        self._shots = ShotDetector()
+        self._waiting: list[tuple[Fraction, Luma]] = []
         self._held: deque[_Held] = deque()
         self._rows: deque[_Row] = deque()
         self._done: list[tuple[Floats, Floats]] = []
 
-    def push(self, time: Fraction, luma: NDArray[np.uint8]) -> None:
+    def push(self, time: Fraction, luma: Luma) -> None:
         """Take the next picture.
 
         Args:
             time: seconds from the first picture.
             luma: (90, 160) uint8.
         """
-        if not self._held:
-            self._held.append(_Held(time, luma, prepare(luma)))
-            return
-        newest = self._held[-1]
-        if time - newest.until < DENSEST:
-            return
-        if _same(newest.luma, luma):
-            if time - newest.until > REPEAT:  # it stands still: not a repeat between movements
-                self._rows.append(_Row(newest.until, time, None, float(luma.mean())))
-                newest.until = time
-        else:
-            self._compare(_Held(time, luma, prepare(luma)))
-        while self._rows and time >= (len(self._done) + 1) * BLOCK + CONTEXT:
-            self._finish_block()
+        self._waiting.append((time, luma))
+        if len(self._waiting) == TOGETHER:
+            self._take_in()
 
     def curves(self, duration: Fraction) -> tuple[Floats, Floats]:
         """Hit strength and activity, each (round(duration * 64),) float32, point i at i / 64 s."""
+        self.cuts()
         points = round(duration * RATE)
         while len(self._done) * BLOCK * RATE < points:
             self._finish_block(points)
@@ -81,13 +69,41 @@ class MotionReader:
         activity = np.concatenate([block[1] for block in self._done] or [np.zeros(0, np.float32)])
         return hits[:points], activity[:points]
 
-    def _compare(self, now: "_Held") -> None:
-        while len(self._held) > 1 and now.until - self._held[1].until >= SPACING:
+    def cuts(self) -> tuple[Fraction, ...]:
+        """When the first picture of each new shot is shown; no picture may follow."""
+        if self._waiting:
+            self._take_in()
+        return self._shots.finish()
+
+    def _take_in(self) -> None:
+        times, lumas = zip(*self._waiting, strict=True)
+        self._waiting.clear()
+        self._shots.add_all(times, np.stack(lumas))
+        _compare([pair for pair in map(self._pair, times, lumas) if pair])
+        known = self._shots.known_until
+        while self._rows and known and known >= (len(self._done) + 1) * BLOCK + CONTEXT:
+            self._finish_block()
+
+    def _pair(self, time: Fraction, luma: Luma) -> "_Pair | None":
+        """The row of a picture that moved, and the pictures to fill it from."""
+        if not self._held:
+            self._held.append(_Held(time, luma))
+            return None
+        newest = self._held[-1]
+        if time - newest.until < DENSEST:
+            return None
+        if _same(newest.luma, luma):
+            if time - newest.until > REPEAT:  # it stands still: not a repeat between movements
+                self._rows.append(_Row(float(newest.until), float(time), float(luma.mean())))
+                newest.until = time
+            return None
+        while len(self._held) > 1 and time - self._held[1].until >= SPACING:
             self._held.popleft()
-        earlier = self._held[0]
-        change = compare(earlier.picture, now.picture)
-        self._rows.append(_Row(earlier.until, now.until, change, float(now.luma.mean())))
-        self._held.append(now)
+        before = self._held[0]
+        row = _Row(float(before.until), float(time))
+        self._rows.append(row)
+        self._held.append(_Held(time, luma))
+        return row, before.luma, luma
 
     def _finish_block(self, points_in_all: int | None = None) -> None:
         start = len(self._done) * BLOCK
@@ -96,7 +112,7 @@ class MotionReader:
             empty = np.zeros(BLOCK * RATE, np.float32)
             self._done.append((empty, empty))
             return
-        track = _track(self._rows)
+        track = _track(self._rows, self._shots.cuts)
         last = min(last, points_in_all or last)
         points = (np.arange(first, last) + 0.5) / RATE
         likeness, activity = self._reading(track, points)
@@ -128,39 +144,61 @@ def pick_hits(likeness: Floats) -> Floats:
 @dataclass(slots=True)
 class _Held:
     until: Fraction  # last time at which this picture was seen
-    luma: NDArray[np.uint8]
-    picture: Picture
+    luma: Luma
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Row:
-    earlier: Fraction
-    later: Fraction
-    change: Change | None  # None while the picture stands still
-    level: float
+    earlier: float  # seconds
+    later: float
+    level: float = 0.0
+    cells: Floats | None = None  # (5, 9, 16); None while the picture stands still
+    camera: Floats | None = None  # (5,) shift, scale, brightness
 
 
-def _track(rows: deque[_Row]) -> Track:
-    times = np.array([float(row.earlier + row.later) / 2 for row in rows])
-    spans = np.array([float(row.later - row.earlier) for row in rows], np.float32)
+_Pair = tuple[_Row, Luma, Luma]
+
+
+def _compare(pairs: list[_Pair]) -> None:
+    """Fill the rows with what happened between their pictures."""
+    if not pairs:
+        return
+    lumas = {id(luma): luma for pair in pairs for luma in pair[1:]}
+    place = {key: i for i, key in enumerate(lumas)}
+    pictures = prepare(np.stack(list(lumas.values())))
+    earlier, later = ([place[id(pair[side])] for pair in pairs] for side in (1, 2))
+    changes = compare(pictures[earlier], pictures[later])
+    levels = pictures.full.mean((1, 2))[later].tolist()
+    cameras = np.column_stack([changes.camera, changes.brightness])
+    for pair, level, cells, camera in zip(pairs, levels, changes.cells, cameras, strict=True):
+        row = pair[0]
+        row.level, row.cells, row.camera = level, cells, camera
+
+
+def _track(rows: deque[_Row], cuts: list[Fraction]) -> Track:
+    earlier, later = np.array([(row.earlier, row.later) for row in rows]).T
+    spans = (later - earlier).astype(np.float32)
     cells = np.zeros((len(rows), len(CHANNELS), ROWS, COLUMNS), np.float32)
     camera = np.zeros((len(rows), 5), np.float32)
-    for i, row in enumerate(rows):
-        if row.change is not None and spans[i] <= LONGEST and not _is_cut(row.change):
-            cells[i] = row.change.cells
-            camera[i] = (*row.change.camera, row.change.brightness)
-    return Track(times, spans, cells, camera, np.array([row.level for row in rows], np.float32))
+    shots = np.array(cuts, np.float64)
+    in_one_shot = shots.searchsorted(earlier, "right") == shots.searchsorted(later, "right")
+    for i in np.flatnonzero(in_one_shot & (spans <= LONGEST)):
+        if rows[i].cells is not None:
+            cells[i], camera[i] = rows[i].cells, rows[i].camera
+    difference = cells[:, CHANNELS.index("difference")].reshape(len(rows), -1)
+    lost = np.median(difference, axis=1) > LOST
+    cells[lost], camera[lost] = 0, 0
+    levels = np.array([row.level for row in rows], np.float32)
+    return Track((earlier + later) / 2, spans, cells, camera, levels)
 
 
-def _is_cut(change: Change) -> bool:
-    return float(np.median(change.cells[CHANNELS.index("difference")])) > CUT
-
-
-def _same(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> bool:
-    if np.array_equal(a, b):
-        return True
-    difference = np.abs(a.astype(np.int16) - b).reshape(ROWS, a.shape[0] // ROWS, COLUMNS, -1)
-    return bool(difference.mean(axis=(1, 3)).max() < SAME)
+def _same(a: Luma, b: Luma) -> bool:
+    """Whether no cell of the picture differs by more than noise."""
+    difference = np.maximum(a, b) - np.minimum(a, b)
+    if difference.sum(dtype=np.uint32) >= SAME * a.size:
+        return False
+    cells = difference.reshape(ROWS, a.shape[0] // ROWS, COLUMNS, -1).mean(axis=(1, 3))
+    return bool(cells.max() < SAME)
 
 
 def _padded(curve: Floats) -> Floats:

@@ -149,6 +149,25 @@ def test_memory_does_not_grow_with_the_film():
 
 
 def test_the_camera_is_found_and_taken_out():
-    change = compare(*(prepare(view(x, y).astype(np.uint8)) for x, y in [(100, 60), (109, 56)]))
-    assert change.camera[:2] == pytest.approx([-4.5, 2], abs=0.2)  # half-size pixels
-    assert change.cells[0].mean() < 0.5
+    pictures = prepare(np.stack([view(100, 60), view(109, 56)]).astype(np.uint8))
+    changes = compare(pictures[:1], pictures[1:])
+    assert changes.camera[0, :2] == pytest.approx([-4.5, 2], abs=0.2)  # half-size pixels
+    assert changes.cells[0, 0].mean() < 0.5
+
+
+def test_a_pair_is_compared_alike_alone_and_among_others():
+    rng = np.random.default_rng(2)
+    places = np.cumsum(rng.normal(0, 2, (9, 2)), axis=0) + (100, 60)
+    pictures = prepare(np.stack([view(x, y) for x, y in places]).astype(np.uint8))
+    together = compare(pictures[:-1], pictures[1:])
+    for i in range(8):
+        alone = compare(pictures[[i]], pictures[[i + 1]])
+        assert alone.camera[0] == pytest.approx(together.camera[i], abs=1e-5)
+        assert alone.cells[0] == pytest.approx(together.cells[i], abs=1e-3)
+
+
+def test_cuts_are_read_on_the_way():
+    motion = MotionReader()
+    for i, picture in enumerate([view(100, 60)] * 40 + [view(100, 60, scenery(5))] * 40):
+        motion.push(Fraction(i, 25), picture.astype(np.uint8))
+    assert motion.cuts() == (Fraction(40, 25),)
