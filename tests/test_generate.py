@@ -193,3 +193,31 @@ def test_the_wav_knows_where_it_lies_on_the_films_clock(library, tmp_path):
     content = take.wav.read_bytes()
     bext = content[content.index(b"bext") + 8 :]
     assert int.from_bytes(bext[338:346], "little") == 172_972_800 + 48_048
+
+
+HITS = [(Fraction(1, 2), "wood hit"), (Fraction(3, 2), "metal clang"), (Fraction(7, 4), "door")]
+
+
+def heard(film, library, folder, hits):
+    """The sound of hits of 0.2 s over rain, as 24-bit samples."""
+    cues = [
+        Cue(start=Fraction(0), duration=Fraction(5, 2), kind="bed", what="rain", level_db=-12.0)
+    ]
+    cues += [
+        Cue(start=start, duration=Fraction(1, 5), kind="hit", what=what) for start, what in hits
+    ]
+    out = folder / f"{len(list(folder.iterdir()))}.mov"
+    take = foleycli.generate(film, out, source=library, wav=True, cues=cues).takes[0]
+    return soundfile.read(take.wav, dtype="int32")[0]
+
+
+@pytest.mark.parametrize(
+    "edited", [(Fraction(3, 2), "glass breaking"), (Fraction(1), "metal clang")]
+)
+def test_a_word_or_a_time_changes_its_event_only(film, library, tmp_path, edited):
+    before = heard(film, library, tmp_path, HITS)
+    after = heard(film, library, tmp_path, [HITS[0], edited, HITS[2]])
+    differ = np.flatnonzero(before != after) / RATE
+    spans = [(float(at), float(at) + 0.2) for at in {HITS[1][0], edited[0]}]
+    inside = [any(start - 0.1 <= t <= end + 0.1 for start, end in spans) for t in differ]
+    assert len(differ) > RATE // 100 and all(inside)

@@ -1,17 +1,21 @@
 """What is on screen -> shots: which stretch of which film each sound is made from, and where the
 sound lies on the timeline."""
 
+import logging
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
 from foleycli.clip.probe import Clip, probe
+from foleycli.clip.timecode import rate_name
 from foleycli.errors import MediaError
 from foleycli.timeline.model import Event, Media, Timeline, Transition, on_screen
 
+LOG = logging.getLogger("foleycli")
 _ZERO = Fraction(0)
+ALIKE = Fraction(1, 2000)  # two rates that differ by less are one; 23.976 and 24 differ by 1/1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,7 @@ def plan_shots(
     """
     events = on_screen(timeline)
     films = {path: probe(path) for path in dict.fromkeys(found.values())}
+    _warn_of_rates(films.values(), timeline.rate)
     shots, short = [], []
     for number, event in enumerate(events, 1):
         film = films[found[_media(event)]]
@@ -83,6 +88,21 @@ def plan_shots(
             "Relink them to the right files, or check the rate (--rate).",
         )
     return shots
+
+
+def _warn_of_rates(films: Iterable[Clip], rate: Fraction) -> None:
+    """Films of another rate are followed in real time, which is not what every editor does."""
+    others = [f for f in films if f.frame_rate and abs(f.frame_rate / rate - 1) > ALIKE]
+    if others:
+        named = ", ".join(f"{f.path.name} ({rate_name(f.frame_rate or rate)})" for f in others[:3])
+        rest = f" and {len(others) - 3} more" if len(others) > 3 else ""
+        LOG.warning(
+            "The timeline runs at %s, but not %s%s: they are taken in real time. If your editor "
+            "conformed them frame for frame, link the conformed files.",
+            rate_name(rate),
+            named,
+            rest,
+        )
 
 
 def relink(timeline: Timeline, found: dict[Media, Path]) -> Timeline:

@@ -331,3 +331,13 @@ def test_a_list_that_names_no_files_becomes_xml_that_does(tmp_path, films) -> No
         (0, 72 / NTSC, NTSC)
     }
     assert [e.source * NTSC for e in events] == [10, 6, 10]
+
+
+def test_films_of_another_rate_are_named(tmp_path, films, caplog) -> None:
+    run(tmp_path, films)
+    assert not caplog.records
+    write_film(tmp_path / "four.mp4", strikes([0.5], 3, 25), 25)
+    (tmp_path / "four.mp4").rename(tmp_path / "one.mp4")  # beside the timeline, found first
+    run(tmp_path, films, overwrite=True)
+    (warning,) = [record.getMessage() for record in caplog.records]
+    assert "23.976" in warning and "one.mp4 (25)" in warning
