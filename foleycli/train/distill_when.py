@@ -1,16 +1,31 @@
-"""Rendered scenes seen whole, close up and through a moving window: what `when` is distilled on."""
+"""Distil the reader of motion: what it finds in a whole scene, from a close-up or a moving window.
 
+    foley train distill-when --photos PHOTOS --scenes runs/scenes --out runs/when_cu --variation cu
+
+Scenes are rendered (see `train.scenes`) and seen whole, close up and through a sliding window; the
+student learns to give the teacher's curve of the whole (loss: (1 - cos) + MSE, arXiv 2507.02271).
+"""
+
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
+import torch
+from torch import Tensor, nn
 
-from foleycli.config import CINEMATIC, FRAMES, CinematicConfig
-from foleycli.features.track import Track
+from foleycli.config import CINEMATIC, FRAMES, CinematicConfig, WhenDistillTraining
+from foleycli.features.encode import teacher_file
+from foleycli.features.motion import CHANNELS, COLUMNS, ROWS
+from foleycli.features.track import RATE, Track
+from foleycli.features.when_net import STEP, WhenNet, load_net, net_inputs
 from foleycli.output import atomic_output
 from foleycli.train.cinematic import Window, clip_random, draw_window
+from foleycli.train.distill import distillation_loss
+from foleycli.train.run import Run, RunOptions
 from foleycli.train.scenes import Photos, render_scene
-from foleycli.train.when import DURATION, SHARD, track_arrays, watch
+from foleycli.train.when import DURATION, POINTS, SHARD, save, track_arrays, watch
 
 VIEWS = ("full", "cu", "cm")
 FINE = 8  # a scene has no pixels: windows are drawn on a grid this much finer than the picture's
@@ -75,3 +90,110 @@ def load_views(path: Path) -> list[SeenScene]:
             )
             for n in numbers
         ]
+
+
+def train(
+    photos: Path, scenes: Path, out: Path, config: WhenDistillTraining, options: RunOptions
+) -> Path:
+    """Train, or go on; the path of the finished ``when.safetensors``.
+
+    Args:
+        photos: scenery and actors of the scenes.
+        scenes: folder that keeps what is rendered, for other students too.
+        out: folder of the run.
+    """
+    with Run(out, "distill-when", config, options) as run:
+        # what is learned from
+        scenes.mkdir(parents=True, exist_ok=True)
+        shards = [scenes / f"views{n:04d}.npz" for n in range(config.shards)]
+        for n, shard in enumerate(shards):
+            if run.rank == 0:
+                render_views(photos, shard, options.seed, n)
+        teacher = deepcopy(load_net(teacher_file())).to(run.device).requires_grad_(False)
+        held_out = [Lesson.of(scene, teacher) for scene in load_views(shards[0])]
+        examples = [
+            Lesson.of(scene, teacher) for shard in shards[1:] for scene in load_views(shard)
+        ]
+
+        # who learns
+        student = deepcopy(teacher).requires_grad_(True)
+        average = run.average_of(student)
+        optimizer = torch.optim.AdamW(
+            student.parameters(), config.rate, weight_decay=config.weight_decay
+        )
+        chance = np.random.default_rng(run.seed)
+        run.begin({"net": student, "average": average}, {"optimizer": optimizer}, {"r": chance})
+
+        # learn
+        while run.goes_on():
+            run.set_rate(optimizer)
+            for _ in range(config.accumulate):
+                picked = [examples[i] for i in chance.integers(len(examples), size=run.share)]
+                views = [draw_view(config, chance) for _ in picked]
+                loss = loss_of(student, picked, views, run.device, chance.random() < 0.5)
+                (loss / config.accumulate).backward()
+            run.step(optimizer)
+            run.follow(average, student)
+            run.end_update(loss=loss.detach())
+            if run.is_due():
+                losses = {kind: held_out_loss(average, held_out, kind, run.device) for kind in VIEWS}
+                run.validated(loss=losses["cu"] + losses["cm"], **losses)
+
+        path = out / "when.safetensors"
+        if run.rank == 0:
+            save(average, path, scenes=len(examples), updates=run.done)
+        return path
+
+
+def draw_view(config: WhenDistillTraining, rng: np.random.Generator) -> str:
+    """What the student sees of a scene."""
+    if rng.random() >= config.proportion:
+        return "full"
+    return config.variation if config.variation != "both" else ("cu", "cm")[rng.integers(2)]
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What the network sees of a scene, view by view, and what the teacher makes of the whole."""
+
+    inputs: dict[str, tuple[Tensor, Tensor]]  # half precision, of `net_inputs`
+    taught: Tensor  # (POINTS,) likelihood of a hit
+
+    @classmethod
+    @torch.no_grad()
+    def of(cls, scene: SeenScene, teacher: WhenNet) -> "Lesson":
+        points = (np.arange(POINTS) + 0.5) / RATE
+        steps = points[::STEP] + (STEP - 1) / (2 * RATE)
+        inputs = {}
+        for view, track in scene.views.items():
+            cells, whole = (torch.from_numpy(part) for part in net_inputs(track, steps))
+            inputs[view] = cells.half(), whole.half()
+        device = next(teacher.parameters()).device
+        seen = (part[None].float().to(device) for part in inputs["full"])
+        return cls(inputs, teacher(*seen)[0][0].sigmoid().cpu())
+
+
+def loss_of(
+    student: WhenNet,
+    lessons: list[Lesson],
+    views: list[str],
+    device: torch.device,
+    mirrored: bool = False,
+) -> Tensor:
+    """How far the student's curves of views are from the teacher's of the whole."""
+    seen = [lesson.inputs[view] for lesson, view in zip(lessons, views, strict=True)]
+    cells, whole = (torch.stack(part).float() for part in zip(*seen, strict=True))
+    if mirrored:
+        cells = cells.unflatten(3, (ROWS, COLUMNS)).flip(4).flatten(3)
+        cells[:, CHANNELS.index("right")] *= -1
+        whole[:, 0] *= -1
+    taught = torch.stack([lesson.taught for lesson in lessons]).to(device)
+    return distillation_loss(student(cells.to(device), whole.to(device))[0].sigmoid(), taught)
+
+
+@torch.no_grad()
+def held_out_loss(
+    student: nn.Module, lessons: list[Lesson], view: str, device: torch.device
+) -> float:
+    """The same over held-out scenes, all in one view."""
+    return float(loss_of(cast(WhenNet, student), lessons, [view] * len(lessons), device))
