@@ -4,6 +4,7 @@ huggingface-hub speaks to the server (tokens, mirrors, redirects); it checks no 
 on a dead server and, of late, forgets what a broken-off fetch had. Those three are done here.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -47,7 +48,8 @@ class HubFile:
     repo: str  # owner/name
     path: str  # inside the repository
     revision: str  # commit, tag or branch
-    sha256: str | None = None  # pinned in the registry
+    sha256: str | None = None  # pinned in the registry, or its first digits where no more is known
+    url: str | None = None  # of a file that is on no hub
 
     @property
     def name(self) -> str:
@@ -116,6 +118,8 @@ def describe(file: HubFile, token: str | None = None) -> Remote:
     Raises:
         ModelError: it is not there, or not for everyone.
     """
+    if file.url:
+        return _describe_url(file)
     url = hf_hub_url(file.repo, file.path, revision=file.revision, endpoint=hub_endpoint())
     try:
         found = get_hf_file_metadata(url, token=token, timeout=10, endpoint=hub_endpoint())
@@ -128,11 +132,28 @@ def describe(file: HubFile, token: str | None = None) -> Remote:
     return Remote(found.size, found.etag, url, found.commit_hash)
 
 
+def _describe_url(file: HubFile) -> Remote:
+    """The same of a file on a plain web page. No token is shown to it."""
+    assert file.url is not None
+    request = urllib.request.Request(file.url, method="HEAD")
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            size, url = int(answer.headers["Content-Length"]), answer.url
+    except (OSError, ValueError, TypeError) as error:
+        raise ModelError(
+            f"{file.url} cannot be reached: {getattr(error, 'reason', error)}.",
+            "Check the network, or try again later.",
+        ) from error
+    return Remote(size, hashlib.sha256(file.url.encode()).hexdigest(), url, file.revision)
+
+
 def find_cached(file: HubFile) -> Path | None:
     """A file that is here already: in foleycli's folder, or in the shared hub cache."""
     ours = download_path(file)
     if ours.is_file():
         return ours
+    if file.url:
+        return None
     shared = try_to_load_from_cache(file.repo, file.path, revision=file.revision)
     return Path(shared) if isinstance(shared, str) else None
 
@@ -182,7 +203,7 @@ def _download(file: HubFile, remote: Remote, token: str | None, progress: Progre
                 remote.url,
                 stream,
                 resume_size=have,
-                headers=build_hf_headers(token=token, library_name="foleycli"),
+                headers=_headers(file, token),
                 expected_size=remote.size,
                 displayed_filename=file.name,
                 tqdm_class=_listener(progress, remote.size),
@@ -193,6 +214,10 @@ def _download(file: HubFile, remote: Remote, token: str | None, progress: Progre
     return path
 
 
+def _headers(file: HubFile, token: str | None) -> dict[str, str]:
+    return {} if file.url else build_hf_headers(token=token, library_name="foleycli")
+
+
 def check_hash(file: HubFile, path: Path) -> None:
     """Compare with the pinned or locked hash; lock it when there is none.
 
@@ -200,17 +225,19 @@ def check_hash(file: HubFile, path: Path) -> None:
         ModelError: it differs. What foleycli itself fetched is removed.
     """
     found, lock = sha256_of(path), read_lock()
-    expected = file.sha256 or lock.get(file.key)
-    if expected is None:
-        write_lock(lock | {file.key: found})
-    elif found != expected:
+    pinned = file.sha256 or ""
+    expected = pinned if len(pinned) == len(found) else lock.get(file.key, pinned)
+    if not found.startswith(expected):
         if path == download_path(file):
             path.unlink()
-        why = "it is not the published file" if file.sha256 else "it changed since first pulled"
+        changed = lock.get(file.key) == expected
+        why = "it changed since first pulled" if changed else "it is not the published file"
         raise ModelError(
             f"{file.path} of {file.repo} has sha256 {found}, not {expected}: {why}.",
             "Try again; if it stays so, do not use it before you know why.",
         )
+    if expected != found:
+        write_lock(lock | {file.key: found})
 
 
 def lock_path() -> Path:

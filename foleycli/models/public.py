@@ -21,6 +21,7 @@ from foleycli.latents.align import Alignment
 from foleycli.latents.diff_foley import DiffFoley
 from foleycli.models.bundle import Bundle, write_bundle
 from foleycli.models.convert import COUNTER, from_public, to_public
+from foleycli.models.unpickle import unpickle
 from foleycli.output import atomic_output
 
 logger = logging.getLogger("foleycli")
@@ -35,8 +36,6 @@ PREFIXES = {
     "align": "eval_classifier",
 }
 NEEDED = ("cavp", "diffusion")  # without these nothing sounds
-# A training framework's objects in a checkpoint are read as empty shells: none of its code runs.
-SHELLS = ("pytorch_lightning.", "lightning.", "lightning_fabric.", "omegaconf.", "argparse.")
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
@@ -52,37 +51,19 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
             from safetensors.torch import load_file
 
             return load_file(path)
-        state = _unpickle(path)
+        state = unpickle(path)
     except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise ModelError(
             f"{path} cannot be read as weights: {reason}.",
             "Fetch it again; never load a checkpoint whose source you do not trust.",
         ) from error
-    weights = state.get("state_dict", state)
+    weights = state.get("state_dict", state.get("model", state))
     return {
         name.replace("module.", ""): tensor  # left by training on several GPUs
         for name, tensor in weights.items()
         if isinstance(tensor, Tensor)
     }
-
-
-def _unpickle(path: Path) -> Mapping[str, Any]:
-    try:
-        names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
-    except ValueError:  # the format before torch 1.6 cannot be looked through
-        return torch.load(path, map_location="cpu", weights_only=True)
-    shells: list[Any] = [(_Shell, name) for name in names if name.startswith(SHELLS)]
-    with torch.serialization.safe_globals(shells):
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-
-
-class _Shell:
-    """Takes whatever it is given, and does nothing with it."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None: ...
-
-    def __setstate__(self, state: Any) -> None: ...
 
 
 def find_checkpoints(folder: Path) -> dict[str, Path]:

@@ -3,6 +3,7 @@
 import secrets
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def pull(
     Raises:
         FoleyError: what failed, named, before anything large is fetched where that is possible.
     """
-    if model.hub is None:
+    if model.shipped:
         raise UsageError(f"{model.name} ships in the package.", "There is nothing to pull.")
     if model.installed and not overwrite:
         return Bundle.open(model.folder)
@@ -118,7 +119,7 @@ def remove(model: Model, *, downloads: bool = True) -> int:
     Raises:
         UsageError: it ships in the package.
     """
-    if model.hub is None:
+    if model.shipped:
         raise UsageError(f"{model.name} ships in the package.", "It cannot be removed alone.")
     folders = [model.folder]
     if downloads:
@@ -132,15 +133,18 @@ def remove(model: Model, *, downloads: bool = True) -> int:
 
 
 def _hub_file(model: Model, index: int) -> HubFile:
-    assert model.hub is not None
     file = model.downloads[index]
     return HubFile(
-        repo=model.hub, path=file.name, revision=model.revision or "main", sha256=file.sha256
+        repo=model.hub or model.name,
+        path=file.name,
+        revision=model.revision or "main",
+        sha256=file.sha256,
+        url=file.url,
     )
 
 
 def _at(file: HubFile, commit: str) -> HubFile:
-    return HubFile(repo=file.repo, path=file.path, revision=commit, sha256=file.sha256)
+    return replace(file, revision=commit)
 
 
 def _look(
@@ -153,7 +157,8 @@ def _look(
     if is_offline(offline):
         names = ", ".join(file.name for file in absent)
         raise ModelError(f"{model.name} is not here (no {names}).", OFFLINE_REMEDY)
-    check_reachable()
+    if model.hub:
+        check_reachable()
     remotes = {file: describe(file, token) for file in absent}
     to_fetch = sum(remote.size for remote in remotes.values())
     check_space(model.folder, 2 * to_fetch)  # the downloads, and the bundle made of them
@@ -169,6 +174,10 @@ def _make(
 ) -> Bundle:
     if model.name.startswith(HUB):
         return _copy(model.folder, paths, overwrite)
+    if model.kind == "listener":
+        from foleycli.models.listeners import make_listener
+
+        return make_listener(model, paths[0], overwrite=overwrite)
     from foleycli.models.public import PREFIXES, convert_checkpoints
 
     progress("converting", 0, 1)

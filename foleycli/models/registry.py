@@ -1,4 +1,4 @@
-"""The known models: what each is, where its files are, and whose licence they carry.
+"""The known models and listeners: what each is, where its files are, and whose licence they carry.
 
 The card of each, ``README.md``, and its measured figures by name, ``scores.json``, ship in the
 package, also for a model that has to be fetched, so that its licence can be read before.
@@ -22,33 +22,38 @@ CARD, SCORES = "README.md", "scores.json"
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """One file of a model; ``size`` (bytes) and ``sha256`` where they are known beforehand."""
+    """One file of a model; ``size`` (bytes) and ``sha256`` where they are known beforehand.
+
+    ``sha256`` may be its first digits only; what is missing is locked when it is first pulled.
+    """
 
     name: str
     size: int | None = None
     sha256: str | None = None
+    url: str | None = None  # of one that is on no hub
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """A source of sound that can be asked for by name."""
+    """A source of sound, or a listener that measures it, that can be asked for by name."""
 
     name: str
     summary: str
-    kind: Literal["recordings", "diffusion"]
+    kind: Literal["recordings", "diffusion", "listener"]
     code_licence: str
     weights_licence: str
     folder: Path  # where its files are, or will be
     files: tuple[ModelFile, ...]  # in its folder
     card_folder: Path  # where its card and scores are, installed or not
     downloads: tuple[ModelFile, ...] = ()  # on the hub, of which its files are made
-    hub: str | None = None  # owner/name; None ships in the package
+    hub: str | None = None  # owner/name
     revision: str | None = None  # commit
+    page: str | None = None  # address where it is published, of one that is on no hub
 
     @property
     def shipped(self) -> bool:
         """Whether it comes inside the package."""
-        return self.hub is None
+        return self.hub is None and self.page is None
 
     @property
     def installed(self) -> bool:
@@ -66,6 +71,8 @@ class Model:
     @property
     def source(self) -> str:
         """Where it comes from, in words."""
+        if self.page:
+            return self.page
         return f"hub:{self.hub}@{self.revision}" if self.hub else "shipped in the package"
 
     @property
@@ -134,6 +141,42 @@ MODELS = (
         ),
         hub="SimianLuo/Diff-Foley",
         revision="b17ddbe76e6d42f4b4135eeb443b1c1644267e3e",
+    ),
+    Model(
+        name="eval-vggish",
+        summary="VGGish, the listener of published FAD, as torchvggish ports it.",
+        kind="listener",
+        code_licence="Apache-2.0",
+        weights_licence="Apache-2.0",
+        folder=cache_folder("models") / "eval-vggish",
+        card_folder=PACKAGE / "models" / "listeners" / "vggish",
+        files=BUNDLE_FILES,
+        downloads=(
+            ModelFile(
+                "vggish-10086976.pth",
+                sha256="10086976",  # torch.hub's custom: the name ends in the hash's first digits
+                url="https://github.com/harritaylor/torchvggish/releases/download/v0.1/"
+                "vggish-10086976.pth",
+            ),
+        ),
+        page="https://github.com/harritaylor/torchvggish/releases/tag/v0.1",
+    ),
+    Model(
+        name="eval-panns",
+        summary="PANNs Cnn14 at 16 kHz, the listener of published FD, KID, KL and IS.",
+        kind="listener",
+        code_licence="Apache-2.0",
+        weights_licence="CC BY 4.0",
+        folder=cache_folder("models") / "eval-panns",
+        card_folder=PACKAGE / "models" / "listeners" / "panns",
+        files=BUNDLE_FILES,
+        downloads=(
+            ModelFile(
+                "Cnn14_16k_mAP=0.438.pth",
+                url="https://zenodo.org/record/3987831/files/Cnn14_16k_mAP%3D0.438.pth?download=1",
+            ),
+        ),
+        page="https://zenodo.org/record/3987831",
     ),
 )
 

@@ -1,0 +1,51 @@
+"""Listeners that are pulled: networks whose embeddings and classes the measures compare.
+
+A bundle of one has the family ``listener``, its ``name``, and the part ``net``.
+"""
+
+from pathlib import Path
+
+from torch import nn
+
+from foleycli.errors import ModelError
+from foleycli.models.bundle import Bundle, write_bundle
+from foleycli.models.public import read_checkpoint
+from foleycli.models.registry import Model, find_model, require_installed
+
+FAMILY, PART = "listener", "net"
+FRONT_END = ("spectrogram_extractor.", "logmel_extractor.")  # constants that some weights carry
+
+
+def make_listener(model: Model, path: Path, *, overwrite: bool = False) -> Bundle:
+    """Make a bundle of a listener's public checkpoint, in 32 bits as it was published."""
+    tensors = {
+        f"{PART}.{name}": tensor.contiguous()
+        for name, tensor in read_checkpoint(path).items()
+        if not name.startswith(FRONT_END)
+    }
+    if not tensors:
+        raise ModelError(f"{path} holds no weights.", "Fetch it again.")
+    config = {"family": FAMILY, "name": model.name, "source": {"page": str(model.page)}}
+    return write_bundle(model.folder, config, tensors, model.card, overwrite=overwrite)
+
+
+def load_listener(name: str, net: nn.Module) -> str:
+    """Fill a network from an installed bundle and make it ready to listen.
+
+    Returns:
+        the weights' fingerprint.
+
+    Raises:
+        ModelError: it is not installed (the remedy names the command), or has other tensors.
+    """
+    bundle = Bundle.open(require_installed(find_model(name)).folder)
+    try:
+        net.load_state_dict(bundle.tensors(PART))
+    except RuntimeError as error:
+        reason = str(error).strip().partition("\n")[2].strip()
+        raise ModelError(
+            f"{name} is not the network it should be: {reason}.",
+            f"foley models pull {name} --again",
+        ) from error
+    net.eval().requires_grad_(False)
+    return bundle.fingerprint[:16]

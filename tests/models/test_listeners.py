@@ -1,0 +1,109 @@
+"""Listeners come from plain web pages: fetched, checked, converted, and refused by name."""
+
+import hashlib
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from foleycli.errors import ModelError
+from foleycli.evaluate import panns, vggish
+from foleycli.models import listeners
+from foleycli.models.filled import filled
+from foleycli.models.pull import pull
+from foleycli.models.registry import ModelFile, find_model
+
+NARROW = 16
+
+
+def _published(net: torch.nn.Module, **beside: object) -> bytes:
+    """A checkpoint as its makers save one, with a sampler's order beside the weights."""
+    file = io.BytesIO()
+    torch.save({"model": net.state_dict(), **beside}, file)
+    return file.getvalue()
+
+
+def _filled(net: torch.nn.Module) -> torch.nn.Module:
+    net.load_state_dict(filled(net.state_dict()), strict=False)
+    return net
+
+
+def _model(name: str, hub, tmp_path, content: bytes, sha256: str | None = None):
+    hub.files["pages/weights/net.pth"] = content
+    url = f"{hub.endpoint}/pages/weights/resolve/v1/net.pth"
+    return replace(
+        find_model(name),
+        folder=tmp_path / name,
+        downloads=(ModelFile("net.pth", sha256=sha256, url=url),),
+    )
+
+
+@pytest.fixture
+def cnn14():
+    return _filled(panns.Cnn14(base_channels=64 // NARROW))
+
+
+def test_pulled_panns_hears_as_its_checkpoint_does(hub, tmp_path, monkeypatch, cnn14):
+    content = _published(cnn14, sampler={"indexes": np.arange(5), "pointer": 0})
+    model = _model("eval-panns", hub, tmp_path, content)
+    bundle = pull(model)
+    assert bundle.family == "listener"
+    monkeypatch.setattr(listeners, "find_model", lambda name: model)
+    listen = panns.PannsListener(base_channels=64 // NARROW)
+    waveform = np.random.default_rng(0).standard_normal(16_000).astype(np.float32)
+    heard = listen(waveform)
+    with torch.inference_mode():
+        embedding, logits = cnn14.eval()(panns.panns_mel(waveform)[None])
+    assert heard.embeddings.shape == (1, 2048 // NARROW)
+    assert np.array_equal(heard.embeddings, embedding.numpy())
+    assert np.array_equal(heard.class_logits, logits.numpy())
+
+
+def test_pulled_vggish_hears_one_row_a_patch(hub, tmp_path, monkeypatch):
+    content = _published(_filled(vggish.Vggish(NARROW)))
+    model = _model("eval-vggish", hub, tmp_path, content, hashlib.sha256(content).hexdigest()[:8])
+    pull(model)
+    monkeypatch.setattr(listeners, "find_model", lambda name: model)
+    heard = vggish.VggishListener(NARROW)(np.zeros(16_000 * 3, np.float32))
+    assert heard.embeddings.shape == (3, 128)
+    with pytest.raises(ValueError, match="no classes"):
+        _ = heard.scores
+
+
+def test_no_token_is_shown_to_a_web_page(hub, tmp_path, monkeypatch, cnn14):
+    monkeypatch.setenv("HF_TOKEN", "secret")
+    hub.token = "secret"  # it asks for the token, so a page that needs none would refuse
+    with pytest.raises(ModelError, match="reached"):
+        pull(_model("eval-panns", hub, tmp_path, _published(cnn14)))
+
+
+def test_a_file_with_other_first_digits_is_refused(hub, tmp_path, cnn14):
+    model = _model("eval-panns", hub, tmp_path, _published(cnn14), sha256="00000000")
+    with pytest.raises(ModelError, match="not the published file"):
+        pull(model)
+    assert not model.installed
+
+
+def test_a_file_that_changed_since_it_was_locked_is_refused(hub, tmp_path, cnn14):
+    model = _model("eval-panns", hub, tmp_path, _published(cnn14))
+    pull(model)
+    hub.files["pages/weights/net.pth"] = _published(cnn14, iteration=2)
+    with pytest.raises(ModelError, match="changed since first pulled"):
+        pull(model, overwrite=True)
+
+
+def test_a_listener_that_is_not_here_names_the_command(monkeypatch, tmp_path):
+    model = replace(find_model("eval-panns"), folder=tmp_path / "none")
+    monkeypatch.setattr(listeners, "find_model", lambda name: model)
+    with pytest.raises(ModelError, match="foley models pull eval-panns"):
+        panns.PannsListener()
+
+
+def test_another_network_in_its_place_is_refused(hub, tmp_path, monkeypatch):
+    model = _model("eval-vggish", hub, tmp_path, _published(torch.nn.Linear(2, 2)))
+    pull(model)
+    monkeypatch.setattr(listeners, "find_model", lambda name: model)
+    with pytest.raises(ModelError, match="not the network"):
+        vggish.VggishListener(NARROW)
