@@ -29,7 +29,30 @@ class Extractor(Protocol):
         ...
 
 
-OPENERS: dict[str, Callable[[], Extractor]] = {"yamnet": yamnet}
+def _aisfx() -> Extractor:
+    from foleycli.evaluate.aisfx import open_aisfx  # torch takes a second to import
+
+    return open_aisfx()
+
+
+def _vggish() -> Extractor:
+    from foleycli.evaluate.vggish import VggishListener
+
+    return VggishListener()
+
+
+def _panns() -> Extractor:
+    from foleycli.evaluate.panns import PannsListener
+
+    return PannsListener()
+
+
+OPENERS: dict[str, Callable[[], Extractor]] = {
+    "yamnet": yamnet,
+    "aisfx": _aisfx,
+    "vggish": _vggish,
+    "panns": _panns,
+}
 
 
 @cache

