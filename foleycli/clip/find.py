@@ -1,5 +1,6 @@
 """The clips a user means by files and folders."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,7 +13,8 @@ VIDEO_SUFFIXES = frozenset(
 
 
 def find_clips(paths: Iterable[Path]) -> list[Path]:
-    """Files as given, folders as the videos directly in them by name, each once.
+    """Files as given, folders as the videos directly in them by name, each once; what was made
+    from them before is left out.
 
     Raises:
         MediaError: a folder holds no video.
@@ -24,11 +26,18 @@ def find_clips(paths: Iterable[Path]) -> list[Path]:
     return list(found)
 
 
+def is_output(path: Path) -> bool:
+    """Whether a file is called as outputs are that nobody named: ``shot_sfx``, or a take of it."""
+    return re.search(r"_sfx(_take\d+)?$", path.stem) is not None
+
+
 def _videos_in(folder: Path) -> list[Path]:
     videos = sorted(
         path
         for path in folder.iterdir()
-        if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
+        if path.suffix.lower() in VIDEO_SUFFIXES
+        and not path.name.startswith(".")
+        and not is_output(path)
     )
     if not videos:
         raise MediaError(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from foleycli.clip.find import find_clips
+from foleycli.clip.find import find_clips, is_output
 from foleycli.config import SOUND_MODES, GenerateConfig
 from foleycli.errors import MediaError, UsageError
 
@@ -67,7 +67,7 @@ def _clips(text: str) -> list[Path]:
         return find_clips([path])
     if any(sign in text for sign in "*?["):
         found = [Path(name) for name in sorted(glob.glob(text, recursive=True))]  # noqa: PTH207
-        if files := [name for name in found if name.is_file() and "_sfx." not in name.name]:
+        if files := [name for name in found if name.is_file() and not is_output(name)]:
             return files
         raise MediaError(f"{text} matches no file.", "Quote it, and check the folder.")
     raise MediaError(f"{text} does not exist.", "Check the name.")

@@ -50,6 +50,16 @@ def test_folders_globs_and_files_become_jobs(films, tmp_path) -> None:
         find_jobs([f"{films}/*.mov"], tmp_path, CONFIG)
 
 
+def test_a_second_run_beside_the_clips_keeps_what_the_first_made(films, tmp_path) -> None:
+    for film in films.iterdir():
+        (tmp_path / film.name).write_bytes(film.read_bytes())
+    jobs = find_jobs([str(tmp_path)], None, replace(CONFIG, takes=2))
+    assert states(run_batch(jobs)) == ["made"] * 4
+    for inputs in (str(tmp_path), f"{tmp_path}/*.mp4"):
+        assert find_jobs([inputs], None, replace(CONFIG, takes=2)) == jobs
+    assert states(run_batch(jobs)) == ["kept"] * 4
+
+
 def test_manifests_give_options_row_by_row(films, tmp_path) -> None:
     rows = [
         {"clip": "shot 0.mp4", "prompt": "rain", "seed": 7, "out": "a/b.mov"},
