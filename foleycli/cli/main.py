@@ -11,6 +11,7 @@ from foleycli.cli import (
     cues,
     data,
     doctor,
+    eval,
     gen,
     loudness,
     models,
@@ -42,6 +43,7 @@ app.command()(loudness.loudness)
 app.command()(probe.probe)
 app.command()(doctor.doctor)
 app.add_typer(models.app, name="models")
+app.add_typer(eval.app, name="eval")
 app.add_typer(data.app, name="data")
 app.add_typer(train.app, name="train")
 

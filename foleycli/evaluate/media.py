@@ -2,9 +2,11 @@
 every browser plays."""
 
 import base64
+import io
 from dataclasses import asdict
 from pathlib import Path
 
+import av
 import ffmpeg
 
 from foleycli.config import CinematicConfig, VariantConfig
@@ -20,6 +22,7 @@ HEIGHT = 360  # pixels at most
 QUALITY = 28  # CRF of x264; more is smaller
 SOUND_RATE = "96k"  # bits per second
 LOUDNESS = -23.0  # LUFS at which sounds are compared by ear (EBU R 128)
+POSTER = 320  # pixels, the longer side
 PEAK = -2.0  # dBTP
 
 
@@ -70,3 +73,13 @@ def join(picture: Path, sound: Path, out: Path) -> None:
 def encode64(path: Path) -> str:
     """A file's bytes as text, for a page that holds all it shows."""
     return base64.b64encode(path.read_bytes()).decode("ascii")
+
+
+def first_picture(film: Path) -> str:
+    """A film's first picture as an address that holds it: what a player shows before it plays."""
+    with av.open(str(film)) as container:
+        image = next(container.decode(video=0)).to_image()
+    image.thumbnail((POSTER, POSTER))
+    jpeg = io.BytesIO()
+    image.save(jpeg, "JPEG", quality=70)
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg.getvalue()).decode('ascii')}"

@@ -86,7 +86,7 @@ class Results:
 
     def values(self, variant: str, row: str, measure: str) -> Values:
         """A clip measure of every clip, the mean of its takes; nan where it is undefined."""
-        return np.array([self._value(clip, variant, row, measure) for clip in self._clips.values()])
+        return np.array([self.value(id, variant, row, measure) for id in self._clips])
 
     def estimate(self, variant: str, row: str, measure: Measure) -> Estimate:
         """A measure of one row."""
@@ -142,8 +142,8 @@ class Results:
 
     def _is_beaten(self, measure: Measure, control: str, sign: int) -> bool:
         lead = self.difference(CONTROL, OWN, control, measure)
-        if np.isnan(lead.value):
-            return True  # undefined there: no claim to check
+        if np.isnan(lead.value) or (measure.kind == "clip" and lead.clips < FEWEST):
+            return True  # undefined there, or too few clips to tell
         if measure.kind == "set":
             return sign * lead.value > EXACT
         return (lead.low if sign > 0 else -lead.high) > EXACT
@@ -154,7 +154,9 @@ class Results:
         except (OSError, ValueError):
             return {}
 
-    def _value(self, clip: dict[str, Any], variant: str, row: str, measure: str) -> float:
+    def value(self, id: str, variant: str, row: str, measure: str) -> float:
+        """A clip measure of one clip, the mean of its takes; nan where it is undefined."""
+        clip = self._clips[id]
         if variant == CONTROL:
             takes = clip.get("controls", {}).get(row, [])
         else:

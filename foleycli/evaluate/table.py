@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from foleycli.errors import UsageError
 from foleycli.evaluate.controls import CONTROLS
 from foleycli.evaluate.measures import Measure
-from foleycli.evaluate.results import Estimate, Results
+from foleycli.evaluate.results import FEWEST, Estimate, Results
 from foleycli.evaluate.sets import CONTROL
 
 COLUMNS = 6  # measures beside one another
@@ -122,6 +122,8 @@ def reading_notes(results: Results) -> list[str]:
         "over clips, which are resampled, or for measures of whole sets left out by tenths.",
         "All sounds are measured against the full clip, its own sound and its whole picture.",
     ]
+    if clips < FEWEST:
+        notes.append("Too few clips for intervals, or to check the measures on the controls.")
     notes += [
         f"{FAILS.strip()} {name} does not put the clips' own sound before {_listed(controls)} on "
         "these clips: not to be read as quality here."

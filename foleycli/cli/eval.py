@@ -1,0 +1,407 @@
+"""``foley eval``: models compared on a set of clips that have their own sound."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from foleycli.cli import options
+from foleycli.cli.progress import count_progress, listen_for_warnings
+from foleycli.config import EVALUATE, GENERATE, GenerateConfig
+from foleycli.errors import UsageError
+
+if TYPE_CHECKING:
+    from foleycli.evaluate.results import Results
+    from foleycli.evaluate.table import Table
+
+app = typer.Typer(help="Compare models on clips that have their own sound: run, table, report.")
+study = typer.Typer(help="Ask people which of two sounds fits: a page to send, and its answers.")
+figure = typer.Typer(help="Pictures of a run, or of what an encoder looks at.")
+app.add_typer(study, name="study")
+app.add_typer(figure, name="figure")
+
+Run = Annotated[Path, typer.Argument(exists=True, file_okay=False, help="The folder of a run.")]
+Png = Annotated[Path, typer.Option("-o", "--output", help="PNG to write.")]
+Variant = Annotated[str, typer.Option(help="What was seen: full, cu or cm.")]
+Format = Annotated[str, typer.Option(help="terminal, markdown, csv, latex or json.")]
+
+
+@app.command()
+def run(
+    clips: Annotated[
+        Path, typer.Argument(metavar="SET", exists=True, file_okay=False, help="Folder of clips.")
+    ],
+    models: Annotated[
+        str,
+        typer.Option(
+            help="Commas between: library, small, small+teacher, small+prompt, NAME=BUNDLE, or "
+            "NAME=FOLDER with any system's sounds, named after the clips (<id>.wav, <id>_s00.wav)."
+        ),
+    ],
+    listing: Annotated[
+        Path | None,
+        typer.Option(
+            "--list",
+            exists=True,
+            dir_okay=False,
+            help="CSV of the set: file, label, prompt; or VGGSound's own. By default SET's own.",
+        ),
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Only this split of the CSV, such as test.")
+    ] = None,
+    samples: Annotated[
+        int, typer.Option(min=1, help="Sounds of each clip and model, a seed each.")
+    ] = EVALUATE.takes,
+    variants: Annotated[
+        str, typer.Option(help="What models see: full, cu (close-ups), cm (camera moves).")
+    ] = "full",
+    measures: Annotated[
+        str | None, typer.Option(help="Commas between; by default all that can be taken.")
+    ] = None,
+    prompts: Annotated[
+        bool, typer.Option("--prompts", help="Tell every model in the CSV's words what sounds.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder of the run; by default SET_eval.")
+    ] = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes at work.")] = 1,
+    seed: Annotated[int, typer.Option(help="Of the first sound of each clip.")] = GENERATE.seed,
+    steps: Annotated[int, typer.Option(min=1, help="Denoising steps.")] = GENERATE.steps,
+    guidance: Annotated[float, typer.Option(min=0, help="Guidance.")] = GENERATE.guidance,
+    device: options.Device = GENERATE.device,
+    again: Annotated[
+        bool, typer.Option("--again", help="Measure anew what is measured; sounds are kept.")
+    ] = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Let models sound a set of clips and measure every sound; a stopped run goes on."""
+    from foleycli.evaluate.clipset import read_set
+    from foleycli.evaluate.contestants import parse_contestant, parse_variants
+    from foleycli.evaluate.plan import Plan
+    from foleycli.evaluate.run import run as run_plan
+    from foleycli.evaluate.run import usable_measures
+
+    listen_for_warnings(quiet=quiet, verbose=False)
+    config = GenerateConfig(seed=seed, steps=steps, guidance=guidance, device=device)
+    contestants = [parse_contestant(part, config, prompt=prompts) for part in _parts(models)]
+    usable, missing = usable_measures(_parts(measures or ""))
+    if missing and not quiet:
+        print(f"not taken: {', '.join(missing)}", file=sys.stderr)
+        print("\n".join(sorted({f"  {why}" for why in missing.values()})), file=sys.stderr)
+    plan = Plan(
+        folder=(out or clips.with_name(f"{clips.resolve().name}_eval")).resolve(),
+        examples=tuple(read_set(clips.resolve(), listing, split)),
+        contestants=tuple(contestants),
+        variants=parse_variants(variants),
+        takes=samples,
+        measures=usable,
+    )
+    with _stages(quiet) as progress:
+        run_plan(plan, jobs, again=again, progress=progress)
+    print(f"{plan.folder}  {len(plan.examples)} clips, {len(contestants)} models")
+    print(f"next: foley eval table {plan.folder}", file=sys.stderr)
+
+
+@app.command()
+def table(
+    run: Run,
+    paper: Annotated[
+        str | None,
+        typer.Argument(
+            help="1, 3 or 4: that table of arXiv 2507.02271, this run's numbers beside its own.",
+            show_default=False,
+        ),
+    ] = None,
+    form: Annotated[
+        str, typer.Option("--format", "-f", help="terminal, markdown, csv or latex.")
+    ] = "terminal",
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="File to write; by default stdout.")
+    ] = None,
+    measures: Annotated[str, typer.Option(help="Only these, commas between.")] = "",
+    pairs: Annotated[
+        str, typer.Option(help="What to compare, as B:A,D:C: B less A, D less C.")
+    ] = "",
+    rows: Annotated[
+        str,
+        typer.Option("--as", help="Whom the paper's rows stand for: 'ours=small,Diff-Foley=base'."),
+    ] = "",
+    category: Annotated[
+        str | None,
+        typer.Option("--by-category", help="This measure's differences in every category."),
+    ] = None,
+    variant: Variant = "full",
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Print what a run found: means, 95 % intervals, controls, paired differences."""
+    from foleycli.evaluate import table as tables
+    from foleycli.evaluate.measures import find_measure
+    from foleycli.evaluate.paper import match_rows, paper_tables
+    from foleycli.evaluate.results import Results
+
+    results = Results(run, _parts(measures))
+    asked = tables.parse_pairs(pairs, results.models)
+    if paper:
+        made = paper_tables(results, paper, match_rows(results, paper, rows))
+    elif category:
+        measure = find_measure(category)
+        compared = asked or tables.default_pairs(results.models)
+        made = [tables.category_table(results, variant, a, b, measure) for a, b in compared]
+    else:
+        made = [*tables.result_tables(results), *tables.difference_tables(results, asked)]
+    _write(_formed(made, form, results if not (paper or category) else None), output, overwrite)
+
+
+@app.command()
+def report(
+    run: Run,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o", "--output", help="report.html: one file with everything in it; or a folder."
+        ),
+    ],
+    variants: Annotated[str, typer.Option(help="Of those of the run; all when empty.")] = "",
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Players for so many clips only.")
+    ] = None,
+    overwrite: options.Overwrite = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Write a page with a run's tables and pictures, and players of every clip and model."""
+    from foleycli.evaluate.report import write_report
+    from foleycli.evaluate.results import Results
+
+    listen_for_warnings(quiet=quiet, verbose=False)
+    results = Results(run)
+    with count_progress("clips", limit or len(results.plan.examples), quiet) as progress:
+        page = write_report(
+            results,
+            output,
+            variants=_parts(variants),
+            limit=limit,
+            overwrite=overwrite,
+            progress=progress,
+        )
+    print(page)
+
+
+@study.command("export")
+def export_study(
+    output: Annotated[Path, typer.Option("-o", "--output", help="HTML page to write.")],
+    a: Annotated[str, typer.Option("--a", help="A folder of videos or sounds, or a RUN's model.")],
+    b: Annotated[str, typer.Option("--b", help="What it is compared with, likewise.")],
+    run: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="Where a and b are models.")
+    ] = None,
+    clips: Annotated[
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="The pictures, where a and b are sounds."),
+    ] = None,
+    variant: Variant = "full",
+    question: Annotated[
+        str, typer.Option(help="What people are asked.")
+    ] = "Which sound fits the picture better?",
+    limit: Annotated[int | None, typer.Option(min=1, help="So many clips at most.")] = None,
+    as_is: Annotated[
+        bool, typer.Option("--as-is", help="Leave levels alone; else both are equally loud.")
+    ] = False,
+    overwrite: options.Overwrite = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Write a page that asks which of two sounds fits; it works from disk, without a network.
+
+    Send it to people; each sends back the JSON that it saves. What A and B are stands in
+    <name>.key.json beside it, which stays with you.
+    """
+    from foleycli.evaluate.study import pairs_in_folders, pairs_of_run, write_study
+
+    listen_for_warnings(quiet=quiet, verbose=False)
+    found = pairs_of_run(run, a, b, variant) if run else pairs_in_folders(Path(a), Path(b), clips)
+    pairs = found[:limit]
+    with count_progress("clips", len(pairs), quiet) as progress:
+        key = write_study(
+            output,
+            pairs,
+            (a, b),
+            question=question,
+            level=not as_is,
+            overwrite=overwrite,
+            progress=progress,
+        )
+    print(f"{output}  {len(pairs)} clips; keep {key} to yourself")
+
+
+@study.command("tally")
+def tally_study(
+    answers: Annotated[
+        list[Path], typer.Argument(exists=True, help="What people sent: JSON files, or folders.")
+    ],
+    key: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="<name>.key.json, which says who is who."),
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Count the answers: numbers, percentages, and whether it may be chance (binomial test)."""
+    from foleycli.evaluate.tally import describe, tally
+
+    counted = tally(answers, key)
+    print(json.dumps(counted.told(), indent=1) if as_json else describe(counted))
+
+
+@figure.command("compare")
+def figure_compare(
+    run: Run,
+    clip: Annotated[str, typer.Option(help="A clip's id in the run.")],
+    output: Png,
+    models: Annotated[str, typer.Option(help="Commas between; all when empty.")] = "",
+    variant: Variant = "full",
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Draw what is seen above the own sound and each model's: waveform and spectrogram.
+
+    The onsets of the own sound are marked through all rows (Figure 4 of arXiv 2507.02271).
+    """
+    from foleycli.evaluate.drawings import draw_comparison
+    from foleycli.evaluate.plan import read_plan
+
+    plan = read_plan(run)
+    draw_comparison(plan, plan.example(clip), variant, _parts(models), output, overwrite=overwrite)
+    print(output)
+
+
+@figure.command("categories")
+def figure_categories(
+    run: Run,
+    output: Png,
+    measure: Annotated[str, typer.Option(help="A clip measure of the run.")] = "kl",
+    pair: Annotated[
+        str, typer.Option(help="B:A, what B gains over A; by default the second over the first.")
+    ] = "",
+    top: Annotated[int, typer.Option(min=1, help="So many, the largest gains first.")] = 25,
+    variant: Variant = "full",
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Draw what one model gains over another in each category (Figure 5 of arXiv 2507.02271)."""
+    from foleycli.evaluate.drawings import draw_categories
+    from foleycli.evaluate.results import Results
+    from foleycli.evaluate.table import default_pairs, parse_pairs
+
+    results = Results(run)
+    pairs = parse_pairs(pair, results.models) or default_pairs(results.models)
+    if not pairs:
+        raise UsageError("The run has one model.", "Run another: foley eval run --models A,B.")
+    draw_categories(results, variant, pairs[0], measure, top, output, overwrite=overwrite)
+    print(output)
+
+
+@figure.command("gradcam")
+def figure_gradcam(
+    clip: options.Clip,
+    output: Png,
+    encoders: Annotated[
+        str,
+        typer.Option(help="A row each, commas between: teacher, student, a folder, diff-foley."),
+    ] = "teacher",
+    target: Annotated[
+        str,
+        typer.Option(
+            help="What the heat explains: top (the likeliest class), norm (of the feature), self "
+            "(cosine to the clip's mean feature), or full (to the uncropped frame's feature)."
+        ),
+    ] = "top",
+    variant: Variant = "full",
+    frames: Annotated[int, typer.Option(min=1, help="Moments that are drawn.")] = 8,
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Draw where an encoder looks: Grad-CAM over moments (Figure 6 of arXiv 2507.02271)."""
+    from foleycli.evaluate.gradcam import draw_gradcam
+
+    draw_gradcam(
+        clip, _parts(encoders), target, output, variant=variant, moments=frames, overwrite=overwrite
+    )
+    print(output)
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _stages(quiet: bool):
+    """A bar a stage of the run, on a terminal."""
+    from contextlib import contextmanager
+
+    @contextmanager
+    def bars():
+        if quiet or not sys.stderr.isatty():
+            yield lambda what, done, total: None
+            return
+        from rich.console import Console
+        from rich.progress import Progress
+
+        with Progress(console=Console(stderr=True)) as shown:
+            tasks: dict = {}
+
+            def update(what: str, done: int, total: int) -> None:
+                if what not in tasks:
+                    tasks[what] = shown.add_task(what, total=total)
+                shown.update(tasks[what], completed=done)
+
+            yield update
+
+    return bars()
+
+
+def _formed(made: list["Table"], form: str, results: "Results | None") -> str | list["Table"]:
+    from foleycli.evaluate import table as tables
+
+    if form == "terminal":
+        return made
+    if form == "markdown":
+        return tables.to_markdown(made)
+    if form == "latex":
+        return tables.to_latex(made)
+    if form == "csv":
+        if results:
+            return tables.to_csv(tables.tidy_rows(results))
+        rows = [row for each in made for row in ([each.title], each.head, *each.rows)]
+        return tables.to_csv(rows)
+    raise UsageError(f"--format {form} is not known.", "Give terminal, markdown, csv or latex.")
+
+
+def _write(content: "str | list[Table]", output: Path | None, overwrite: bool) -> None:
+    from foleycli.evaluate.table import to_markdown
+    from foleycli.output import atomic_output
+
+    if output:
+        text = content if isinstance(content, str) else to_markdown(content)
+        with atomic_output(output, overwrite=overwrite) as beside:
+            beside.write_text(text, encoding="utf-8")
+        print(output)
+    elif isinstance(content, str):
+        print(content, end="")
+    else:
+        _show(content)
+
+
+def _show(made: list["Table"]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table as Shown
+
+    console = Console()
+    for each in made:
+        escaped = [[escape(text) for text in row] for row in each.rows]
+        shown = Shown(title=each.title, title_justify="left", title_style="bold", box=None)
+        for number, head in enumerate(each.head):
+            shown.add_column(head, justify="right" if number else "left", no_wrap=not number)
+        for number, row in enumerate(escaped):
+            shown.add_row(*row, end_section=number in each.ruled)
+        console.print(shown)
+        for note in each.notes:
+            console.print(f"  {note}", highlight=False, markup=False)
+        console.print()
