@@ -2,19 +2,34 @@
 
 A ``clip`` measure compares one sound with the clip's own and with its picture; a table prints its
 mean. A ``set`` measure compares all sounds of a set at once. Names say what a number is:
-``fad_yamnet`` is not ``fad_vggish``, and only numbers of one name are comparable.
+``fad_yamnet`` is not ``fad_vggish``, and only numbers of one name are comparable. docs/measures.md
+tells what each was checked against.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Literal
 
 from foleycli.errors import UsageError
-from foleycli.evaluate import semantics, sync, timing
-from foleycli.evaluate.extractors import open_extractor
+from foleycli.evaluate import (
+    align_acc,
+    divergence,
+    hallucination,
+    highlight,
+    level,
+    semantics,
+    sync,
+    timing,
+)
+from foleycli.evaluate.av_align import Version, av_align, opencv
+from foleycli.evaluate.extractors import OPENERS, open_extractor
 from foleycli.evaluate.fad import fad, fd
 from foleycli.evaluate.heard import Heard
+from foleycli.evaluate.inception import inception_score
+from foleycli.evaluate.kid import kid
 from foleycli.evaluate.material import Film, Sound
+from foleycli.evaluate.onset_precision import onset_precision
 
 Better = Literal["higher", "lower"]
 
@@ -28,9 +43,9 @@ class ClipMeasure:
     """
 
     name: str
-    unit: str  # as a table prints it; empty for a plain number
-    better: Better | None  # None: a description, not a quality
-    needs: tuple[str, ...]  # names for `open_extractor`
+    unit: str = ""  # as a table prints it; empty for a plain number
+    better: Better | None = None  # None: a description, not a quality
+    needs: tuple[str, ...] = ()  # what `check_needs` looks for
     source: str  # of the definition
     compute: Callable[[Sound, Sound, Film], float]
     kind: Literal["clip"] = "clip"
@@ -45,15 +60,108 @@ class SetMeasure:
     """
 
     name: str
-    unit: str
-    better: Better | None
-    needs: tuple[str, ...]
+    unit: str = ""
+    better: Better | None = None
+    needs: tuple[str, ...] = ()
     source: str
     compute: Callable[[Sequence[Heard], Sequence[Heard]], float]
     kind: Literal["set"] = "set"
 
 
 Measure = ClipMeasure | SetMeasure
+
+
+def _divergences(listener: str) -> tuple[ClipMeasure, ...]:
+    """Both forms of KL over a listener's classes."""
+    source = "AudioLDM's evaluation: KL(own || candidate)"
+    return tuple(
+        ClipMeasure(
+            name=f"{name}_{listener}",
+            unit="nats",
+            better="lower",
+            needs=(listener,),
+            source=f"{source} of {words} over logits",
+            compute=lambda own, sound, film, f=function: f(
+                own.heard(listener), sound.heard(listener)
+            ),
+        )
+        for name, words, function in (
+            ("kl_softmax", "softmax", divergence.kl_softmax),
+            ("kl_sigmoid", "sigmoids", divergence.kl_sigmoid),
+        )
+    )
+
+
+def _onsets(tolerance_ms: int) -> tuple[ClipMeasure, ...]:
+    tolerance = tolerance_ms / 1000
+    return (
+        ClipMeasure(
+            name=f"onset_f1_{tolerance_ms}ms",
+            better="higher",
+            source="F1 of onsets matched one to one (mir_eval.onset.f_measure)",
+            compute=lambda own, sound, film: timing.onset_f1(own.onsets, sound.onsets, tolerance),
+        ),
+        ClipMeasure(
+            name=f"onset_ap_{tolerance_ms}ms",
+            better="higher",
+            source="average precision of onsets by loudness, CondFoleyGen (arXiv 2304.08490)",
+            compute=lambda own, sound, film: onset_precision(
+                own.onsets, sound.onsets, sound.samples, sound.sample_rate, tolerance
+            ),
+        ),
+    )
+
+
+def _av_align(version: Version, frame_rate: int | None = None) -> ClipMeasure:
+    """At a frame rate for all films alike, or at each film's own."""
+
+    def compute(own: Sound, sound: Sound, film: Film) -> float:
+        rate = Fraction(frame_rate) if frame_rate else None
+        ticks = float(rate or film.frame_rate)
+        return av_align(sound.librosa_onsets, film.flow(rate), ticks, version)
+
+    return ClipMeasure(
+        name=f"av_align_{version}_{f'{frame_rate}fps' if frame_rate else 'native'}",
+        better="higher",
+        needs=("opencv",),
+        source=f"TempoTokens (arXiv 2309.16429), script of {version}; no measure of quality",
+        compute=compute,
+    )
+
+
+def _hallucination(name: str, classes: tuple[str, ...]) -> ClipMeasure:
+    return ClipMeasure(
+        name=f"{name}_hallucination",
+        unit="%",
+        better="lower",
+        needs=("yamnet",),
+        source=f"share of clips without {name} whose sound has it, by YAMNet's classes",
+        compute=lambda own, sound, film: hallucination.hallucinates(
+            own.heard("yamnet"), sound.heard("yamnet"), classes
+        ),
+    )
+
+
+def _highlight(name: str, function: Callable, words: str) -> ClipMeasure:
+    rate = highlight.SAMPLE_RATE
+    return ClipMeasure(
+        name=f"visah_{name}",
+        better="lower",
+        source=f"VisAH (arXiv 2505.12154): {words}",
+        compute=lambda own, sound, film: function(own.at(rate), sound.at(rate)),
+    )
+
+
+def _align_acc(judge: str, words: str) -> ClipMeasure:
+    return ClipMeasure(
+        name="align_acc" if judge == "align" else "align_acc (own classifier)",
+        unit="%",
+        better="higher",
+        needs=(judge,),
+        source=f"Diff-Foley (arXiv 2306.17203): share that {words} holds to belong to its picture",
+        compute=lambda own, sound, film: align_acc.aligned(judge, sound, film),
+    )
+
 
 CLIP_MEASURES = (
     ClipMeasure(
@@ -64,9 +172,9 @@ CLIP_MEASURES = (
         source="KL of time-mean YAMNet scores + 1e-4, both at -20 LUFS",
         compute=lambda own, sound, film: semantics.kl(own.distribution, sound.distribution),
     ),
+    *_divergences("yamnet"),
     ClipMeasure(
         name="cosy",
-        unit="",
         better="higher",
         needs=("yamnet",),
         source="cosine of centred mean YAMNet embeddings, both at -20 LUFS",
@@ -76,50 +184,110 @@ CLIP_MEASURES = (
     ),
     ClipMeasure(
         name="env",
-        unit="",
         better="higher",
-        needs=(),
         source="correlation of level curves, best lag within 120 ms",
         compute=lambda own, sound, film: timing.env(own.level, sound.level),
     ),
     ClipMeasure(
         name="onf1c",
-        unit="",
         better="higher",
-        needs=(),
         source="onset F1 within 100 ms less its mean over time shifts",
         compute=lambda own, sound, film: timing.onf1c(own.onsets, sound.onsets, own.duration),
     ),
+    *_onsets(50),
+    *_onsets(100),
     ClipMeasure(
         name="sync_z",
-        unit="",
         better="higher",
-        needs=(),
-        source="z-score against circular shifts",
+        source="onsets of sound against those of motion, as a z-score among circular shifts",
         compute=lambda own, sound, film: sync.sync_z(sound.strength, film.motion),
     ),
+    _av_align(2025, 12),
+    _av_align(2023, 12),
+    _align_acc("align", "the public classifier"),
+    _align_acc("align-own", "a classifier trained here"),
+    _hallucination("speech", hallucination.SPEECH),
+    _hallucination("music", hallucination.MUSIC),
+    ClipMeasure(
+        name="loudness",
+        unit="LUFS",
+        source="ITU-R BS.1770-4, integrated",
+        compute=lambda own, sound, film: level.loudness(sound.samples, sound.sample_rate),
+    ),
+    ClipMeasure(
+        name="silence",
+        unit="%",
+        source="40 ms blocks under -60 dBFS",
+        compute=lambda own, sound, film: level.silence(sound.samples, sound.sample_rate),
+    ),
+    ClipMeasure(
+        name="clipping",
+        unit="%",
+        better="lower",
+        source="samples in runs at 16-bit full scale",
+        compute=lambda own, sound, film: level.clipping(sound.samples),
+    ),
+    *_divergences("panns"),
 )
+
+
+def _set_measures(listener: str, *names: str) -> tuple[SetMeasure, ...]:
+    return tuple(
+        measure for measure in _all_set_measures(listener) if measure.name.split("_")[0] in names
+    )
+
+
+def _all_set_measures(listener: str) -> tuple[SetMeasure, ...]:
+    return (
+        SetMeasure(
+            name=f"fad_{listener}",
+            better="lower",
+            needs=(listener,),
+            source="Frechet distance over patches (arXiv 1812.08466)",
+            compute=fad,
+        ),
+        SetMeasure(
+            name=f"fd_{listener}",
+            better="lower",
+            needs=(listener,),
+            source="Frechet distance over sounds, as AudioLDM's evaluation",
+            compute=fd,
+        ),
+        SetMeasure(
+            name=f"kid_{listener}",
+            unit="e-3",
+            better="lower",
+            needs=(listener,),
+            source="unbiased squared MMD, cubic kernel (arXiv 1801.01401), over sounds",
+            compute=kid,
+        ),
+        SetMeasure(
+            name=f"is_{listener}",
+            better="higher",
+            needs=(listener,),
+            source="inception score (arXiv 1606.03498) over the listener's classes",
+            compute=inception_score,
+        ),
+    )
+
 
 SET_MEASURES = (
-    SetMeasure(
-        name="fad_yamnet",
-        unit="",
-        better="lower",
-        needs=("yamnet",),
-        source="Frechet distance over patches",
-        compute=fad,
-    ),
-    SetMeasure(
-        name="fd_yamnet",
-        unit="",
-        better="lower",
-        needs=("yamnet",),
-        source="Frechet distance over sounds",
-        compute=fd,
-    ),
+    *_set_measures("yamnet", "fad", "fd", "kid", "is"),
+    *_set_measures("aisfx", "fad", "fd", "kid"),
+    *_set_measures("vggish", "fad"),
+    *_set_measures("panns", "fd", "kid", "is"),
 )
 
-MEASURES: tuple[Measure, ...] = (*CLIP_MEASURES, *SET_MEASURES)
+# Asked for by name only: minutes a clip, or meant for mixes of one and the same sound.
+ON_REQUEST = (
+    _av_align(2025),
+    _av_align(2023),
+    _highlight("mag", highlight.mag, "mean difference of STFT magnitudes"),
+    _highlight("env", highlight.envelope, "RMS difference of Hilbert envelopes"),
+    _highlight("wdis", highlight.w_dis, "Wasserstein distance of sample values"),
+)
+
+MEASURES: tuple[Measure, ...] = (*CLIP_MEASURES, *SET_MEASURES, *ON_REQUEST)
 
 
 def find_measure(name: str) -> Measure:
@@ -136,10 +304,15 @@ def find_measure(name: str) -> Measure:
 
 
 def check_needs(measure: Measure) -> None:
-    """Open what a measure needs.
+    """Open what a measure needs: listeners, OpenCV, classifiers.
 
     Raises:
         ModelError: it is not here; the remedy says how it comes.
     """
     for name in measure.needs:
-        open_extractor(name)
+        if name in OPENERS:
+            open_extractor(name)
+        elif name == "opencv":
+            opencv()
+        else:
+            align_acc.open_judge(name)

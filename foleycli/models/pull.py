@@ -174,7 +174,7 @@ def _make(
 ) -> Bundle:
     if model.name.startswith(HUB):
         return _copy(model.folder, paths, overwrite)
-    if model.kind == "listener":
+    if model.page:  # a listener, of one checkpoint
         from foleycli.models.listeners import make_listener
 
         return make_listener(model, paths[0], overwrite=overwrite)

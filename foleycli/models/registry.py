@@ -178,6 +178,19 @@ MODELS = (
         ),
         page="https://zenodo.org/record/3987831",
     ),
+    Model(
+        name="eval-align",
+        summary="Diff-Foley's classifier of alignment accuracy; it sees by diff-foley.",
+        kind="listener",
+        code_licence="Apache-2.0",
+        weights_licence="MIT",
+        folder=cache_folder("models") / "eval-align",
+        card_folder=PACKAGE / "models" / "listeners" / "align",
+        files=BUNDLE_FILES,
+        downloads=(ModelFile("diff_foley_ckpt/eval_classifier.ckpt"),),
+        hub="SimianLuo/Diff-Foley",
+        revision="b17ddbe76e6d42f4b4135eeb443b1c1644267e3e",
+    ),
 )
 
 
