@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from foleycli.config import GenerateConfig
-from foleycli.errors import ModelError
+from foleycli.errors import ModelError, UsageError
 from foleycli.library.bank import Bank
 from foleycli.models.bundle import CONFIG, Bundle
 from foleycli.models.registry import MODELS, find_model, require_installed
@@ -24,8 +24,8 @@ def resolve(config: GenerateConfig) -> str:
     if config.library:
         return "library"
     if config.model != "auto":
-        is_folder = Path(config.model).is_dir()
-        return config.model if is_folder else find_model(config.model).name
+        folder = Path(config.model)
+        return str(folder.absolute()) if folder.is_dir() else find_model(config.model).name
     installed = [model for model in MODELS if model.installed and AUTO_SCORE in model.scores]
     return min(installed, key=lambda model: model.scores[AUTO_SCORE], default=MODELS[0]).name
 
@@ -35,8 +35,14 @@ def find_folder(name: str) -> Path:
 
     Raises:
         ModelError: it is unknown, or not installed.
+        UsageError: it measures sound and makes none.
     """
-    return Path(name) if Path(name).is_dir() else require_installed(find_model(name)).folder
+    if Path(name).is_dir():
+        return Path(name)
+    model = find_model(name)
+    if model.kind == "listener":
+        raise UsageError(f"{name} listens, it makes no sound.", "Name a model to sound with.")
+    return require_installed(model).folder
 
 
 def find_family(folder: Path) -> str:

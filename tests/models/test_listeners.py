@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from foleycli.errors import ModelError
+from foleycli.errors import ModelError, UsageError
 from foleycli.evaluate import panns, vggish
 from foleycli.models import listeners
 from foleycli.models.filled import filled
+from foleycli.models.identity import find_folder
 from foleycli.models.pull import pull
 from foleycli.models.registry import ModelFile, find_model
 
@@ -107,3 +108,8 @@ def test_another_network_in_its_place_is_refused(hub, tmp_path, monkeypatch):
     monkeypatch.setattr(listeners, "find_model", lambda name: model)
     with pytest.raises(ModelError, match="not the network"):
         vggish.VggishListener(NARROW)
+
+
+def test_a_listener_is_no_source_of_sound():
+    with pytest.raises(UsageError, match="makes no sound"):
+        find_folder("eval-panns")
