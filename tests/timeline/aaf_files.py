@@ -52,3 +52,20 @@ def _master(file: Any, name: str, film: Path, rate: Fraction) -> Any:
     file.content.mobs.append(source)
     file.content.mobs.append(master)
     return master
+
+
+def add_dissolve(path: Path, index: int, frames: int, before: int) -> None:
+    """Between components ``index - 1`` and ``index``, which overlap by ``frames``."""
+    import aaf2
+
+    with aaf2.open(str(path), "rw") as file:
+        cut = next(file.content.toplevel())
+        (picture,) = (slot for slot in cut.slots if slot.media_kind == "Picture")
+        kind = file.create.OperationDef("0c3bea40-fc05-11d2-8a29-0050040ef7d2", "Dissolve")
+        kind.media_kind = "picture"
+        kind["NumberInputs"].value = 2
+        file.dictionary.register_def(kind)
+        dissolve = file.create.Transition("picture", frames)
+        dissolve["CutPoint"].value = before
+        dissolve["OperationGroup"].value = file.create.OperationGroup(kind, frames)
+        picture.segment.components.insert(index, dissolve)

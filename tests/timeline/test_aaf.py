@@ -10,9 +10,10 @@ from foleycli.config import GenerateConfig
 from foleycli.errors import MediaError, UsageError
 from foleycli.timeline.fcpxml import path_of
 from foleycli.timeline.files import read_timeline
+from foleycli.timeline.model import Transition
 from foleycli.timeline.reel import plan_reel, sound_reel
 from tests.films import strikes, write_film
-from tests.timeline.aaf_files import write_aaf
+from tests.timeline.aaf_files import add_dissolve, write_aaf
 from tests.timeline.clicks import SAMPLE_RATE, Clicks
 
 aaf2 = pytest.importorskip("aaf2")
@@ -46,6 +47,17 @@ def test_cuts_are_read_to_the_frame(tmp_path, rate, drop, start) -> None:
         ("two.mp4", 42, 24, 20, str(films["two.mp4"])),
         ("one.mp4", 66, 20, 40, str(films["one.mp4"])),
     ]
+
+
+def test_a_dissolve_is_where_it_was_cut(tmp_path) -> None:
+    rate, films = Fraction(25), {name: tmp_path / name for name in ("one.mp4", "two.mp4")}
+    shots = [("one.mp4", 10, 30), ("two.mp4", 20, 24)]
+    write_aaf(tmp_path / "cut.aaf", shots, films, rate, 90_000, drop=False)
+    add_dissolve(tmp_path / "cut.aaf", 1, frames=8, before=3)
+    first, second = read_timeline(tmp_path / "cut.aaf").tracks[0].events
+    assert (first.duration * rate, second.start * rate, second.duration * rate) == (25, 25, 21)
+    assert second.source * rate == 23
+    assert second.intro == Transition(before=3 / rate, after=5 / rate)
 
 
 def test_sounds_are_laid_into_the_document_itself(tmp_path) -> None:
