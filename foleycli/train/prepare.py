@@ -21,7 +21,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from av.error import FFmpegError
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -170,13 +169,19 @@ class Shard:
 
 
 def write_shard(shard: Shard) -> None:
-    """Write a shard and its note, unless that is done."""
+    """Write a shard and its note, unless that is done.
+
+    A film that is damaged costs itself, and is not tried again until it changes. What else goes
+    wrong, such as a disk that vanished, costs the film too, and the shard is made again next time.
+    """
     key = shard.key()
     if shard.path.is_file() and shard.note.is_file():
-        if json.loads(shard.note.read_text())["key"] == key:
+        note = json.loads(shard.note.read_text())
+        if note["key"] == key and note["final"]:
             return
         shard.note.unlink()
     rows: list[dict[str, Any]] = []
+    final = True
     with (
         atomic_output(shard.path, overwrite=True) as hidden,
         tarfile.open(hidden, "w", format=tarfile.USTAR_FORMAT) as tar,
@@ -185,8 +190,11 @@ def write_shard(shard: Shard) -> None:
             row: dict[str, Any] = {"id": example.id}
             try:
                 facts, members = read_example(example, shard.config)
-            except (FoleyError, FFmpegError, OSError, ValueError) as error:
-                rows.append({**row, "file": str(example.clip), "problem": str(error)})
+            except Exception as error:  # of any kind: a night's work must not end with one film
+                known = isinstance(error, FoleyError)
+                why = str(error) if known else f"{type(error).__name__}: {error}"
+                rows.append({**row, "file": str(example.clip), "problem": why})
+                final = final and known
                 continue
             offset = tar.offset
             for name, content in members:
@@ -196,7 +204,7 @@ def write_shard(shard: Shard) -> None:
             rows.append({**facts, "shard": shard.path.name, "offset": offset,
                          "size": tar.offset - offset})  # fmt: skip
     with atomic_output(shard.note, overwrite=True) as note:
-        note.write_text(json.dumps({"key": key, "rows": rows}))
+        note.write_text(json.dumps({"key": key, "final": final, "rows": rows}))
 
 
 def read_example(

@@ -156,6 +156,18 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(films, tmp_path, made):
         assert (again / name).read_bytes() == (out / name).read_bytes()
 
 
+def test_what_is_no_fault_of_a_film_is_tried_again(films, tmp_path, monkeypatch):
+    arguments = films / "video", tmp_path, films / "vggsound.csv", replace(PLAIN, split="test")
+
+    def vanished(*_):
+        raise OSError("the share is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("foleycli.train.prepare.probe", vanished)
+        assert "share is gone" in dict(prepare(*arguments))["aa-bbCC_dd3_000110"]
+    assert dict(prepare(*arguments)) == {"aa-bbCC_dd3_000110": ""}
+
+
 def test_the_order_is_fixed_by_seed_and_epoch_and_keeps_a_tenth_apart(made):
     clips = Prepared(made[0])
     clips.rows = [{"id": f"clip{n}"} for n in range(1000)]
