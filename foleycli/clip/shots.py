@@ -130,12 +130,13 @@ def _structure(cores: Floats, others: Floats) -> Floats:
     cores = cores - cores.mean((-2, -1), keepdims=True)
     others = others - others.mean((-2, -1), keepdims=True)
     variance = np.square(cores).mean((-2, -1)) + np.square(others).mean((-2, -1)) + NOISE**2
-    return np.square(others - cores).mean((-2, -1)) / variance
+    return np.asarray(np.square(others - cores).mean((-2, -1)) / variance, np.float32)
 
 
 def _thumbnails(lumas: NDArray[np.uint8]) -> Floats:
     """(n, 90, 160) -> (n, 18, 32) means; as products with ones, which are exact and quick."""
-    return TILE_ROWS @ (lumas.astype(np.float32) @ TILE_COLUMNS) / TILE**2
+    sums = TILE_ROWS @ (lumas.astype(np.float32) @ TILE_COLUMNS)
+    return np.asarray(sums / TILE**2, np.float32)
 
 
 def _histogram(luma: Luma) -> Floats:

@@ -84,7 +84,7 @@ def prepare(lumas: NDArray[np.uint8]) -> Pictures:
     full = lumas.astype(np.float32)
     pairs = full[:, ::2] + full[:, 1::2]
     half = 0.25 * (pairs[..., ::2] + pairs[..., 1::2])
-    spectrum = fft.rfft2((half - half.mean((1, 2), keepdims=True)) * WINDOW)
+    spectrum = np.asarray(fft.rfft2((half - half.mean((1, 2), keepdims=True)) * WINDOW))
     right = np.empty_like(half)
     right[..., 1:-1] = 0.5 * (half[..., 2:] - half[..., :-2])
     right[..., 0], right[..., -1] = right[..., 1], right[..., -2]
@@ -244,7 +244,11 @@ def _cells(pictures: Floats) -> Floats:
 
 
 def _flow(
-    earlier: Pictures, later: Pictures, camera: Floats, brightness: Floats, inside: Floats
+    earlier: Pictures,
+    later: Pictures,
+    camera: Floats,
+    brightness: Floats,
+    inside: NDArray[np.bool_],
 ) -> tuple[Floats, Floats]:
     """One Lucas-Kanade step in each cell, after the camera: (n, 9, 16) right and down."""
     warped = earlier.half.copy()

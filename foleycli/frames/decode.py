@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from foleycli.clip.probe import Clip, Damage, decoded, open_media
 from foleycli.config import FRAMES
 from foleycli.errors import MediaError, UsageError
-from foleycli.frames.resize import Shrinker
+from foleycli.frames.resize import LARGE, Shrinker
 
 LOG = logging.getLogger("foleycli")
 # a picture that touches a span by less than this is a rounded time stamp (Matroska counts
@@ -122,7 +122,8 @@ def count_rows(duration: Fraction) -> int:
     Row n is the last frame that begins before (n + 1/2) / 4 s, as FFmpeg's ``fps=4`` takes it,
     so 8.2 s make 33 rows and 8.0 s make 32. (A clip shorter than 1/8 s still gets one.)
     """
-    return int(duration * FRAMES.frame_rate + Fraction(1, 2))
+    over, under = duration.numerator, duration.denominator  # whole numbers: it is asked often
+    return (2 * FRAMES.frame_rate * over + under) // (2 * under)
 
 
 def _span(
@@ -166,6 +167,10 @@ def _shown(clip: Clip, seek: Fraction | None, damage: Damage) -> Iterator[_Shown
     with open_media(clip.path) as container:
         stream = container.streams.video[clip.picture_number]
         stream.thread_type = "AUTO"
+        if clip.coded_width * clip.coded_height > LARGE:
+            # edges of blocks are not smoothed in pictures that few others are made from: made
+            # small, it shows in 1 of 100 pixels, by 1 of 255, and a tenth of the time is spared
+            stream.codec_context.options = {"skip_loop_filter": "bidir"}
         if seek is not None:
             try:
                 container.seek(int((clip.start + seek) / clip.time_base), stream=stream)
@@ -205,6 +210,8 @@ class _Clock:
         self._nominal = 1 / clip.frame_rate if clip.frame_rate else None
         # the first picture's stamp and a later one's are both rounded, to ticks if not worse
         self._rounding = max(2 * clip.time_base, ROUNDING)
+        self._lengths: dict[int, Fraction] = {}  # ticks -> seconds, as there are few of them
+        self._is_fine = self._nominal is not None and 8 * self._rounding <= self._nominal
         self.time = self.due = Fraction(0)
 
     def read(self, frame: VideoFrame) -> Fraction | None:
@@ -229,9 +236,15 @@ class _Clock:
 
     def _length(self, frame: VideoFrame) -> Fraction:
         """How long a frame is shown by its own account; the nominal time if that is close."""
-        stated = (frame.duration or 0) * self._clip.time_base
-        if self._is_jump(stated):
-            stated = Fraction(0)
+        ticks = frame.duration or 0
+        if ticks not in self._lengths:
+            stated = ticks * self._clip.time_base
+            if self._is_jump(stated):
+                return self._nominal or Fraction(1, 25)
+            self._lengths[ticks] = self._believed(stated)
+        return self._lengths[ticks]
+
+    def _believed(self, stated: Fraction) -> Fraction:
         if self._nominal is None:
             return stated or Fraction(1, 25)
         return self._nominal if not stated or self._are_near(stated, self._nominal) else stated
@@ -246,7 +259,7 @@ class _Clock:
 
     def _on_grid(self, time: Fraction) -> Fraction:
         """Undo the rounding of stamps where the nominal rate explains them."""
-        if self._nominal is None or 8 * self._rounding > self._nominal:
+        if self._nominal is None or not self._is_fine:
             return time
         exact = round(time / self._nominal) * self._nominal
         return exact if exact == time or self._are_near(exact, time) else time

@@ -38,10 +38,12 @@ def resize_rgb(rgb: NDArray[np.uint8], size: int = FRAMES.size) -> NDArray[np.ui
     Returns:
         (size, size, 3) uint8
     """
-    height, width, _ = rgb.shape
+    height, width, channels = rgb.shape
     if height * width <= LARGE:
-        image = Image.fromarray(rgb[..., :3])
-        return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))
+        mode = "RGB" if channels == 3 else "RGBX"  # picking three of four first takes longer
+        packed = np.ascontiguousarray(rgb)
+        image = Image.frombuffer(mode, (width, height), packed, "raw", mode, 0, 1)
+        return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))[..., :3]
     pixels = torch.from_numpy(rgb).permute(2, 0, 1)[None]
     square = torch.nn.functional.interpolate(pixels, (size, size), mode="bilinear", antialias=True)
     return square[0, :3].permute(1, 2, 0).contiguous().numpy()
