@@ -57,6 +57,7 @@ class Result:
     duration: Fraction  # seconds of sound
     cues: tuple[Cue, ...]
     takes: tuple[Take, ...]
+    follows_cues: bool = True  # False: the model follows the picture itself, and finds no cues
 
 
 def generate(
@@ -94,10 +95,11 @@ def generate(
     found = find_cues(features, config.prompt) if edited is None else edited
     seeds = range(config.seed, config.seed + config.takes)
     takes = tuple(
-        make_take(film, take_out, features, found, source, replace(config, seed=seed), progress)
-        for take_out, seed in zip(outs, seeds, strict=True)
+        make_take(film, take_out, features, found, source, replace(config, seed=seed), told)
+        for take_out, seed, told in zip(outs, seeds, _shared(progress, config.takes), strict=True)
     )
-    return Result(film.path, source.name, features.duration, tuple(found), takes)
+    duration, follows = features.duration, features.says_what
+    return Result(film.path, source.name, duration, tuple(found), takes, follows)
 
 
 def make_take(
@@ -118,7 +120,7 @@ def make_take(
         mixed = config.mode in ("mix", "duck") and bool(film.audio)
         waveform_hash = write_sound(
             sound,
-            _heard(_rendered(source, features, cues, config), features, progress),
+            _heard(_rendered(source, features, cues, config, progress), features, progress),
             lambda _: about,
             stems=KINDS if config.stems else (),
             target=None if mixed else target,
@@ -223,15 +225,34 @@ def plan_outputs(film: Clip, out: str | Path | None, config: GenerateConfig) -> 
 
 
 def _rendered(
-    source: Source, features: Features, cues: list[Cue], config: GenerateConfig
+    source: Source,
+    features: Features,
+    cues: list[Cue],
+    config: GenerateConfig,
+    progress: Progress,
 ) -> Iterator[np.ndarray]:
     """Blocks with their peaks held: (samples,), or (samples, stems) where stems are asked for."""
     if not config.stems:
-        blocks = source.render(features, cues, config)
+        blocks = source.render(features, cues, config, lambda done: progress("sounding", done))
         return limit_peaks(blocks, OUTPUT.true_peak_db, OUTPUT.sample_rate)
     return limit_stems(
         [source.render(features, [c for c in cues if c.kind == kind], config) for kind in KINDS]
     )
+
+
+def _shared(progress: Progress, takes: int) -> Iterator[Progress]:
+    """For each take a progress of its own, which tells how far all of them have come."""
+
+    def take_number(number: int) -> Progress:
+        def told(stage: str, done: float) -> None:
+            if stage == "sounding":
+                progress(stage, (number + done) / takes)
+            elif number == takes - 1:
+                progress(stage, done)
+
+        return told
+
+    return (take_number(number) for number in range(takes))
 
 
 def _watched(pictures: Iterator[Picture], film: Clip, progress: Progress) -> Iterator[Picture]:

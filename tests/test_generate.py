@@ -1,6 +1,7 @@
 """The whole way, as a user goes it: a film in, the same picture with sound out."""
 
 import json
+import shutil
 from fractions import Fraction
 
 import av
@@ -13,6 +14,7 @@ import foleycli
 from foleycli.config import LOUDNESS, GenerateConfig
 from foleycli.errors import MediaError, OutputExistsError, UsageError
 from foleycli.features.cues import Cue, read_cues, write_cues
+from foleycli.models.small import SHIPPED
 from foleycli.models.sources import open_source
 from foleycli.mux.ffmpeg import find_ffmpeg
 from foleycli.mux.loudness import measure_loudness
@@ -64,6 +66,29 @@ def test_takes_are_the_following_seeds(film, library, tmp_path):
     alone = foleycli.generate(film, tmp_path / "b.mp4", source=library, seed=4, prompt="wood hit")
     assert [take.out.name for take in takes] == ["a.mp4", "a_take2.mp4"]
     assert takes[1].waveform_hash == alone.takes[0].waveform_hash
+
+
+def test_progress_never_goes_back_whatever_the_takes(film, library, tmp_path):
+    told = []
+    foleycli.generate(
+        film,
+        tmp_path / "a.mp4",
+        source=library,
+        takes=2,
+        progress=lambda stage, done: told.append((stage, done)),
+    )
+    order = ["looking", "sounding", "muxing"]
+    assert told == sorted(told, key=lambda step: (order.index(step[0]), step[1]))
+    assert told[-1] == ("muxing", 1.0)
+
+
+def test_a_bundle_in_a_folder_is_opened_again_by_redo(film, tmp_path):
+    bundle = shutil.copytree(SHIPPED, tmp_path / "bundle")
+    take = foleycli.generate(
+        film, tmp_path / "a.mp4", model=str(bundle), steps=1, device="cpu", prompt="wood impact"
+    ).takes[0]
+    assert json.loads(take.recipe.read_text())["source"] == str(bundle)
+    assert foleycli.redo(take.recipe, tmp_path / "b.mp4")[1]
 
 
 def test_a_recipe_makes_the_sound_again(film, library, tmp_path):

@@ -4,6 +4,7 @@ import itertools
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import ClassVar
 
 import numpy as np
 
@@ -18,6 +19,7 @@ class Features:
     curves at 64 points a second, so that a student or a person can look at and edit both.
     """
 
+    says_what: ClassVar[bool] = True  # False: the rows are no words, and no cues are found in them
     rows: np.ndarray  # (T, 512) float32, four a second; T covers the duration
     duration: Fraction  # seconds
     cuts: tuple[Fraction, ...] = ()  # seconds, each the first instant of a new shot

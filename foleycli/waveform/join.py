@@ -15,6 +15,10 @@ Samples = NDArray[np.float32]
 # (rows (T, 512), seed) -> T / 4 seconds of sound
 SoundWindow = Callable[[NDArray[np.float32], int], Samples]
 
+# The same, telling (steps done, steps) while it samples.
+SampleWindow = Callable[[NDArray[np.float32], int, Callable[[int, int], None]], Samples]
+Share = Callable[[float], None]  # told how much of the sound is made, 0 to 1
+
 EDGE = 0.005  # seconds in which a shot's sound comes and goes, so that a cut does not click
 
 
@@ -51,6 +55,25 @@ def sound_stretches(
         lead = round((stretch.begin - stretch.start) * OUTPUT.sample_rate)
         first, last = (round(t * OUTPUT.sample_rate) for t in (stretch.begin, stretch.end))
         yield from _cut_out(joined, lead, last - first)
+
+
+def watch_windows(sound_window: SampleWindow, count: int, told: Share) -> SoundWindow:
+    """Tell, from within each of ``count`` windows, how far all of them have come."""
+    done = 0
+
+    def watched(rows: NDArray[np.float32], seed: int) -> Samples:
+        nonlocal done
+        samples = sound_window(
+            rows, seed, lambda step, steps: told((done + step / steps) / max(1, count))
+        )
+        done += 1
+        return samples
+
+    return watched
+
+
+def nobody(share: float) -> None:
+    """Progress that nobody watches."""
 
 
 def plan_windows(rows: int) -> list[slice]:

@@ -125,13 +125,18 @@ def test_the_best_take_gets_the_first_ones_name_and_its_own_recipe(film, tmp_pat
     class Third(Clicks):
         """The third seed knocks in time, the others do not."""
 
-        def render(self, features, cues, config):
+        def render(self, features, cues, config, told=None):
             times = TIMES if config.seed == 2 else [0.05, 1.0, 2.7, 3.7]
             sound, _ = soundfile.read(knocks(tmp_path / f"{config.seed}.wav", times))
             yield sound.astype(np.float32)
 
     out = tmp_path / "out.mp4"
-    result = foleycli.generate(film, out, source=Third(), takes=3, wav=True)
+    options = {"source": Third(), "takes": 3, "wav": True}
+    stems = foleycli.generate(film, tmp_path / "b.mp4", stems=True, **options).takes
+    kept, _ = keep_best(film, stems, keep_wav=True)
+    names = ["b.foley.json", "b.mp4", "b.wav", "b_beds.wav", "b_hits.wav"]
+    assert kept.seed == 2 and sorted(path.name for path in tmp_path.glob("b*")) == names
+    result = foleycli.generate(film, out, **options)
     kept, score = keep_best(film, result.takes, keep_wav=False)
     assert (kept.seed, kept.out, kept.wav) == (2, out, None) and score.sync > 1
     assert sorted(path.name for path in tmp_path.glob("out*")) == ["out.foley.json", "out.mp4"]

@@ -138,6 +138,18 @@ def test_unknown_sampler_is_a_usage_error(source):
         sound(source, seen(Fraction(1)), replace(QUICK, sampler="euler"))
 
 
+def test_steps_are_told_while_a_window_is_made(source):
+    told: list[float] = []
+    features = seen(Fraction(10))  # two windows of two steps
+    assert len(list(source.render(features, [], QUICK, told.append))) > 0
+    assert told == [0.25, 0.5, 0.75, 1.0]
+
+
+def test_one_sound_has_no_stems(source):
+    with pytest.raises(UsageError, match="no stems"):
+        source.render(seen(Fraction(1)), [], replace(QUICK, stems=True))
+
+
 def test_prompts_are_said_to_change_nothing(source, caplog):
     source.render(seen(Fraction(1)), [], replace(QUICK, prompt="rain"))
     assert "follows the picture alone" in caplog.text

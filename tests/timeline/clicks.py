@@ -32,7 +32,7 @@ class Clicks:
         return Features.assemble(np.zeros((rows, 384), np.float32), hits, hits, end)
 
     def render(
-        self, features: Features, cues: list[Cue], config: GenerateConfig
+        self, features: Features, cues: list[Cue], config: GenerateConfig, told=None
     ) -> Iterator[np.ndarray]:
         sound = np.full(round(features.duration * SAMPLE_RATE), 0.01, np.float32)
         for cue in cues:

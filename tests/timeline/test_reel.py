@@ -282,7 +282,7 @@ def test_stems_of_hits_and_beds_add_up_to_the_last_bit(tmp_path, films) -> None:
 class Loud(Clicks):
     """A bed under the hits, both so loud that they must be held down together."""
 
-    def render(self, features, cues, config):
+    def render(self, features, cues, config, told=None):
         kinds = {cue.kind for cue in cues}
         sound = np.full(round(features.duration * SAMPLE_RATE), 0.0, np.float32)
         if "hit" in kinds:
