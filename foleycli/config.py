@@ -367,6 +367,51 @@ class CavpDistillTraining(DistillTraining):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UNetTraining(TrainingConfig):
+    """The denoiser of ``diff-foley``, on latents of prepared films."""
+
+    sizes: LatentDiffusionConfig
+    mel_frames: int = 512  # of a window
+    rows: int = 32  # of a window
+    drop: float = 0.2  # how often the features are withheld
+    joined: float = 0.5  # share of examples that are two films, one after the other
+    least: int = 8  # rows of each of the two
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AutoencoderTraining(TrainingConfig):
+    """The autoencoder of ``diff-foley``: a network over mel pictures."""
+
+    sizes: LatentDiffusionConfig
+    mel: MelConfig
+    mel_frames: int = 512
+    kl: float = 1e-6  # weight of the latent's distance from a normal distribution
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CavpTraining(TrainingConfig):
+    """Encoders of pictures and of sound that agree when the two belong together."""
+
+    sizes: CavpConfig
+    picture: int  # pixels; frames are squeezed to it
+    segments: int = 3  # of a film
+    rows: int = 16  # of a segment: 4 s
+    apart: int = 8  # rows between the starts of two segments, at least
+    temporal: float = 1.0  # weight of the loss between segments of one film
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlignmentTraining(TrainingConfig):
+    """The classifier of what belongs together."""
+
+    sizes: AlignmentConfig
+    shifted: float = 0.25  # share of pairs whose features come too early or late
+    swapped: float = 0.25  # share of pairs whose features are another example's
+    least_shift: int = 4  # rows: 1 s
+    noisy: bool = False  # at any time of the diffusion, to guide; else finished sound, to score
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VocoderTraining(TrainingConfig):
     """Mel spectrogram to waveform."""
 
@@ -401,7 +446,66 @@ NAMING = NamingConfig()
 # How each stage is trained, by preset. ``small`` is ours, chosen on one CPU core; ``paper`` is
 # what was published for models of the full size, where it was; ``tiny`` shows the way in minutes.
 TRAINING: dict[str, dict[str, TrainingConfig]] = {
+    "cavp": {
+        "small": CavpTraining(
+            updates=4000,
+            batch=24,
+            rate=8e-4,
+            sizes=CavpConfig(base_channels=8, audio_channels=8),
+            picture=112,
+        ),
+        # luosiallen/Diff-Foley, open_cavp_main/launch_script.sh: 30 films x 8 GPUs (three segments
+        # each), 300 epochs of 567,980 films, 66 of them run; decay but for norms and biases. Theirs
+        # falls along a cosine, from the start; both encoders began from published weights.
+        "paper": CavpTraining(
+            updates=156_000,
+            batch=240,
+            rate=8e-4,
+            warm_up=200,
+            cool_down=1.0,
+            weight_decay=0.2,
+            sizes=CAVP,
+            picture=FRAMES.size,
+        ),
+    },
+    "autoencoder": {
+        # CompVis/latent-diffusion, autoencoder_kl_32x32x4: 4.5e-6 an example of 12, KL 1e-6. Their
+        # perceptual and adversarial losses, for photographs, are left out. (Diff-Foley trained
+        # none: it kept that of Stable Diffusion.)
+        "paper": AutoencoderTraining(
+            updates=400_000,
+            batch=12,
+            rate=5.4e-5,
+            weight_decay=0.0,
+            sizes=LATENT_DIFFUSION,
+            mel=DIFF_FOLEY_MEL,
+        ),
+    },
+    "align": {
+        "small": AlignmentTraining(
+            updates=3000,
+            batch=32,
+            rate=3e-4,
+            sizes=AlignmentConfig(base_channels=32, context_size=128, heads=4),
+        ),
+        # Rate: Diff-Foley's configuration; the shares: its paper (arXiv 2306.17203, section 3.4).
+        # Batch and updates were not published.
+        "paper": AlignmentTraining(
+            updates=30_000, batch=256, rate=5e-5, cool_down=0.0, sizes=ALIGNMENT
+        ),
+    },
     "denoiser": {
+        # Diff-Foley (arXiv 2306.17203 and its Stage2 configuration): batch 220 x 8 GPUs, from
+        # Stable Diffusion 1.4, rate 1e-4 after 1000 updates, no average, 250 epochs of VGGSound.
+        "paper": UNetTraining(
+            updates=24_400,
+            batch=1760,
+            rate=1e-4,
+            warm_up=1000,
+            cool_down=0.0,
+            average=0.0,
+            sizes=LATENT_DIFFUSION,
+        ),
         "small": DenoiserTraining(updates=5600, batch=32, rate=4e-4),
         "tiny": DenoiserTraining(updates=1000, batch=16, rate=1e-3, width=192, depth=4),
     },

@@ -27,11 +27,21 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
+DIFF_FOLEY = "diff-foley"
 SAID_EVERY = 30  # seconds between two lines of progress where there is no terminal
 
 Sounds = Annotated[
     Path, typer.Option(exists=True, file_okay=False, help="Folder of sounds with its table.")
 ]
+SomeSounds = Annotated[
+    Path | None,
+    typer.Option(exists=True, file_okay=False, help="Folder of sounds with its table."),
+]
+SomeData = Annotated[
+    Path | None,
+    typer.Option(exists=True, file_okay=False, help="What foley data prepare made."),
+]
+Base = Annotated[str, typer.Option(help="Paper: the bundle it begins from.")]
 Table = Annotated[
     Path | None,
     typer.Option(
@@ -134,6 +144,17 @@ def say_at_times(stage: str) -> Callable[[int, int, float], None]:
     return say
 
 
+def needed(value: Path | None, option: str, stage: str) -> Path:
+    """An option that this preset cannot do without.
+
+    Raises:
+        UsageError: it was not given.
+    """
+    if value is None:
+        raise UsageError(f"foley train {stage} needs {option}.", "See foley train STAGE --help.")
+    return value
+
+
 def sound_files(
     sounds: Path, table: Path | None, cache: Path | None, out: Path
 ) -> tuple[Path, Path, Path]:
@@ -172,24 +193,83 @@ def autoencoder(asked: Asked, sounds: Sounds, table: Table = None, cache: Cache 
 @asks
 def denoiser(
     asked: Asked,
-    sounds: Sounds,
+    sounds: SomeSounds = None,
     autoencoder: Annotated[
-        Path, typer.Option(exists=True, help="The run of foley train autoencoder, or its file.")
-    ],
+        Path | None,
+        typer.Option(exists=True, help="Small: the run of foley train autoencoder, or its file."),
+    ] = None,
+    data: SomeData = None,
+    model: Base = DIFF_FOLEY,
     table: Table = None,
     cache: Cache = None,
     compiled: Annotated[
         bool, typer.Option("--compile", help="A tenth faster; needs a C++ compiler.")
     ] = False,
 ) -> None:
-    """Noise to latents, following features: what sounds, and when."""
-    files = sound_files(sounds, table, cache, asked.out)
-    fitted = autoencoder / "autoencoder.safetensors" if autoencoder.is_dir() else autoencoder
+    """Noise to latents, following features: what sounds, and when.
+
+    Small learns from --sounds, with the --autoencoder; paper from films (--data).
+    """
     config = asked.config("denoiser")
+    if asked.preset == "paper":
+        films = needed(data, "--data", "denoiser --preset paper")
+        with asked.options("denoiser", config.updates) as options:
+            from foleycli.train.denoiser_unet import train as train_unet
+
+            print(train_unet(films, model, asked.out, config, options))
+        return
+    files = sound_files(needed(sounds, "--sounds", "denoiser"), table, cache, asked.out)
+    fitted = needed(autoencoder, "--autoencoder", "denoiser")
+    fitted = fitted / "autoencoder.safetensors" if fitted.is_dir() else fitted
     with asked.options("denoiser", config.updates) as options:
         from foleycli.train.denoiser import train
 
         print(train(*files, fitted, asked.out, config, options, compiled=compiled))
+
+
+@app.command()
+@asks
+def cavp(
+    asked: Asked,
+    data: Annotated[
+        Path, typer.Option(exists=True, file_okay=False, help="What foley data prepare made.")
+    ],
+) -> None:
+    """Encoders of pictures and of sound that agree on what belongs together."""
+    config = asked.config("cavp")
+    with asked.options("cavp", config.updates) as options:
+        from foleycli.train.cavp import train
+
+        print(train(data, asked.out, config, options))
+
+
+@app.command()
+@asks
+def align(
+    asked: Asked,
+    sounds: SomeSounds = None,
+    data: SomeData = None,
+    model: Base = DIFF_FOLEY,
+    table: Table = None,
+    cache: Cache = None,
+    noisy: Annotated[
+        bool, typer.Option("--noisy", help="At any time of the diffusion: to guide, not to score.")
+    ] = False,
+) -> None:
+    """A classifier: does this sound belong to this picture?
+
+    Learns from --sounds and the features that ask for them, or from films (--data).
+    """
+    config = replace(asked.config("align"), noisy=noisy)
+    with asked.options("align", config.updates) as options:
+        from foleycli.train.align import from_films, from_sounds, train
+
+        if data:
+            examples = from_films(data, model, asked.seed, asked.device)
+        else:
+            given = needed(sounds, "--sounds or --data", "align")
+            examples = from_sounds(*sound_files(given, table, cache, asked.out), asked.seed)
+        print(train(*examples, asked.out, config, options))
 
 
 @app.command()

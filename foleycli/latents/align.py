@@ -101,6 +101,16 @@ def _down(level: nn.Module, hidden: Tensor, time: Tensor, context: Tensor) -> Te
     return level(hidden, time)[0]
 
 
+def picture_latents(mel: Tensor) -> Tensor:
+    """A spectrogram in the shape of latents, without a network: what ``small`` is aligned by.
+
+    Averages of 4 x 4 values, the four of a square as channels:
+    (batch, 128, 512) log mel in [0, 1] -> (batch, 4, 16, 64), about unit variance.
+    """
+    pooled = F.avg_pool2d(mel[:, None], 4)
+    return 3 * F.pixel_unshuffle(pooled, 2) - 1
+
+
 @torch.inference_mode()
 def alignment(classifier: Alignment, mel: Tensor, features: Tensor) -> Tensor:
     """Probability that finished sound belongs to the picture; over 0.5 counts as aligned.
