@@ -8,8 +8,8 @@ from foleycli.clip.probe import probe
 from foleycli.config import GenerateConfig
 from foleycli.errors import FoleyError, UsageError
 from foleycli.evaluate.audition import Audition, write_page
-from foleycli.evaluate.rank import rank_takes
-from foleycli.generate import Take, find_span, generate
+from foleycli.evaluate.rank import forget_take, rank_takes
+from foleycli.generate import find_span, generate
 from foleycli.models.sources import Source
 from foleycli.output import atomic_output, check_output
 
@@ -61,7 +61,7 @@ def preview_takes(
     ranked = rank_takes(clip, [wav for wav in by_wav if wav])
     if keep_best:
         for score in ranked[1:]:
-            _forget(by_wav[score.sound])
+            forget_take(by_wav[score.sound])
         ranked = ranked[:1]
     takes = tuple(
         Audition(score.sound.stem, by_wav[score.sound].seed, score, by_wav[score.sound].recipe)
@@ -73,9 +73,3 @@ def preview_takes(
     start, _ = find_span(probe(clip), config)
     write_page(page, clip, picture, takes, offset=float(start), overwrite=True)
     return Preview(takes, picture, page)
-
-
-def _forget(take: Take) -> None:
-    for path in (take.out, take.wav, take.recipe):
-        if path is not None:
-            path.unlink(missing_ok=True)

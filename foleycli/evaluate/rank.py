@@ -15,6 +15,7 @@ from foleycli.evaluate.sound import at_loudness, read_sound
 from foleycli.evaluate.sync import motion_curve, strength_curve, sync_z
 from foleycli.evaluate.timing import onset_strength
 from foleycli.evaluate.yamnet import yamnet
+from foleycli.mux.names import KINDS, stem_path
 from foleycli.recipe import read_recipe, write_recipe
 
 if TYPE_CHECKING:
@@ -69,6 +70,17 @@ def _unwanted(waveform: NDArray[np.float32]) -> tuple[float, float]:
     return loudest(heard, SPEECH), loudest(heard, MUSIC)
 
 
+def forget_take(take: "Take") -> None:
+    """Delete a take and all that stands beside it."""
+    for path in (take.out, take.recipe, *(_waves(take.wav) if take.wav else ())):
+        path.unlink(missing_ok=True)
+
+
+def _waves(wav: Path) -> list[Path]:
+    """A sound and the stems it may have."""
+    return [wav, *(stem_path(wav, kind) for kind in KINDS)]
+
+
 def keep_best(clip: Path, takes: Sequence["Take"], *, keep_wav: bool) -> tuple["Take", TakeScore]:
     """Delete all takes of a clip but the best-ranked, which gets the first one's name.
 
@@ -81,9 +93,7 @@ def keep_best(clip: Path, takes: Sequence["Take"], *, keep_wav: bool) -> tuple["
     best, first = by_wav[score.sound], takes[0]
     for take in takes:
         if take is not best:
-            for path in (take.out, take.wav, take.recipe):
-                if path is not None:
-                    path.unlink(missing_ok=True)
+            forget_take(take)
     recipe = read_recipe(best.recipe)
     config = replace(recipe.config, wav=keep_wav)
     write_recipe(first.recipe, replace(recipe, out=first.out.name, config=config))
@@ -91,7 +101,9 @@ def keep_best(clip: Path, takes: Sequence["Take"], *, keep_wav: bool) -> tuple["
         best.out.replace(first.out)
         best.recipe.unlink()
         if best.wav and first.wav:
-            best.wav.replace(first.wav)
+            for there, here in zip(_waves(best.wav), _waves(first.wav), strict=True):
+                if there.is_file():
+                    there.replace(here)
     if not keep_wav and first.wav:
         first.wav.unlink(missing_ok=True)
     kept = replace(best, out=first.out, recipe=first.recipe, wav=first.wav if keep_wav else None)
