@@ -69,12 +69,8 @@ def run_batch(
     Args:
         progress: told the clip, the stage, and how much of it is done.
     """
-    todo = []
-    for job in jobs:
-        if kept := find_kept(job):
-            yield kept
-        else:
-            todo.append(job)
+    todo: list[Job] = []
+    yield from pass_done(jobs, todo)
     if workers <= 1:
         for job in todo:
             yield do_job(job, progress)
@@ -82,13 +78,16 @@ def run_batch(
         yield from _in_processes(todo, min(workers, len(todo)), progress)
 
 
-def find_kept(job: Job) -> Outcome | None:
-    """The outcome of a job that is done already."""
-    try:
-        made = find_done(job, source_fingerprint(job.config))
-    except (FoleyError, OSError):  # `do_job` finds it too, and says so
-        return None
-    return Outcome(str(job.clip), str(job.out), "kept", waveform_hash=made) if made else None
+def pass_done(jobs: Sequence[Job], todo: list[Job]) -> Iterator[Outcome]:
+    """Outcomes of the jobs that are done already; the others go to ``todo``."""
+    for job in jobs:
+        made = ""
+        with suppress(FoleyError, OSError):  # `do_job` finds it too, and says so
+            made = find_done(job, source_fingerprint(job.config))
+        if made:
+            yield Outcome(str(job.clip), str(job.out), "kept", waveform_hash=made)
+        else:
+            todo.append(job)
 
 
 def do_job(job: Job, progress: Progress = nobody) -> Outcome:

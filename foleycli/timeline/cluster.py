@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from foleycli.errors import FoleyError, UsageError
-from foleycli.timeline.batch import ATTEMPTS, Outcome, do_job, find_kept
+from foleycli.timeline.batch import ATTEMPTS, Outcome, do_job, pass_done
 from foleycli.timeline.manifest import Job
 
 
@@ -24,12 +24,8 @@ def run_on_ray(jobs: Sequence[Job], address: str | None = None) -> Iterator[Outc
     """
     ray = _connect(address)
     task = ray.remote(num_cpus=1, max_retries=ATTEMPTS)(do_job)
-    todo = []
-    for job in jobs:
-        if kept := find_kept(job):
-            yield kept
-        else:
-            todo.append(job)
+    todo: list[Job] = []
+    yield from pass_done(jobs, todo)
     waiting = {task.remote(_absolute(job)): job for job in todo}
     while waiting:
         done, _ = ray.wait(list(waiting), num_returns=1)
