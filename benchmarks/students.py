@@ -2,8 +2,8 @@
 
     python benchmarks/students.py --clips CLIPS --photos PHOTOS --scenes SCENES --students STUDENTS
 
-Every encoder (the teacher, and each folder of STUDENTS with ``what.safetensors`` or
-``when.safetensors``) sees the full picture, a close-up (cu) and a camera move (cm) of
+Every encoder (the teacher, and each folder of STUDENTS with ``what.safetensors``,
+``when.safetensors`` or ``encoder.json``) sees the full picture, a close-up (cu) and a camera move (cm) of
 
 - held-out photographs (crc32 of the name divisible by ten), panned and cropped: films of 4 s;
 - SCENES, a file of held-out rendered scenes that ``foley train distill`` wrote;
@@ -23,6 +23,7 @@ import json
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -40,12 +41,12 @@ from foleycli.evaluate.compare import Sound, compare, describe
 from foleycli.evaluate.yamnet import SAMPLE_RATE
 from foleycli.evaluate.interval import bootstrap
 from foleycli.evaluate.timing import env, find_onsets, level_curve, onf1c, onset_f1, onset_strength
-from foleycli.features.encode import WHAT, WHEN, Encoder, encode_video
+from foleycli.features.encode import FACTS, WHAT, WHEN, Encoder, encode_video
 from foleycli.features.features import Features
 from foleycli.features.find import find_cues
 from foleycli.features.phrases import read_shares, vocabulary
 from foleycli.features.when import pick_hits
-from foleycli.frames.decode import decode_pictures
+from foleycli.frames.decode import Picture, decode_pictures
 from foleycli.models.sources import LibrarySource
 from foleycli.train.cinematic import clip_random, clip_window, crop_for, draw_window, vary_frames
 from foleycli.train.distill_when import VIEWS, load_views
@@ -115,18 +116,20 @@ def scene_examples(path: Path, encoders: dict[str, Encoder]) -> Iterator[Example
 
 
 def clip_examples(
-    folder: Path, encoders: dict[str, Encoder], sounded: list[str]
+    folder: Path, encoders: dict[str, Encoder], sounded: list[str], kept: Path | None
 ) -> Iterator[Example]:
-    """Real clips; windows are drawn from their names."""
+    """Real clips; windows are drawn from their names.
+
+    Args:
+        kept: folder that keeps what was decoded, for the next run.
+    """
     with (folder / "clips.csv").open(newline="") as file:
         paths = [folder / row["file"] for row in csv.DictReader(file)]
     library = LibrarySource() if sounded else None
     for path, (own, motion) in zip(paths, real_clips(paths), strict=True):
-        film = probe(path)
         seen: dict[tuple[str, str], Features] = {}
         for view in VIEWS:
-            crop = None if view == "full" else crop_for(film, clip_window(view, film, path.stem))
-            pictures = list(decode_pictures(film, crop=crop))
+            pictures = see(path, view, kept)
             for name, encoder in encoders.items():
                 seen[name, view] = encode_video(pictures, encoder)
         truth = seen["teacher", "full"]
@@ -138,6 +141,44 @@ def clip_examples(
                 sound = compare(own, describe(make_sound(library, features, own)), motion)
                 scores[key] |= {m: sound[m] for m in ("kl", "cosy", "env", "onf1c")}
         yield Example(path.stem, scores)
+
+
+def see(path: Path, view: str, kept: Path | None) -> list[Picture]:
+    """The pictures of a clip in one view."""
+    file = kept / f"{path.stem}.{view}.npz" if kept else None
+    if file and file.exists():
+        return read_pictures(file)
+    film = probe(path)
+    crop = None if view == "full" else crop_for(film, clip_window(view, film, path.stem))
+    pictures = list(decode_pictures(film, crop=crop))
+    if file:
+        keep_pictures(file, pictures)
+    return pictures
+
+
+def keep_pictures(file: Path, pictures: list[Picture]) -> None:
+    """Write pictures as arrays; times as pairs of whole numbers."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    times = [(p.time, p.duration) for p in pictures]
+    np.savez(
+        file,
+        times=[[t.numerator, t.denominator, d.numerator, d.denominator] for t, d in times],
+        lumas=np.stack([p.luma for p in pictures]),
+        rgb=np.stack([p.rgb for p in pictures if p.rgb is not None]),
+        repeats=[p.repeats for p in pictures],
+    )
+
+
+def read_pictures(file: Path) -> list[Picture]:
+    """What `keep_pictures` wrote."""
+    with np.load(file) as held:
+        rgb = iter(held["rgb"])
+        return [
+            Picture(Fraction(a, b), Fraction(c, d), luma, next(rgb) if repeats else None, repeats)
+            for (a, b, c, d), luma, repeats in zip(
+                held["times"].tolist(), held["lumas"], held["repeats"].tolist(), strict=True
+            )
+        ]
 
 
 def make_sound(library: LibrarySource, features: Features, own: Sound) -> NDArray[np.float32]:
@@ -236,7 +277,7 @@ def _cell(interval: tuple[float, float, float]) -> str:
 
 def find_encoders(folder: Path) -> dict[str, Encoder]:
     """The teacher first, then every student in a folder, by name."""
-    found = {path.parent for name in (WHAT, WHEN) for path in folder.glob(f"*/{name}")}
+    found = {path.parent for name in (WHAT, WHEN, FACTS) for path in folder.glob(f"*/{name}")}
     students = {path.name: Encoder.open(str(path)) for path in sorted(found)}
     return {"teacher": Encoder.open("teacher"), **students}
 
@@ -250,6 +291,7 @@ def main() -> None:
     parser.add_argument("--scenes", type=Path, help="views0000.npz of held-out rendered scenes")
     parser.add_argument("--students", type=Path, required=True, help="folder of encoders' folders")
     parser.add_argument("--sounds", action="append", default=[], help="encoder to sound, by name")
+    parser.add_argument("--kept", type=Path, help="folder that keeps decoded clips for another run")
     parser.add_argument("--json", type=Path, help="write every number here")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -260,7 +302,9 @@ def main() -> None:
     if options.scenes:
         parts["held-out scenes"] = list(scene_examples(options.scenes, encoders))
     if options.clips:
-        parts["real clips"] = list(clip_examples(options.clips, encoders, options.sounds))
+        parts["real clips"] = list(
+            clip_examples(options.clips, encoders, options.sounds, options.kept)
+        )
     for title, examples in parts.items():
         print(tables(title, examples, list(encoders)))
     if options.json:

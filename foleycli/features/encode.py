@@ -5,15 +5,17 @@ were, and the *student*, distilled from it to see in a close-up or a camera move
 sees in the whole picture (arXiv 2507.02271; docs/distillation.md).
 """
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from foleycli.config import GENERATE
+from foleycli.config import FEATURES, GENERATE
 from foleycli.errors import MediaError, ModelError
 from foleycli.features.features import Features
 from foleycli.features.track import Reading
@@ -25,6 +27,7 @@ from foleycli.frames.decode import Picture
 BATCH = 16  # pictures the encoder sees at once
 SHIPPED = Path(__file__).parent.parent / "models" / "small"
 WHAT, WHEN, TEACHER_WHEN = "what.safetensors", "when.safetensors", "when_teacher.safetensors"
+FACTS = "encoder.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class Encoder:
 
     seer: Seer
     reading: Reading
+    reach: int = 0  # rows to either side, within a shot, whose mean a row of *what* is
 
     @classmethod
     def open(cls, name: str = GENERATE.encoder, device: str = "cpu") -> "Encoder":
@@ -40,7 +44,7 @@ class Encoder:
 
         Args:
             name: ``student``, ``teacher``, or a folder with ``what.safetensors``,
-                ``when.safetensors`` or both; what it lacks is the teacher's.
+                ``when.safetensors`` or ``encoder.json``; what it lacks is the teacher's.
 
         Raises:
             ModelError: there is no such encoder.
@@ -49,15 +53,16 @@ class Encoder:
         if name == "teacher":
             return cls(Seer(device), partial(read_weighed_stops, net=load_net(teacher)))
         folder = SHIPPED if name == "student" else Path(name)
-        what, when = folder / WHAT, folder / WHEN
-        if not (what.exists() or when.exists()):
+        what, when, facts = folder / WHAT, folder / WHEN, folder / FACTS
+        if not (what.exists() or when.exists() or facts.exists()):
             raise ModelError(
-                f"{name} is no encoder: it has neither {WHAT} nor {WHEN}.",
+                f"{name} is no encoder: it has no {WHAT}, {WHEN} or {FACTS}.",
                 "Choose student, teacher, or a folder that foley train distill wrote.",
             )
         net = load_net(when if when.exists() else teacher)
         seer = Seer(device, what if what.exists() else None)
-        return cls(seer, partial(read_weighed_stops, net=net))
+        reach = json.loads(facts.read_text("utf-8"))["reach"] if facts.exists() else 0
+        return cls(seer, partial(read_weighed_stops, net=net), reach)
 
 
 def teacher_file() -> Path:
@@ -89,7 +94,24 @@ def encode_video(pictures: Iterable[Picture], encoder: Encoder) -> Features:
     if not what:
         raise MediaError("The clip has no picture in that span.", "Check --in and --out.")
     hits, activity = motion.curves(end)
-    return Features.assemble(np.concatenate(what), hits, activity, end, motion.cuts())
+    cuts = motion.cuts()
+    rows = share_context(np.concatenate(what), cuts, encoder.reach)
+    return Features.assemble(rows, hits, activity, end, cuts)
+
+
+def share_context(
+    what: NDArray[np.float32], cuts: Sequence[Fraction], reach: int
+) -> NDArray[np.float32]:
+    """Each row (T, size) becomes the mean of the rows of its shot within ``reach`` of it."""
+    if not reach:
+        return what
+    edges = [0, *(min(len(what), round(cut * FEATURES.frame_rate)) for cut in cuts), len(what)]
+    sums = np.concatenate([np.zeros_like(what[:1], np.float64), what.cumsum(axis=0, dtype=float)])
+    rows = np.arange(len(what))
+    shot = np.searchsorted(edges, rows, side="right")
+    first = np.maximum(np.take(edges, shot - 1), rows - reach)
+    last = np.minimum(np.take(edges, shot), rows + reach + 1)
+    return ((sums[last] - sums[first]) / (last - first)[:, None]).astype(np.float32)
 
 
 def _look(seer: Seer, pictures: list[Picture]) -> np.ndarray:
