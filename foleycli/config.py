@@ -347,15 +347,14 @@ class WhatDistillTraining(DistillTraining):
     """The encoder of ``small`` that sees what is there, on photographs."""
 
     frozen: int = 15  # blocks that stay the teacher's: a thousand photographs cannot teach them
-    groups: int = 2  # pictures made of a photograph: itself, and a part of it
-    views: int = 3  # close-ups, and as many moves, of each
+    views: int = 2  # close-ups of a photograph, and as many moves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WhenDistillTraining(DistillTraining):
     """The reader of motion of ``small``, on rendered scenes."""
 
-    shards: int = 12  # files of 50 scenes; the first is held out
+    shards: int = 9  # files of 50 scenes; the first is held out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -511,12 +510,12 @@ TRAINING: dict[str, dict[str, TrainingConfig]] = {
     },
     "distill-what": {
         "small": WhatDistillTraining(
-            updates=300, batch=32, rate=1e-4, variation="both", average=0.98, validate=100
+            updates=75, batch=32, rate=1e-4, warm_up=8, average=0.97, bf16=False, validate=25
         ),
     },
     "distill-when": {
         "small": WhenDistillTraining(
-            updates=600, batch=16, rate=1e-3, variation="both", average=0.99, validate=100
+            updates=50, batch=16, rate=1e-3, warm_up=5, average=0.96, bf16=False, validate=25
         ),
     },
     "distill": {

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, mse_loss
 
-from foleycli.config import FRAMES, CavpDistillTraining
+from foleycli.config import FRAMES, CavpDistillTraining, DistillTraining
 from foleycli.errors import UsageError
 from foleycli.features.cavp import Cavp
 from foleycli.models.bundle import CARD, FORMAT, Bundle, write_bundle
@@ -101,6 +101,20 @@ def distillation_loss(student: Tensor, teacher: Tensor) -> Tensor:
     return (1 - cosine_similarity(student, teacher, dim=-1)).mean() + mse_loss(student, teacher)
 
 
+def kind_of(config: DistillTraining, chance: np.random.Generator) -> str:
+    """What the student is shown of an example: full, cu or cm; two draws, always.
+
+    Raises:
+        UsageError: the configuration names no such variation.
+    """
+    kinds = {"cu": ("cu",), "cm": ("cm",), "both": ("cu", "cm")}
+    if config.variation not in kinds:
+        raise UsageError(f"There is no variation {config.variation!r}.", "Choose cu, cm or both.")
+    varied, which = chance.random() < config.proportion, int(chance.integers(2))
+    known = kinds[config.variation]
+    return known[which % len(known)] if varied else "full"
+
+
 def places(run: Run, part: int, count: int) -> list[tuple[int, int]]:
     """(epoch, place within it) of the examples of this process in one part of an update."""
     first = run.done * run.config.batch + (part * run.world + run.rank) * run.share
@@ -116,10 +130,9 @@ def draw_lesson(
 ) -> tuple[Pixels, Pixels]:
     """(frames, 224, 224, 3) of a clip: the whole, and what the student sees of it."""
     whole = _span(clip, config.frames, chance)
-    varied, second = chance.random() < config.proportion, bool(chance.integers(2))
-    if not varied:
+    kind = kind_of(config, chance)
+    if kind == "full":
         return whole, whole
-    kind = config.variation if config.variation != "both" else ("cu", "cm")[second]
     times = [Fraction(n, FRAMES.frame_rate) for n in range(len(whole))]
     random = clip_random(seed, f"{epoch}:{clip.id}")
     window = draw_window(kind, *SCREEN, len(whole) / FRAMES.frame_rate, random, config.cinematic)

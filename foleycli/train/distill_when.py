@@ -1,6 +1,6 @@
 """Distil the reader of motion: what it finds in a whole scene, from a close-up or a moving window.
 
-    foley train distill-when --photos PHOTOS --scenes runs/scenes --out runs/when_cu --variation cu
+    foley train distill --part when --photos PHOTOS --kept runs/scenes --out runs/when_cu
 
 Scenes are rendered (see `train.scenes`) and seen whole, close up and through a sliding window; the
 student learns to give the teacher's curve of the whole (loss: (1 - cos) + MSE, arXiv 2507.02271).
@@ -22,7 +22,7 @@ from foleycli.features.track import RATE, Track
 from foleycli.features.when_net import STEP, WhenNet, load_net, net_inputs
 from foleycli.output import atomic_output
 from foleycli.train.cinematic import Window, clip_random, draw_window
-from foleycli.train.distill import distillation_loss
+from foleycli.train.distill import distillation_loss, kind_of
 from foleycli.train.run import Run, RunOptions
 from foleycli.train.scenes import Photos, render_scene
 from foleycli.train.when import DURATION, POINTS, SHARD, save, track_arrays, watch
@@ -129,7 +129,7 @@ def train(
             run.set_rate(optimizer)
             for _ in range(config.accumulate):
                 picked = [examples[i] for i in chance.integers(len(examples), size=run.share)]
-                views = [draw_view(config, chance) for _ in picked]
+                views = [kind_of(config, chance) for _ in picked]
                 loss = loss_of(student, picked, views, run.device, chance.random() < 0.5)
                 (loss / config.accumulate).backward()
             run.step(optimizer)
@@ -143,13 +143,6 @@ def train(
         if run.rank == 0:
             save(average, path, scenes=len(examples), updates=run.done)
         return path
-
-
-def draw_view(config: WhenDistillTraining, rng: np.random.Generator) -> str:
-    """What the student sees of a scene."""
-    if rng.random() >= config.proportion:
-        return "full"
-    return config.variation if config.variation != "both" else ("cu", "cm")[rng.integers(2)]
 
 
 @dataclass(frozen=True, slots=True)
