@@ -274,6 +274,50 @@ def align(
 
 @app.command()
 @asks
+def distill(
+    asked: Asked,
+    part: Annotated[
+        str, typer.Option(help="Of small: what (from photographs) or when (from rendered scenes).")
+    ] = "what",
+    photos: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="Small: folder of .jpg files.")
+    ] = None,
+    kept: Annotated[
+        Path | None,
+        typer.Option(file_okay=False, help="Small: keeps what was drawn, for other students."),
+    ] = None,
+    data: SomeData = None,
+    model: Base = DIFF_FOLEY,
+    variation: Annotated[str | None, typer.Option(help="cu, cm or both.")] = None,
+    proportion: Annotated[
+        float | None, typer.Option("--k", min=0, max=1, help="How often the picture is varied.")
+    ] = None,
+) -> None:
+    """A video encoder that sees in a close-up or a moving window what its teacher sees in all.
+
+    Paper: the full-size model's, from films (--data). Small: one of its two (--photos).
+    """
+    if asked.preset == "small" and part not in ("what", "when"):
+        raise UsageError(f"There is no part {part!r}.", "Choose what or when.")
+    stage = f"distill-{part}" if asked.preset == "small" else "distill"
+    given = {"variation": variation, "proportion": proportion}
+    changes = {name: value for name, value in given.items() if value is not None}
+    config = replace(asked.config(stage), **changes)
+    with asked.options(stage, config.updates) as options:
+        from foleycli.train import distill, distill_what, distill_when
+
+        if asked.preset != "small":
+            films = needed(data, "--data", "distill")
+            print(distill.train(films, model, asked.out, config, options))
+            return
+        recipe = distill_what if part == "what" else distill_when
+        stills = needed(photos, "--photos", "distill")
+        kept = kept or asked.out.parent / f"kept-{part}"
+        print(recipe.train(stills, kept, asked.out, config, options))
+
+
+@app.command()
+@asks
 def vocoder(asked: Asked, sounds: Sounds, table: Table = None, cache: Cache = None) -> None:
     """Mel spectrograms to waveforms."""
     files = sound_files(sounds, table, cache, asked.out)
@@ -290,6 +334,10 @@ def pack(
     run: Annotated[Path, typer.Option(exists=True, file_okay=False, help="A denoiser's run.")],
     out: Annotated[Path, typer.Option("--out", "-o", file_okay=False, help="The bundle.")],
     table: Table = None,
+    vocoder: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="A trained vocoder; else Griffin-Lim."),
+    ] = None,
     scores: Annotated[
         Path | None, typer.Option(exists=True, help="JSON of benchmarks/small.py, for the card.")
     ] = None,
@@ -303,5 +351,5 @@ def pack(
     listen_for_warnings(quiet=False, verbose=False)
     sounds, table, _ = sound_files(sounds, table, None, out)
     measured = json.loads(scores.read_text()) if scores else None
-    trained = pack_run(sounds, table, run, out, measured, notes)
+    trained = pack_run(sounds, table, run, out, measured, notes, vocoder)
     print(f"{out}: {trained.updates} updates")

@@ -17,6 +17,7 @@ from foleycli.latents.denoiser import Denoiser, DenoiserConfig, expected_v
 from foleycli.latents.sampler import NoisePredictor, Progress, sample_latents
 from foleycli.latents.schedule import NoiseSchedule
 from foleycli.waveform.vocoder import mel_to_waveform
+from foleycli.waveform.vocoder_net import VocoderNet, load_vocoder
 
 SHIPPED = Path(__file__).parent / "small"
 ROWS = round(WINDOW.duration * FEATURES.frame_rate)  # of one window: 32
@@ -39,9 +40,11 @@ class SmallModel:
         autoencoder: PatchAutoencoder,
         mel: MelConfig,
         device: str | torch.device = "cpu",
+        vocoder: VocoderNet | None = None,
     ) -> None:
         self.denoiser = denoiser.to(device).eval().requires_grad_(False)
         self.autoencoder = autoencoder.to(device).eval()
+        self.vocoder = vocoder  # on the CPU; None: Griffin-Lim
         self.mel = mel
         self.device = torch.device(device)
         self.schedule = NoiseSchedule.cosine()
@@ -59,12 +62,14 @@ class SmallModel:
             denoiser.load_state_dict(read_tensors(folder / "denoiser.safetensors")[0])
             autoencoder = read_autoencoder(folder / "autoencoder.safetensors")
             mel = MelConfig(**config["mel"])
+            path = folder / "vocoder.safetensors"
+            vocoder = load_vocoder(path) if path.exists() else None
         except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
             raise ModelError(
                 f"{folder} is not a bundle of the small model ({error}).",
                 "Reinstall foleycli, or pack the model again.",
             ) from error
-        return cls(denoiser, autoencoder, mel, device)
+        return cls(denoiser, autoencoder, mel, device, vocoder)
 
     @property
     def samples(self) -> int:
@@ -97,6 +102,8 @@ class SmallModel:
         if not features.any():
             return np.zeros(samples, np.float32)
         mel = self.generate_mel(features, seed, steps, guidance, negative, progress)
+        if self.vocoder:
+            return self.vocoder.sound(mel.cpu(), seed).numpy()[:samples]
         return mel_to_waveform(mel.cpu(), self.mel, seed).numpy()[:samples]
 
     @torch.inference_mode()

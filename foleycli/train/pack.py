@@ -21,6 +21,7 @@ from foleycli.models.small import SmallModel, read_autoencoder, write_tensors
 from foleycli.train.checkpoint import read_latest
 from foleycli.train.data import read_table
 from foleycli.train.denoiser import denoiser_config
+from foleycli.waveform.vocoder_net import load_vocoder, save_vocoder
 
 CREDITS: tuple[str, ...] = ("file", "label", "licence", "author", "url", "source")
 
@@ -43,8 +44,13 @@ def pack(
     out: Path,
     scores: dict[str, dict[str, float]] | None = None,
     notes: str = "",
+    vocoder: Path | None = None,
 ) -> Trained:
     """Write the bundle of a run into ``out``.
+
+    Args:
+        scores: what ``benchmarks/small.py --json`` wrote, for the card.
+        vocoder: a file that `train.vocoder` wrote; without one Griffin-Lim sounds.
 
     Raises:
         ModelError: the folder holds no run of the denoiser.
@@ -58,10 +64,13 @@ def pack(
     half = {name: tensor.half() for name, tensor in autoencoder.state_dict().items()}
     shape = {key: getattr(autoencoder, key) for key in ("n_mels", "patch", "channels")}
     write_tensors(out / "autoencoder.safetensors", half, shape)
+    if vocoder:
+        save_vocoder(out / "vocoder.safetensors", load_vocoder(vocoder), half=True)
     config = {"name": "small", "mel": asdict(MEL), "denoiser": sizes}
     (out / "config.json").write_text(json.dumps(config, indent=1) + "\n", "utf-8")
     heard = write_credits(sounds, table, out / "credits.csv")
-    card = model_card(model.denoiser, trained, heard, scores or {}, notes)
+    sounder = "a network (`foley train vocoder`)" if vocoder else "Griffin-Lim"
+    card = model_card(model.denoiser, trained, heard, scores or {}, notes, sounder)
     (out / "README.md").write_text(card, "utf-8")
     return trained
 
@@ -121,6 +130,7 @@ def model_card(
     heard: int,
     scores: dict[str, dict[str, float]],
     notes: str = "",
+    vocoder: str = "Griffin-Lim",
 ) -> str:
     """The README of a bundle."""
     config = asdict(denoiser.config)
@@ -139,6 +149,7 @@ def model_card(
     return CARD.format(
         parameters=parameters / 1e6,
         heard=heard,
+        vocoder=vocoder,
         notes=notes and f" {notes}",
         table="\n".join(table) if scores else "See benchmarks/small.py.",
         **{key: config[key] for key in ("width", "depth", "channels", "patch")},
@@ -153,8 +164,8 @@ sound at 32 kHz mono. Ships with foleycli; licence of the weights: Apache-2.0.
 
 - **Model**: a 1-D diffusion transformer of {parameters:.1f} M parameters ({depth} blocks, width
   {width}) that predicts v, over 64 tokens of {channels} channels; a linear autoencoder (principal
-  components of {patch}-frame patches of a 128-band log-mel spectrogram); Griffin-Lim. Shipped as
-  float16.
+  components of {patch}-frame patches of a 128-band log-mel spectrogram); {vocoder}.
+  Shipped as float16.
 - **Data**: {heard} sounds, CC0, public domain, BSD, zlib or CC-BY; every one with author, address
   and licence in `credits.csv`. Sounds whose file name's crc32 is a multiple of ten were held out.
   No film, no speech corpus and no music went in. Words went in through all-MiniLM-L6-v2

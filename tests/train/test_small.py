@@ -10,7 +10,7 @@ import pytest
 import soundfile
 import torch
 
-from foleycli.config import DenoiserTraining, PatchConfig
+from foleycli.config import MEL, DenoiserTraining, PatchConfig, VocoderConfig
 from foleycli.errors import ModelError
 from foleycli.latents.denoiser import Denoiser
 from foleycli.models.small import SmallModel, read_autoencoder
@@ -19,6 +19,7 @@ from foleycli.train.checkpoint import read_latest
 from foleycli.train.curves import read_curve
 from foleycli.train.data import FRAMES, Scenes, SoundSet, find_hits
 from foleycli.train.run import RunOptions
+from foleycli.waveform.vocoder_net import VocoderNet, save_vocoder
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +127,21 @@ def test_training_resumes_with_the_same_numbers_and_is_packed(
     }  # fmt: skip
     packed = SmallModel.load(tmp_path / "bundle").denoiser.state_dict()
     assert torch.allclose(packed["tokens_in.weight"], first["tokens_in.weight"], atol=1e-3)
+
+
+def test_a_vocoder_goes_into_the_bundle_and_sounds(common, fitted, tmp_path):
+    denoiser.train(*common, fitted, tmp_path / "run", TINY, EVERY)
+    net = VocoderNet(MEL, VocoderConfig(width=8, depth=1, fine_depth=1, noise=2))
+    save_vocoder(tmp_path / "vocoder.safetensors", net)
+    out = tmp_path / "bundle"
+    pack.pack(*common[:2], tmp_path / "run", out, vocoder=tmp_path / "vocoder.safetensors")
+    model = SmallModel.load(out)
+    assert isinstance(model.vocoder, VocoderNet)
+    features = Scenes(SoundSet(*common)).batch(1)[1][0].numpy()
+    waveform = model.generate(features, seed=1, steps=2)
+    assert waveform.shape == (256_000,)
+    assert np.array_equal(waveform, model.generate(features, seed=1, steps=2))
+    assert "foley train vocoder" in (out / "README.md").read_text()
 
 
 def test_a_run_of_the_first_format_can_still_be_packed(common, fitted, tmp_path):
