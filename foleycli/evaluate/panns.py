@@ -64,8 +64,7 @@ class PannsListener:
     levelled = False
 
     def __init__(self, base_channels: int = 64) -> None:
-        self._net = Cnn14(base_channels)
-        self.fingerprint = load_listener(NAME, self._net)
+        self._net, self.fingerprint = load_listener(NAME, lambda: Cnn14(base_channels))
 
     @torch.inference_mode()
     def __call__(self, waveform: NDArray[np.float32]) -> Heard:

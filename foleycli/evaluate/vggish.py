@@ -61,8 +61,7 @@ class VggishListener:
     levelled = False
 
     def __init__(self, narrow: int = 1) -> None:
-        self._net = Vggish(narrow)
-        self.fingerprint = load_listener(NAME, self._net)
+        self._net, self.fingerprint = load_listener(NAME, lambda: Vggish(narrow))
 
     @torch.inference_mode()
     def __call__(self, waveform: NDArray[np.float32]) -> Heard:

@@ -3,8 +3,11 @@
 A bundle of one has the family ``listener``, its ``name``, and the part ``net``.
 """
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
+import torch
 from torch import nn
 
 from foleycli.errors import ModelError
@@ -12,6 +15,7 @@ from foleycli.models.bundle import Bundle, write_bundle
 from foleycli.models.public import read_checkpoint
 from foleycli.models.registry import Model, find_model, require_installed
 
+Net = TypeVar("Net", bound=nn.Module)
 FAMILY, PART = "listener", "net"
 FRONT_END = ("spectrogram_extractor.", "logmel_extractor.")  # constants that some weights carry
 
@@ -29,23 +33,21 @@ def make_listener(model: Model, path: Path, *, overwrite: bool = False) -> Bundl
     return write_bundle(model.folder, config, tensors, model.card, overwrite=overwrite)
 
 
-def load_listener(name: str, net: nn.Module) -> str:
-    """Fill a network from an installed bundle and make it ready to listen.
-
-    Returns:
-        the weights' fingerprint.
+def load_listener(name: str, build: Callable[[], Net]) -> tuple[Net, str]:
+    """A network with the weights of an installed bundle, ready to listen, and their fingerprint.
 
     Raises:
         ModelError: it is not installed (the remedy names the command), or has other tensors.
     """
     bundle = Bundle.open(require_installed(find_model(name)).folder)
+    with torch.device("meta"):
+        net = build()
     try:
-        net.load_state_dict(bundle.tensors(PART))
+        net.load_state_dict(bundle.tensors(PART), assign=True)
     except RuntimeError as error:
         reason = str(error).strip().partition("\n")[2].strip()
         raise ModelError(
             f"{name} is not the network it should be: {reason}.",
-            f"foley models pull {name} --again",
+            f"Run `foley models pull {name} --again`.",
         ) from error
-    net.eval().requires_grad_(False)
-    return bundle.fingerprint[:16]
+    return net.eval().requires_grad_(False), bundle.fingerprint[:16]

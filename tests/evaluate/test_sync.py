@@ -47,3 +47,12 @@ def test_motion_onsets_of_a_jumping_square(tmp_path):
     curve = motion_curve(tmp_path / "jump.mkv")
     assert len(curve) == pytest.approx(90, abs=1)
     assert sorted(np.argsort(-curve)[:3]) == jumps
+
+
+def test_noise_scores_zero_on_average_where_the_film_moves_at_its_ends():
+    motion = np.zeros(250, np.float32)
+    motion[[0, 1, 120, 248, 249]] = 1
+    rng = np.random.default_rng(3)
+    noises = rng.standard_normal((60, 160_000)).astype("f4")
+    z = [sync_z(strength_curve(onset_strength(noise)), motion) for noise in noises]
+    assert abs(np.mean(z)) < 3 / np.sqrt(60)
