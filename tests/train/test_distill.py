@@ -1,0 +1,123 @@
+"""Students of the shipped encoder: they begin as their teacher, and only what may learn learns."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors import safe_open
+
+from foleycli.config import TRAINING
+from foleycli.errors import ModelError, UsageError
+from foleycli.features.efficientnet import EfficientNetLite0
+from foleycli.features.encode import Encoder, teacher_file
+from foleycli.features.when_net import load_net
+from foleycli.train import distill_what, distill_when
+from foleycli.train.distill import distillation_loss, kind_of
+from foleycli.train.run import RunOptions
+from foleycli.train.when import DURATION
+
+WHAT = replace(TRAINING["distill-what"]["small"], updates=2, batch=4, views=1)
+WHEN = replace(TRAINING["distill-when"]["small"], updates=2, batch=2, shards=2)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """Noise with large shapes: three photographs to learn from, one held out."""
+    folder, rng = tmp_path_factory.mktemp("photos"), np.random.default_rng(0)
+    names = [f"{n}.jpg" for n in range(40)]
+    held = next(name for name in names if distill_what.is_held_out(name))
+    for name in [held, *[n for n in names if not distill_what.is_held_out(n)][:3]]:
+        small = Image.fromarray(rng.integers(0, 256, (6, 8, 3), np.uint8))
+        small.resize((320, 240), Image.Resampling.BICUBIC).save(folder / name)
+    return folder
+
+
+def test_loss_is_the_papers():
+    row = torch.tensor([[3.0, 4.0]])
+    assert distillation_loss(row, row) == 0
+    assert distillation_loss(2 * row, row) == pytest.approx((9 + 16) / 2)  # the same direction
+    assert distillation_loss(torch.tensor([[-4.0, 3.0]]), row) == pytest.approx(1 + (49 + 1) / 2)
+
+
+def test_a_share_of_k_is_varied():
+    rng = np.random.default_rng(0)
+    drawn = [kind_of(replace(WHAT, variation="both", proportion=0.75), rng) for _ in range(2000)]
+    shares = [drawn.count(kind) / 2000 for kind in ("full", "cu", "cm")]
+    assert shares == pytest.approx([0.25, 0.375, 0.375], abs=0.03)
+    with pytest.raises(UsageError, match="cu, cm or both"):
+        kind_of(replace(WHAT, variation="zoom"), rng)
+
+
+@pytest.fixture(scope="module")
+def what(photos, tmp_path_factory):
+    out = tmp_path_factory.mktemp("what")
+    return distill_what.train(photos, out / "kept", out / "run", WHAT, RunOptions())
+
+
+def test_last_blocks_learn_and_the_others_stay_the_teachers(what):
+    teacher, student = EfficientNetLite0.from_pretrained(), EfficientNetLite0.from_file(what)
+    pairs = zip(teacher.named_parameters(), student.parameters(), strict=True)
+    moved = {name for (name, before), after in pairs if not torch.equal(before.half(), after.half())}
+    assert moved
+    assert all(name.startswith(("head.", f"blocks.{WHAT.frozen}.")) for name in moved)
+    with safe_open(what, "pt") as file:
+        assert json.loads(file.metadata()["trained"])["proportion"] == 0.75
+
+
+def test_what_is_measured_on_photographs_that_were_not_learned_from(what):
+    head, *lines = (what.parent / "validation.csv").read_text().splitlines()
+    values = dict(zip(head.split(","), map(float, lines[-1].split(",")), strict=True))
+    assert values["what_full"] > 0.99  # two updates from the teacher
+    assert values["what_cu"] < values["what_full"]
+
+
+def test_views_of_other_settings_are_refused(photos, what):
+    other = replace(WHAT, frozen=14)
+    with pytest.raises(UsageError, match="other settings"):
+        distill_what.read_views(photos, what.parent.parent / "kept" / "learned.safetensors", other, False)
+
+
+@pytest.fixture(scope="module")
+def scenes(photos, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scenes")
+    for shard in range(WHEN.shards):
+        distill_when.render_views(photos, folder / f"views{shard:04d}.npz", 0, shard, scenes=3)
+    return folder
+
+
+def test_a_scene_is_the_same_in_every_view(scenes):
+    scene = distill_when.load_views(scenes / "views0001.npz")[0]
+    times = [track.times for track in scene.views.values()]
+    assert len(scene.views) == 3
+    assert all(time[-1] == pytest.approx(times[0][-1], abs=0.2) for time in times)
+    assert (scene.hits[:, 0] < DURATION).all()
+    assert not np.array_equal(scene.views["full"].levels, scene.views["cu"].levels)
+
+
+@pytest.fixture(scope="module")
+def when(photos, scenes, tmp_path_factory):
+    out = tmp_path_factory.mktemp("when")
+    return distill_when.train(photos, scenes, out, WHEN, RunOptions())
+
+
+def test_the_reader_learns_from_its_teacher(when, photos, scenes, tmp_path):
+    teacher, student = load_net(teacher_file()).state_dict(), load_net(when).state_dict()
+    assert teacher.keys() == student.keys()
+    assert any(not torch.equal(teacher[name], student[name]) for name in teacher)
+    config = replace(WHEN, proportion=0.0, updates=1)
+    distill_when.train(photos, scenes, tmp_path, config, RunOptions())
+    loss = float((tmp_path / "loss.csv").read_text().splitlines()[1].split(",")[1])
+    assert loss < 0.05  # it is the teacher; but half of the batches are mirrored
+
+
+def test_an_encoder_is_opened_by_its_folder(what, when, tmp_path):
+    for file in (what, when):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    frames = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), np.uint8)
+    seen = [Encoder.open(name).seer.look(frames) for name in ("teacher", str(tmp_path))]
+    assert not np.array_equal(*seen)
+    with pytest.raises(ModelError, match="student, teacher"):
+        Encoder.open(str(tmp_path / "nothing"))
