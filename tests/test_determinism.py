@@ -1,4 +1,4 @@
-"""The same seed is the same sound: in any order to the byte, on any number of threads to the ear."""
+"""The same seed is the same sound: to the byte in any order, to the ear on any number of threads."""
 
 import os
 import subprocess
