@@ -72,9 +72,9 @@ def parse_contestant(text: str, config: GenerateConfig, *, prompt: bool = False)
 def _encoder(name: str) -> str:
     if name in ENCODERS:
         return name
-    if not Path(name).is_dir():
+    if not name or not Path(name).is_dir():
         raise UsageError(
-            f"{name} is no encoder.", f"Known: {', '.join(ENCODERS)}, a folder, or +{PROMPT}."
+            f"{name!r} is no encoder.", f"Known: {', '.join(ENCODERS)}, a folder, or +{PROMPT}."
         )
     return str(Path(name).resolve())
 

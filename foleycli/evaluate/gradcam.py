@@ -93,7 +93,11 @@ class CavpLooker:
         """(n, 2048, 7, 7), each having seen 9 frames to either side."""
         found: list[Tensor] = []
         last = list(self._cavp.video_encoder.get_submodule("layer4").children())[-1]
-        hook = last.register_forward_hook(lambda module, given, made: found.append(made))
+
+        def keep(module: object, given: object, made: Tensor) -> None:
+            found.append(made)
+
+        hook = last.register_forward_hook(keep)  # type: ignore[arg-type]
         pictures = torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255
         self._cavp.video_encoder(pictures[None])
         hook.remove()

@@ -173,7 +173,7 @@ def _cell(
     scale = column.scale if not measure.unit else 1.0
     if column.key == "align_acc":
         scale = 100.0
-    scaled = Estimate(*(scale * v for v in (estimate.value, estimate.low, estimate.high)))
+    scaled = Estimate(scale * estimate.value, scale * estimate.low, scale * estimate.high)
     return cell(scaled, measure, mark=mark)
 
 

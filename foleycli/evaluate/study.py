@@ -45,9 +45,9 @@ def pairs_of_run(run: Path, a: str, b: str, variant: str = FULL) -> list[Pair]:
     models = plan.contestant(a), plan.contestant(b)
     pairs = []
     for example in plan.examples:
-        first = [plan.sounds(model, variant, example)[0] for model in models]
-        if all(path.is_file() for path in first):
-            pairs.append(Pair(example, *first, variant, plan.cinematic))
+        sound_a, sound_b = (plan.sounds(model, variant, example)[0] for model in models)
+        if sound_a.is_file() and sound_b.is_file():
+            pairs.append(Pair(example, sound_a, sound_b, variant, plan.cinematic))
     return _some(pairs, f"{a} and {b} of {run}")
 
 
