@@ -1,0 +1,264 @@
+"""Each measure beside a published implementation of it, on the same numbers and sounds.
+
+    pip install librosa opencv-python-headless scikit-learn mir_eval pyloudnorm
+    pip install --no-deps torch-fidelity frechet-audio-distance panns_inference torchlibrosa \\
+        torchvggish resampy essentia six pyyaml
+    python benchmarks/references.py [CLIP.mp4 ...]
+
+No weights are fetched: networks are compared filled alike. What is not installed is left out.
+Clips are compared by AV-Align (their first 120 frames) and librosa's onsets.
+"""
+
+import argparse
+import importlib.metadata
+import sys
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from unittest.mock import MagicMock
+
+import numpy as np
+import torch
+
+from foleycli.evaluate import aisfx, av_align, divergence, highlight, inception, kid, panns, vggish
+from foleycli.evaluate.fad import frechet_distance
+from foleycli.evaluate.heard import Heard
+from foleycli.evaluate.onset_precision import average_precision
+from foleycli.evaluate.sound import integrated_loudness, read_sound
+from foleycli.evaluate.timing import onset_f1
+
+# Packages that the references import and these comparisons do not use.
+UNUSED = (
+    "torchvision torchvision.transforms torchvision.transforms.functional torchvision.datasets "
+    "torchvision.models torchvision.io laion_clap encodec encodec.utils torchaudio "
+    "torchaudio.transforms"
+).split()
+
+Row = tuple[str, str, float, float]  # measure, package, theirs, ours
+
+
+def _numbers() -> tuple[np.ndarray, ...]:
+    rng = np.random.default_rng(0)
+    a = rng.standard_normal((60, 32)).astype("f4")
+    b = (rng.standard_normal((50, 32)) * 1.2 + 0.1).astype("f4")
+    return a, b, 3 * rng.standard_normal((40, 20)), 3 * rng.standard_normal((40, 20))
+
+
+def _noise(seconds: float, rate: int) -> np.ndarray:
+    samples = round(seconds * rate)
+    rng = np.random.default_rng(0)
+    return (0.1 * rng.standard_normal(samples) * np.linspace(0.01, 1, samples)).astype("f4")
+
+
+def sets() -> Iterator[Row]:
+    """Frechet distance, KID, inception score."""
+    from torch_fidelity import metric_fid, metric_isc, metric_kid
+
+    a, b, logits, _ = _numbers()
+    one, two = ({"mu": x.mean(0), "sigma": np.cov(x, rowvar=False)} for x in (a, b))
+    fid = metric_fid.fid_statistics_to_metric(one, two, False)["frechet_inception_distance"]
+    yield "FAD, FD", "torch-fidelity", fid, frechet_distance(a, b)
+    options = {"kid_subsets": 1, "kid_subset_size": 50, "kid_kernel": "poly", "rng_seed": 1}
+    shape = {f"kid_kernel_poly_{k}": v for k, v in (("degree", 3), ("gamma", None), ("coef0", 1))}
+    found = metric_kid.kid_features_to_metric(
+        torch.from_numpy(a[:50]), torch.from_numpy(b), verbose=False, **options, **shape
+    )["kernel_inception_distance_mean"]
+    yield "KID", "torch-fidelity", float(found), kid.squared_discrepancy(a[:50], b)
+    score = metric_isc.isc_features_to_metric(torch.from_numpy(logits), shuffle=False)
+    ours = inception.score_logits(logits, 10)
+    yield "IS, 10 parts", "torch-fidelity", score["inception_score_mean"], ours
+
+
+def fad() -> Iterator[Row]:
+    """FAD's own package."""
+    from frechet_audio_distance import FrechetAudioDistance
+
+    a, b, _, _ = _numbers()
+    theirs = FrechetAudioDistance.__new__(FrechetAudioDistance)
+    one, two = ((x.mean(0), np.cov(x, rowvar=False)) for x in (a, b))
+    found = theirs.calculate_frechet_distance(*one, *two)
+    yield "FAD", "frechet-audio-distance", float(found), frechet_distance(a, b)
+
+
+def divergences() -> Iterator[Row]:
+    """KL by torch's kl_div, called as AudioLDM's evaluation calls it."""
+    _, _, true, made = _numbers()
+    blank = np.zeros((1, 1), "f4")
+    pairs = [
+        (Heard(blank, p[None]), Heard(blank, q[None])) for p, q in zip(true, made, strict=True)
+    ]
+    for name, act, ours in (
+        ("KL, softmax", lambda x: x.softmax(1), divergence.kl_softmax),
+        ("KL, sigmoid", torch.sigmoid, divergence.kl_sigmoid),
+    ):
+        p, q = act(torch.from_numpy(true)), act(torch.from_numpy(made))
+        theirs = torch.nn.functional.kl_div((q + 1e-6).log(), p, reduction="sum") / len(p)
+        yield name, "torch", float(theirs), float(np.mean([ours(*pair) for pair in pairs]))
+
+
+def onsets() -> Iterator[Row]:
+    """Onset F1 and average precision."""
+    import mir_eval
+    from sklearn.metrics import average_precision_score
+
+    rng = np.random.default_rng(0)
+    own, other = np.sort(rng.random(12) * 5), np.sort(rng.random(15) * 5)
+    for tolerance in (0.05, 0.1):
+        theirs = mir_eval.onset.f_measure(own, other, window=tolerance)[0]
+        ours = onset_f1(own, other, tolerance)
+        yield f"onset F1, {1000 * tolerance:.0f} ms", "mir_eval", theirs, ours
+    hits, trust = rng.random(30) < 0.5, rng.integers(0, 9, 30) / 9
+    theirs = float(average_precision_score(hits, trust))
+    yield "average precision", "scikit-learn", theirs, average_precision(hits, trust, hits.sum())
+
+
+def loudness() -> Iterator[Row]:
+    """BS.1770 at three rates."""
+    import pyloudnorm
+
+    for rate in (16_000, 44_100, 48_000):
+        noise = _noise(7, rate)
+        theirs = pyloudnorm.Meter(rate, filter_class="DeMan").integrated_loudness(noise)
+        yield f"loudness at {rate} Hz", "pyloudnorm", theirs, integrated_loudness(noise, rate)
+
+
+def highlights() -> Iterator[Row]:
+    """VisAH's MAG through torch's STFT."""
+    a, b = _noise(2, 44_100), _noise(2, 44_100)[::-1].copy()
+    window = torch.hann_window(highlight.WINDOW)
+    sizes = (highlight.N_FFT, highlight.HOP, highlight.WINDOW, window)
+    one, two = (torch.stft(torch.from_numpy(x), *sizes, return_complex=True).abs() for x in (a, b))
+    yield "VisAH MAG", "torch", float((one - two).abs().mean()), highlight.mag(a, b)
+
+
+def networks() -> Iterator[Row]:
+    """Cnn14 and VGGish, both filled alike: the sum of what they hear."""
+    from panns_inference.models import Cnn14
+    from torchvggish import torchvggish, vggish_input
+
+    torch.manual_seed(0)
+    noise = _noise(5, 16_000)
+    theirs = Cnn14(16_000, 512, 160, 64, 50, 8000, 527).eval()
+    ours = panns.Cnn14().eval()
+    front = ("spectrogram_extractor.", "logmel_extractor.")
+    weights = {k: v for k, v in theirs.state_dict().items() if not k.startswith(front)}
+    ours.load_state_dict(weights)
+    with torch.no_grad():
+        heard = theirs(torch.from_numpy(noise - noise.mean())[None])
+        embedding, logits = ours(panns.panns_mel(noise)[None])
+    yield (
+        "Cnn14 embedding",
+        "panns-inference",
+        float(heard["embedding"].sum()),
+        float(embedding.sum()),
+    )
+    classes = float(heard["clipwise_output"].sum())
+    yield "Cnn14 classes", "panns-inference", classes, float(logits.sigmoid().sum())
+    vgg = torchvggish.VGG(torchvggish.make_layers(), False).eval()
+    net = vggish.Vggish().eval()
+    net.load_state_dict(vgg.state_dict())
+    vgg.embeddings = vgg.embeddings[:-1]  # without the last ReLU
+    patches = vggish_input.waveform_to_examples(noise, 16_000).detach().float()
+    with torch.no_grad():
+        theirs_sum = float(vgg(patches).sum())
+        ours_sum = float(net(torch.from_numpy(vggish.vggish_patches(noise))).sum())
+    yield "VGGish embedding", "torchvggish", theirs_sum, ours_sum
+
+
+def front_ends() -> Iterator[Row]:
+    """aiSFX's spectrogram: the mean of its first patch."""
+    import essentia
+    from essentia import standard
+
+    essentia.log.infoActive = False
+    noise = _noise(10, aisfx.SAMPLE_RATE)
+    window, spectrum = standard.Windowing(type="hann", normalized=False), standard.Spectrum()
+    bands = standard.MelBands(
+        inputSize=1025, numberBands=96, sampleRate=44_100, lowFrequencyBound=0,
+        highFrequencyBound=22_050, warpingFormula="htkMel", weighting="warping",
+        normalize="unit_sum", type="power", log=False,
+    )  # fmt: skip
+    frames = standard.FrameGenerator(noise, frameSize=2048, hopSize=1024)
+    rows = [np.log10(bands(spectrum(window(frame))) * 1e4 + 1) for frame in frames][:100]
+    theirs = float(np.mean(rows) / aisfx.LARGEST)
+    yield "aiSFX spectrogram", "essentia", theirs, float(aisfx.mel_patches(noise)[0].mean())
+
+
+def films(paths: list[Path]) -> Iterator[Row]:
+    """AV-Align by librosa and OpenCV as TempoTokens' scripts call them."""
+    import cv2
+    import librosa
+
+    for path in paths:
+        rate = av_align.AUDIO.sample_rate
+        waveform = read_sound(path, rate)
+        strength = librosa.onset.onset_strength(y=waveform, sr=rate)
+        frames = librosa.onset.onset_detect(onset_envelope=strength, sr=rate)
+        times, found = (
+            librosa.frames_to_time(frames, sr=rate),
+            av_align.find_peaks_of_sound(waveform),
+        )
+        yield f"onsets of {path.stem}", "librosa", times.sum(), found.sum()
+        capture = cv2.VideoCapture(str(path))
+        fps, grays = capture.get(cv2.CAP_PROP_FPS), []
+        while len(grays) < 120 and (read := capture.read())[0]:
+            grays.append(cv2.cvtColor(read[1], cv2.COLOR_BGR2GRAY))
+        curve = [_flow(cv2, a, b) for a, b in pairwise(grays)]
+        curve = np.array(curve[:1] + curve)
+        times = times[times < len(curve) / fps]
+        ours = av_align.flow_curve(path)[: len(curve)]
+        found = found[found < len(curve) / fps]
+        for version in (2025, 2023):
+            theirs = _script(times, curve, fps, version)
+            exact = float(av_align.frame_rate_of(path))
+            score = av_align.av_align(found, ours, exact, version)
+            yield f"AV-Align {version} of {path.stem}", "opencv-python-headless", theirs, score
+
+
+def _flow(cv2: ModuleType, a: np.ndarray, b: np.ndarray) -> float:
+    flow = cv2.calcOpticalFlowFarneback(a, b, None, 0.5, 3, 15, 3, 5, 1.2, 0)
+    return cv2.mean(cv2.magnitude(flow[..., 0], flow[..., 1]))[0]
+
+
+def _script(onsets: np.ndarray, curve: np.ndarray, fps: float, version: int) -> float:
+    """The published rule in the plainest words, loop for loop."""
+    least = 0.1 if version == 2025 else 0.0
+    inner = range(1, len(curve) - 1)
+    peaks = [i for i in inner if curve[i - 1] < curve[i] > curve[i + 1] and curve[i] >= least]
+    used: set[int] = set()
+    shared = 0
+    for onset in onsets:
+        for peak in peaks:
+            free = version == 2023 or peak not in used
+            if free and peak / fps - 1 / fps < onset < peak / fps + 1 / fps:
+                used.add(peak)
+                shared += 1
+                break
+    return shared / (len(onsets) + len(peaks) - shared)
+
+
+def main() -> None:
+    """Print a Markdown table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("clips", nargs="*", type=Path)
+    clips = parser.parse_args().clips
+    for name in UNUSED:
+        sys.modules.setdefault(name, MagicMock())
+    print("| what | package | theirs | ours |\n|---|---|---|---|")
+    parts: list[Callable[[], Iterator[Row]]] = [
+        sets, fad, divergences, onsets, loudness, highlights, networks, front_ends,
+        lambda: films(clips),
+    ]  # fmt: skip
+    for part in parts:
+        try:
+            for what, package, theirs, ours in part():
+                version: Any = importlib.metadata.version(package)
+                print(f"| {what} | {package} {version} | {theirs:.7g} | {ours:.7g} |", flush=True)
+        except ImportError as error:
+            print(f"left out: {error}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
