@@ -1,12 +1,14 @@
 """A model on disk: a folder with its config, its weights as safetensors, its card and their hashes.
 
 ``config.json`` names the ``family`` (which code sounds it) and what that code needs to build the
-modules; ``SHA256SUMS`` can be checked with ``sha256sum -c`` too.
+modules; ``SHA256SUMS`` lists every file and can be checked with ``sha256sum -c`` too. Weights are
+one file of tensors named ``part.name``, or, of the family ``small``, a file a part.
 """
 
 import hashlib
 import json
 import mmap
+import re
 import secrets
 import shutil
 from collections.abc import Callable, Mapping
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 CONFIG, WEIGHTS, CARD, SUMS = "config.json", "model.safetensors", "README.md", "SHA256SUMS"
 FILES = (CONFIG, WEIGHTS, CARD, SUMS)
+PUBLISHED = {".json", ".safetensors", ".md", ".csv", ".txt"}  # what `seal` lists
+SMALL = "small"  # the family of a config that names none
 FORMAT = 1  # of the folder's layout; a newer one is refused with a remedy
 MADE_AGAIN = "Pull or convert it again."
 
@@ -40,28 +44,35 @@ class Bundle:
         Raises:
             ModelError: the folder is no bundle, or not whole.
         """
-        for name in (CONFIG, WEIGHTS, SUMS):
+        for name in (CONFIG, SUMS):
             if not (folder / name).is_file():
                 raise ModelError(f"{folder} is not a model: it has no {name}.", MADE_AGAIN)
         try:
             config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
             sums = read_sums(folder / SUMS)
-            family, layout = str(config["family"]), int(config["format"])
+            family, layout = str(config.get("family", SMALL)), int(config.get("format", FORMAT))
         except (ValueError, KeyError, TypeError) as error:
             raise ModelError(f"{folder / CONFIG} cannot be read: {error}.", MADE_AGAIN) from error
         if layout > FORMAT:
             raise ModelError(f"{folder} ({family}) is of a newer format.", "Update foleycli.")
+        weights = [name for name in sums if name.endswith(".safetensors")] or [WEIGHTS]
+        for name in weights:
+            if not (folder / name).is_file():
+                raise ModelError(f"{folder} is not a model: it has no {name}.", MADE_AGAIN)
         return cls(folder, config, sums)
 
     @property
     def family(self) -> str:
         """Which code sounds it: ``diff-foley`` or ``small``."""
-        return str(self.config["family"])
+        return str(self.config.get("family", SMALL))
 
     @property
     def fingerprint(self) -> str:
         """sha256 of the weights: changes when they do."""
-        return self.sums[WEIGHTS]
+        if WEIGHTS in self.sums:
+            return self.sums[WEIGHTS]
+        weights = sorted(sum for name, sum in self.sums.items() if name.endswith(".safetensors"))
+        return hashlib.sha256("".join(weights).encode()).hexdigest()
 
     def tensors(self, part: str, without: tuple[str, ...] = ()) -> "dict[str, Tensor]":
         """The tensors of one part, named without its prefix; empty when it has no such part.
@@ -172,14 +183,31 @@ def _write_files(
     text = json.dumps(config, indent=1, ensure_ascii=False)
     (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
     (folder / CARD).write_text(card, encoding="utf-8")
-    sums = [f"{sha256_of(folder / name)}  {name}\n" for name in (CONFIG, WEIGHTS, CARD)]
+    seal(folder)
+
+
+def seal(folder: Path) -> None:
+    """List the hashes of a folder's files, so that it can be opened as a bundle and published."""
+    names = sorted(
+        path.name
+        for path in folder.iterdir()
+        if path.suffix in PUBLISHED and not path.name.startswith(".")
+    )
+    sums = [f"{sha256_of(folder / name)}  {name}\n" for name in names]
     (folder / SUMS).write_text("".join(sums), encoding="utf-8")
 
 
 def read_sums(path: Path) -> dict[str, str]:
-    """``<sha256>  <name>`` lines -> name: sha256."""
+    """``<sha256>  <name>`` lines -> name: sha256.
+
+    Raises:
+        ValueError: a line is none, or names a file elsewhere: the list may come from anyone.
+    """
     pairs = [line.split(None, 1) for line in path.read_text(encoding="utf-8").splitlines() if line]
-    return {name.lstrip("*"): found for found, name in pairs}
+    sums = {name.lstrip("*"): found for found, name in pairs}
+    if wrong := [name for name in sums if not re.fullmatch(r"\w[\w.-]*", name)]:
+        raise ValueError(f"{wrong[0]} is no file of this folder")
+    return sums
 
 
 def sha256_of(path: Path, progress: Callable[[int], None] = lambda count: None) -> str:

@@ -57,6 +57,8 @@ def pull(
     if model.installed and not overwrite:
         return Bundle.open(model.folder)
     wanted = [_hub_file(model, i) for i in range(len(model.downloads))]
+    if model.name.startswith(HUB):
+        wanted = _listed(model, wanted[0], token, offline)
     remotes = _look(model, wanted, token, offline)
     if remotes:  # a branch may move: fetch all files of the commit it stands for now
         commit = next(iter(remotes.values())).commit
@@ -91,7 +93,7 @@ def push(
     from huggingface_hub.errors import HfHubHTTPError
     from huggingface_hub.errors import HTTPError as TransportError  # type: ignore[attr-defined]
 
-    bundle = Bundle.open(folder)
+    bundle = _sealed(folder)
     bundle.verify()
     if bundles.CARD not in bundle.sums:
         raise ModelError(f"{folder} has no model card.", f"Write {bundles.CARD}: data, licences.")
@@ -102,7 +104,7 @@ def push(
         commit = api.upload_folder(
             repo_id=repo,
             folder_path=folder,
-            allow_patterns=list(bundles.FILES),
+            allow_patterns=[*bundle.sums, bundles.SUMS],
             commit_message=f"{bundle.family}, weights {bundle.fingerprint[:12]}",
         )
     except (HfHubHTTPError, TransportError, OSError, ValueError) as error:
@@ -111,6 +113,18 @@ def push(
             f"{repo} could not be written: {reason}.", "Set HF_TOKEN to a token that may write."
         ) from error
     return str(commit.commit_url), bundle
+
+
+def _sealed(folder: Path) -> Bundle:
+    """A bundle; one that was never published gets its list of hashes first."""
+    try:
+        if not (folder / bundles.SUMS).is_file():
+            bundles.seal(folder)
+    except OSError as error:
+        raise FoleyError(
+            f"{folder / bundles.SUMS} cannot be written: {error}.", "Copy the bundle elsewhere."
+        ) from error
+    return Bundle.open(folder)
 
 
 def remove(model: Model, *, downloads: bool = True) -> int:
@@ -141,6 +155,19 @@ def _hub_file(model: Model, index: int) -> HubFile:
         sha256=file.sha256,
         url=file.url,
     )
+
+
+def _listed(model: Model, sums: HubFile, token: str | None, offline: bool) -> list[HubFile]:
+    """All files of a published bundle, with their hashes: its list of them is fetched first."""
+    remotes = _look(model, [sums], token, offline)
+    if remotes:
+        sums = _at(sums, remotes[sums].commit)
+    path = fetch(sums, token=token, offline=offline)
+    try:
+        named = bundles.read_sums(path)
+    except ValueError as error:
+        raise ModelError(f"{model.name} is no bundle: {error}.", "Ask who published it.") from error
+    return [sums, *(replace(sums, path=name, sha256=found) for name, found in named.items())]
 
 
 def _at(file: HubFile, commit: str) -> HubFile:
@@ -218,5 +245,5 @@ def describe_model(bundle: Bundle) -> dict[str, Any]:
         "family": bundle.family,
         "parts": sorted(bundle.config.get("parts", {})),
         "sha256": bundle.fingerprint,
-        "size": sum((bundle.folder / name).stat().st_size for name in bundles.FILES),
+        "size": sum((bundle.folder / name).stat().st_size for name in [*bundle.sums, bundles.SUMS]),
     }

@@ -237,8 +237,8 @@ def _hub_model(name: str) -> Model:
         weights_licence="see its card",
         folder=folder,
         card_folder=folder,
-        files=BUNDLE_FILES,
-        downloads=BUNDLE_FILES,
+        files=(ModelFile(bundle.CONFIG), ModelFile(bundle.SUMS)),
+        downloads=(ModelFile(bundle.SUMS),),  # it names the others
         hub=repo,
         revision=revision or "main",
     )

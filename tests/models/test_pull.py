@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import save_file
 
 from foleycli.config import AlignmentConfig, CavpConfig, LatentDiffusionConfig
 from foleycli.errors import ModelError, OutputExistsError, UsageError
@@ -193,3 +194,48 @@ def test_push_without_leave_is_refused(hub, checkpoints, tmp_path):
     with pytest.raises(ModelError, match="could not be written") as error:
         push(student.folder, "me/student")
     assert "HF_TOKEN" in error.value.remedy
+
+
+def small_bundle(folder: Path) -> Path:
+    """The files of a ``small`` bundle as training packs them, with few numbers in them."""
+    folder.mkdir()
+    for name in ("denoiser", "autoencoder", "when"):
+        save_file({"weight": torch.ones(2)}, folder / f"{name}.safetensors")
+    (folder / CONFIG).write_text('{"name": "small"}\n')
+    (folder / CARD).write_text("# A small student\n")
+    (folder / "credits.csv").write_text("file,author\n")
+    (folder / ".notes").write_text("not for others")
+    return folder
+
+
+def test_a_small_bundle_is_pushed_pulled_and_checked(hub, tmp_path):
+    folder = small_bundle(tmp_path / "packed")
+    _, pushed = push(folder, "me/small")
+    assert pushed.family == "small"
+    assert set(pushed.sums) == {path.name for path in folder.iterdir()} - {SUMS, ".notes"}
+    assert {name.rpartition("/")[2] for name in hub.files} == {*pushed.sums, SUMS}
+    model = find_model("hub:me/small")
+    assert not model.installed
+    pulled = pull(model)
+    assert model.installed
+    assert pulled.fingerprint == pushed.fingerprint
+    hub.stop()
+    pull(model).verify()
+    (pulled.folder / "when.safetensors").write_bytes(b"")
+    with pytest.raises(ModelError, match=r"when\.safetensors has sha256"):
+        pulled.verify()
+
+
+def test_a_published_file_that_is_not_the_listed_one_is_refused(hub, tmp_path):
+    push(small_bundle(tmp_path / "packed"), "me/small")
+    hub.files["me/small/config.json"] = b"{}"
+    with pytest.raises(ModelError, match=r"config\.json"):
+        pull(find_model("hub:me/small"))
+    assert not find_model("hub:me/small").installed
+
+
+@pytest.mark.parametrize("name", ["../escape.safetensors", "/etc/passwd", ".hidden", "a b"])
+def test_a_list_of_files_elsewhere_is_refused(hub, tmp_path, name):
+    hub.files[f"me/evil/{SUMS}"] = f"{'0' * 64}  {name}\n".encode()
+    with pytest.raises(ModelError, match="is no bundle"):
+        pull(find_model("hub:me/evil"))
