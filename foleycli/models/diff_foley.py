@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
@@ -26,6 +26,7 @@ from foleycli.features.cues import Cue
 from foleycli.features.features import Features, row_count
 from foleycli.frames.decode import Picture
 from foleycli.latents.align import Alignment
+from foleycli.latents.captured import Captured
 from foleycli.latents.diff_foley import DiffFoley
 from foleycli.latents.packed import can_pack, pack, trim_heap
 from foleycli.latents.sampler import Progress, guide, sample_ddim, sample_latents, steer
@@ -65,12 +66,25 @@ class DiffFoleyModel:
 
     Only what turns pictures into sound is read. Weights of bf16 are not copied to 32 bits where
     the machine computes in bf16.
+
+    Args:
+        bundle: of this family.
+        device: where it runs.
+        dtype: of the arithmetic; None is the quickest there.
+        packed: lay weights out as a CPU's kernels want them.
     """
 
-    def __init__(self, bundle: Bundle, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        device: str = "cpu",
+        dtype: torch.dtype | None = None,
+        packed: bool = True,
+    ) -> None:
         self.bundle = bundle
         self.device = torch.device(device)
-        self.dtype = quickest_dtype(self.device)
+        self.dtype = dtype or quickest_dtype(self.device)
+        self.packed = packed and self.device.type == "cpu" and can_pack()
         self.schedule = NoiseSchedule.scaled_linear()
 
     def _load(self, part: str, unneeded: str) -> torch.nn.Module:
@@ -86,10 +100,18 @@ class DiffFoleyModel:
         """What sounds: 1.8 GB in bf16."""
         trim_heap()
         diffusion = cast(DiffFoley, self._load("diffusion", "autoencoder.encoder"))
-        if self.device.type == "cpu" and can_pack():
+        if self.packed:
             pack(diffusion.denoiser)
             pack(diffusion.autoencoder.decoder)
         return diffusion
+
+    @cached_property
+    def predict_noise(self) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+        """`DiffFoley.predict_noise`; on an NVIDIA card a graph of it."""
+        if self.device.type != "cuda":
+            return self.diffusion.predict_noise
+        captured = Captured(self.diffusion.predict_noise)
+        return lambda latent, time, context: captured(latent, time.to(latent.device), context)
 
     @cached_property
     def guide(self) -> Alignment:
@@ -132,9 +154,8 @@ class DiffFoleyModel:
         features = torch.from_numpy(tile(rows, ROWS)).to(self.device)
         features = features.expand(len(seeds), -1, -1)
         context = self.diffusion.embed(features)
-        predict = guide(
-            self.diffusion.predict_noise, context, self.diffusion.nothing(context), guidance
-        )
+        nothing = self.diffusion.nothing(context)
+        predict = guide(self.predict_noise, context, nothing, guidance)
         if double_guidance:
             shown = features if raw_guide else self.guide.conditioner(features)
             log_probability = self.guide.log_probability(shown)
