@@ -1,4 +1,4 @@
-"""The same seed is the same sound: to the byte in any order, to the ear on any number of threads."""
+"""The same seed is the same sound: to the byte in any order, to the ear on any threads."""
 
 import os
 import subprocess
