@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
-from functools import wraps
+from functools import partial, wraps
 from inspect import Parameter, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -265,11 +265,11 @@ def align(
         from foleycli.train.align import from_films, from_sounds, train
 
         if data:
-            examples = from_films(data, model, asked.seed, asked.device)
+            examples = partial(from_films, data, model)
         else:
             given = needed(sounds, "--sounds or --data", "align")
-            examples = from_sounds(*sound_files(given, table, cache, asked.out), asked.seed)
-        print(train(*examples, asked.out, config, options))
+            examples = partial(from_sounds, *sound_files(given, table, cache, asked.out))
+        print(train(examples, asked.out, config, options))
 
 
 @app.command()

@@ -35,12 +35,12 @@ HELD_OUT = 96  # pairs the classifier is looked at with
 TRUE, SHIFTED, SWAPPED = range(3)
 
 Draw = Callable[[int], tuple[Tensor, Tensor]]  # count -> latents (n, 4, h, w), features (n, T, 512)
+# Drawers of what may be learned from and of what is held out, and what the first draws by.
+Examples = tuple[Draw, Draw, dict[str, np.random.Generator]]
 
 
 def train(
-    draw: Draw,
-    draw_held_out: Draw,
-    randoms: dict[str, np.random.Generator],
+    examples: Callable[[int, torch.device], Examples],
     out: Path,
     config: AlignmentTraining,
     options: RunOptions,
@@ -48,10 +48,14 @@ def train(
     """Train, or go on; the path of ``align.safetensors``.
 
     Args:
-        draw: examples that belong together; see `from_sounds` and `from_films`.
-        randoms: what it draws by.
+        examples: seed and device -> where examples that belong together come from: `from_sounds` or
+            `from_films`, with their other arguments given.
     """
     with Run(out, "align", config, options) as run:
+        # what is learned from
+        with run.first_alone():
+            draw, draw_held_out, randoms = examples(run.seed, run.device)
+
         # what learns
         classifier = Alignment(config.sizes).to(run.device)
         average = run.average_of(classifier)
@@ -95,9 +99,7 @@ def train(
         return path
 
 
-def from_sounds(
-    sounds: Path, table: Path, cache: Path, seed: int
-) -> tuple[Draw, Draw, dict[str, np.random.Generator]]:
+def from_sounds(sounds: Path, table: Path, cache: Path, seed: int) -> Examples:
     """Scenes of sounds, and held-out sounds alone, with the features that ask for them."""
     from foleycli.train.data import Scenes, SoundSet, held_out_examples
 
@@ -119,9 +121,7 @@ def from_sounds(
     return draw, draw_held_out, {"scenes": scenes.random}
 
 
-def from_films(
-    data: Path, model: str, seed: int, device: str = "cpu"
-) -> tuple[Draw, Draw, dict[str, np.random.Generator]]:
+def from_films(data: Path, model: str, seed: int, device: torch.device) -> Examples:
     """Windows of prepared films, as latents of a bundle's autoencoder, with CAVP's rows.
 
     Raises:

@@ -40,7 +40,8 @@ def train(
     """Train, or go on; the path of ``autoencoder_kl.safetensors``, its latents of variance 1."""
     with Run(out, "autoencoder", config, options) as run:
         # what is learned from
-        waves = WaveSet(sounds, table, cache, config.mel.sample_rate)
+        with run.first_alone():
+            waves = WaveSet(sounds, table, cache, config.mel.sample_rate)
         samples = config.mel_frames * config.mel.hop_length
         held_out = log_mel(waves.held_out_pieces(HELD_OUT, samples), config.mel)
 

@@ -43,7 +43,9 @@ def train(
     """
     with Run(out, "denoiser", config, options) as run:
         # what is learned from
-        scenes = Scenes(SoundSet(sounds, table, cache), run.seed)
+        with run.first_alone():
+            known = SoundSet(sounds, table, cache)
+        scenes = Scenes(known, run.seed)
         autoencoder = read_autoencoder(autoencoder_path).to(run.device)
         schedule = NoiseSchedule.cosine()
 
@@ -57,7 +59,8 @@ def train(
             dict(zip(("muon", "adamw"), optimizers, strict=True)),
             {"noise": random, "scenes": scenes.random},
         )
-        keep_beside(autoencoder_path, out)
+        if run.rank == 0:
+            keep_beside(autoencoder_path, out)
         predict = torch.compile(denoiser) if compiled else denoiser
 
         # learn

@@ -28,8 +28,8 @@ import math
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from copy import deepcopy
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -136,6 +136,15 @@ class Run(Generic[Config]):
     def seed(self) -> int:
         """The seed of this process: for what draws examples."""
         return self.options.seed * 1000 + self.rank
+
+    @contextmanager
+    def first_alone(self) -> Iterator[None]:
+        """What is inside is done by the first process, then by the others: caches are made once."""
+        if self.rank:
+            dist.barrier()
+        yield
+        if self.world > 1 and self.rank == 0:
+            dist.barrier()
 
     def average_of(self, model: Network) -> Network:
         """A copy of a model that will `follow` it."""

@@ -31,7 +31,8 @@ def train(
     """Train, or go on; the path of the finished ``vocoder.safetensors``."""
     with Run(out, "vocoder", config, options) as run:
         # what is learned from
-        waves = WaveSet(sounds, table, cache, config.mel.sample_rate)
+        with run.first_alone():
+            waves = WaveSet(sounds, table, cache, config.mel.sample_rate)
         samples = config.frames * config.mel.hop_length
         held_out = waves.held_out_pieces(HELD_OUT, samples)
 

@@ -238,6 +238,18 @@ def test_curves_are_drawn(tmp_path):
     assert (tmp_path / "run" / "loss.png").read_bytes()[:4] == b"\x89PNG"
 
 
+def test_tensorboard_is_written_or_said_to_be_missing(tmp_path):
+    asked = RunOptions(device="cpu", tensorboard=True)
+    try:
+        import tensorboard  # noqa: F401
+    except ImportError:
+        with pytest.raises(UsageError, match="pip install tensorboard"):
+            train(tmp_path / "run", options=asked)
+        return
+    train(tmp_path / "run", options=asked)
+    assert list((tmp_path / "run" / "tensorboard").glob("events*"))
+
+
 GLOO = """
 import os, sys, torch
 import torch.distributed as dist
@@ -249,6 +261,10 @@ torch.manual_seed(0)
 examples, model = torch.randn(8, 3), nn.Linear(3, 4)
 config = TrainingConfig(updates=1, batch=8, rate=1.0, warm_up=1, cool_down=0, clip=1e9)
 with Run(Path(sys.argv[1]), "toy", config, RunOptions(device="cpu")) as run:
+    with run.first_alone():
+        made = Path(sys.argv[1]).with_suffix(".cache")
+        assert run.rank == 0 or made.exists()
+        made.touch()
     sgd = torch.optim.SGD(model.parameters(), 1.0)
     run.begin({"model": model}, {"sgd": sgd}, {"r": run.generator()})
     while run.goes_on():
