@@ -208,8 +208,9 @@ def _transcode(clip: Clip, window: Window, out: Path, config: VariantConfig) -> 
     """
     if not clip.timed:
         raise MediaError(f"{clip.path.name} has no time stamps.", "Put it into .mkv first.")
-    ticks = {"video_track_timescale": str(clip.time_base.denominator)}
-    options = ticks if out.suffix in (".mp4", ".m4v", ".mov") else {}
+    options = {"fflags": "+bitexact"}  # Matroska would draw an id for the file
+    if out.suffix in (".mp4", ".m4v", ".mov"):
+        options["video_track_timescale"] = str(clip.time_base.denominator)
     with open_media(clip.path) as source, av.open(str(out), "w", options=options) as result:
         picture = source.streams[clip.picture_index]
         assert isinstance(picture, VideoStream)
