@@ -2,7 +2,6 @@
 and the waveform joins the untouched picture. Read this file first."""
 
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -12,7 +11,7 @@ import numpy as np
 
 from foleycli.clip.probe import Clip, probe
 from foleycli.clip.timecode import parse_time
-from foleycli.config import LOUDNESS, OUTPUT, GenerateConfig
+from foleycli.config import LOUDNESS, OUTPUT, GenerateConfig, LoudnessTarget
 from foleycli.errors import ModelError, UsageError
 from foleycli.features.cues import Cue, read_cues
 from foleycli.features.features import Features
@@ -21,10 +20,10 @@ from foleycli.frames.decode import Picture, decode_pictures
 from foleycli.models.sources import Source, open_source
 from foleycli.mux.bwf import Broadcast
 from foleycli.mux.mux import check_mux, mux_audio
-from foleycli.mux.names import KINDS, sound_paths, stem_path, take_paths
+from foleycli.mux.names import KINDS, check_stems, sound_paths, stem_path, take_paths
 from foleycli.mux.stems import write_sound
 from foleycli.mux.verify import verify_picture
-from foleycli.output import atomic_output, check_output
+from foleycli.output import atomic_output, check_output, scratch_folder
 from foleycli.recipe import Recipe, find_clip, read_recipe, recipe_path, write_recipe
 from foleycli.waveform.loudness import limit_peaks
 from foleycli.waveform.stems import limit_stems
@@ -86,6 +85,7 @@ def generate(
     config = replace(config or GenerateConfig(), **options)
     film = probe(Path(clip))
     start, end = find_span(film, config)
+    find_target(config)
     outs = plan_outputs(film, out, config)
     edited = read_cues(Path(config.cues)) if config.cues else cues
     source = source or open_source(config)
@@ -113,10 +113,10 @@ def make_take(
 ) -> Take:
     """Render one take, join it to the picture and write down how it was made."""
     start, _ = find_span(film, config)
-    with tempfile.TemporaryDirectory(prefix="foley-") as folder:
-        sound = Path(folder) / "foley.wav"
+    with scratch_folder() as folder:
+        sound = folder / "foley.wav"
         about = describe_sound(film, start, config)
-        target = LOUDNESS[config.loudness] if config.loudness else None
+        target = find_target(config)
         mixed = config.mode in ("mix", "duck") and bool(film.audio)
         waveform_hash = write_sound(
             sound,
@@ -208,6 +208,17 @@ def find_span(film: Clip, config: GenerateConfig) -> tuple[Fraction, Fraction | 
     return start, end
 
 
+def find_target(config: GenerateConfig) -> LoudnessTarget | None:
+    """The loudness that is asked for."""
+    if config.loudness is None:
+        return None
+    if config.loudness not in LOUDNESS:
+        raise UsageError(
+            f"loudness {config.loudness} is not known.", f"Give {', '.join(LOUDNESS)}."
+        )
+    return LOUDNESS[config.loudness]
+
+
 def plan_outputs(film: Clip, out: str | Path | None, config: GenerateConfig) -> list[Path]:
     """The video each take will be written to.
 
@@ -235,6 +246,7 @@ def _rendered(
     if not config.stems:
         blocks = source.render(features, cues, config, lambda done: progress("sounding", done))
         return limit_peaks(blocks, OUTPUT.true_peak_db, OUTPUT.sample_rate)
+    check_stems(features, source.name)
     return limit_stems(
         [source.render(features, [c for c in cues if c.kind == kind], config) for kind in KINDS]
     )

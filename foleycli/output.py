@@ -1,17 +1,28 @@
-"""Files are written beside their place under a hidden name, flushed, then renamed."""
+"""Files are written beside their place under a hidden name, flushed, then renamed.
+
+A hidden name says which process on which machine it belongs to, so that what a killed run leaves
+is known for litter and removed by the next one that writes there.
+"""
 
 import errno
 import os
+import platform
+import re
 import secrets
+import shutil
 import signal
 import stat
+import tempfile
 import threading
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 from foleycli.errors import FoleyError, OutputExistsError, UsageError
 
+HIDDEN = re.compile(r"\.foley-(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-[0-9a-f]+(\.\w+)?")
 _STOP_SIGNALS = [
     getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
 ]
@@ -24,7 +35,7 @@ def atomic_output(
     """Give a hidden path to write to; when the block ends well it becomes ``path``, or nothing.
 
     Never half a file: after an error, Ctrl-C, SIGTERM or SIGHUP the hidden file is gone and a
-    file that stood at ``path`` is as it was. (SIGKILL and a power cut leave the hidden file.)
+    file that stood at ``path`` is as it was. What SIGKILL leaves, the next run here removes.
 
     Args:
         path: where the file shall stand; a symlink is followed.
@@ -37,7 +48,8 @@ def atomic_output(
         FoleyError: disk full, or no permission.
     """
     target = check_output(path, overwrite=overwrite, inputs=inputs)
-    hidden = target.with_name(f".foley-{secrets.token_hex(6)}{target.suffix}")
+    clear_leftovers(target.parent)
+    hidden = target.with_name(_hidden_name() + target.suffix)
     with _stop_signals_raise():
         try:
             yield hidden
@@ -50,6 +62,63 @@ def atomic_output(
         finally:
             with suppress(OSError):
                 hidden.unlink(missing_ok=True)
+
+
+@contextmanager
+def scratch_folder(beside: Path | None = None) -> Iterator[Path]:
+    """Give a folder for a while, hidden in ``beside``, or among the system's temporary files.
+
+    It goes when the block ends, however it ends; after SIGKILL when the next run comes by.
+    """
+    there = Path(tempfile.gettempdir()) if beside is None else beside
+    clear_leftovers(there)
+    folder = there / _hidden_name()
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def clear_leftovers(folder: Path) -> int:
+    """Remove what processes of this machine that are no more left hidden in a folder; how many.
+
+    Nothing of a living process, of another machine or container, or by another's naming is touched.
+    """
+    cleared = 0
+    for path in folder.glob(".foley-*"):
+        name = HIDDEN.fullmatch(path.name)
+        if not name or name["machine"] != _machine() or _is_alive(int(name["process"])):
+            continue
+        with suppress(OSError):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            cleared += 1
+    return cleared
+
+
+def _hidden_name() -> str:
+    return f".foley-{_machine()}-{os.getpid()}-{secrets.token_hex(6)}"
+
+
+@cache
+def _machine() -> str:
+    """8 digits that tell machines apart, and containers, which count processes on their own."""
+    counting = ""
+    with suppress(OSError):
+        counting = str(Path("/proc/self/ns/pid").readlink())
+    return f"{zlib.crc32((platform.node() + counting).encode()):08x}"
+
+
+def _is_alive(process: int) -> bool:
+    if os.name == "nt":  # asking there would end it
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is another user's
+        return True
+    return True
 
 
 def check_output(

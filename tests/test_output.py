@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from foleycli.errors import FoleyError, OutputExistsError, UsageError
-from foleycli.output import atomic_output, check_output
+from foleycli.output import atomic_output, check_output, clear_leftovers, scratch_folder
 
 
 def test_appears_only_when_whole(tmp_path):
@@ -72,6 +72,55 @@ def test_system_errors_are_one_clear_line(tmp_path, number, words):
     with pytest.raises(FoleyError, match=words), atomic_output(tmp_path / "out.wav"):
         raise OSError(number, os.strerror(number))
     assert not list(tmp_path.iterdir())
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from foleycli.output import atomic_output, scratch_folder
+out = Path(sys.argv[1])
+with atomic_output(out) as hidden, scratch_folder(out.parent) as folder:
+    (folder / "mix.wav").write_text("half")
+    hidden.write_text("half")
+    print("ready", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def at_work(tmp_path):
+    """A process that is writing, and has got half way."""
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "out.wav")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None and child.stdout.readline() == b"ready\n"
+        yield child
+        child.kill()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_what_a_kill_leaves_the_next_run_removes(tmp_path, at_work):
+    at_work.send_signal(signal.SIGKILL)
+    at_work.wait(timeout=20)
+    assert len(list(tmp_path.iterdir())) == 2
+    with atomic_output(tmp_path / "other.wav") as hidden:
+        hidden.write_text("sound")
+    assert [path.name for path in tmp_path.iterdir()] == ["other.wav"]
+
+
+def test_what_a_run_at_work_has_is_left_alone(tmp_path, at_work):
+    with atomic_output(tmp_path / "other.wav") as hidden, scratch_folder(tmp_path):
+        hidden.write_text("sound")
+    assert len(list(tmp_path.iterdir())) == 3
+    assert clear_leftovers(tmp_path) == 0
+
+
+def test_what_others_left_is_none_of_our_business(tmp_path):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    names = (f".foley-00000000-{gone.pid}-0123456789ab.mp4", ".foley-notes.txt", "foley-1-2.wav")
+    for name in names:
+        (tmp_path / name).write_text("mine")
+    assert clear_leftovers(tmp_path) == 0 and len(list(tmp_path.iterdir())) == len(names)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")

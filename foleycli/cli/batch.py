@@ -95,10 +95,6 @@ def batch(
     if dry_run:
         _say_plan(todo, jobs, as_json)
         return
-    from foleycli.timeline.batch import clear_leftovers
-
-    for folder in {job.out.parent for job in todo}:
-        clear_leftovers(folder)
     began = time.monotonic()
     with batch_progress(len(todo), quiet=quiet) as progress:
         outcomes = list(_told(_outcomes(todo, jobs, on, progress), as_json, progress))

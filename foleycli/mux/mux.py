@@ -1,7 +1,6 @@
 """The sound joins the picture; the picture's packets and every other stream stay as they are."""
 
 import logging
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -20,7 +19,7 @@ from foleycli.mux.ffmpeg import input_path, run_ffmpeg
 from foleycli.mux.loudness import set_loudness
 from foleycli.mux.raw import with_times
 from foleycli.mux.soundtrack import read_soundtrack
-from foleycli.output import atomic_output, check_output, output_error
+from foleycli.output import atomic_output, check_output, output_error, scratch_folder
 from foleycli.waveform.loudness import limit_peaks
 from foleycli.waveform.mix import duck_sounds, mix_sounds
 from foleycli.waveform.write import write_waveform
@@ -170,13 +169,13 @@ def mux_audio(
     lead = clip.start - clip.format_start + offset
     with (
         atomic_output(out, overwrite=overwrite, inputs=(clip.path, sound)) as hidden,
-        tempfile.TemporaryDirectory(prefix=".foley-", dir=hidden.parent) as folder,
+        scratch_folder(hidden.parent) as folder,
     ):
         if plan.first and plan.own:
-            mixed = Path(folder) / "mix.wav"
+            mixed = folder / "mix.wav"
             _write_mix(clip, sound, mixed, lead, duck=mode == "duck")
             sound, lead = (set_loudness(mixed, loudness) if loudness else mixed), Fraction(0)
-        timed = replace(plan, clip=with_times(clip, Path(folder)))
+        timed = replace(plan, clip=with_times(clip, folder))
         _run(_mux_spec(timed, sound, lead, hidden), plan, out)
 
 
@@ -195,11 +194,11 @@ def check_mux(
     """
     check_output(out, overwrite=overwrite, inputs=(clip.path,))
     plan = _Plan.of(clip, Path(out), mode, codec)
-    with tempfile.TemporaryDirectory(prefix="foley-") as folder:
-        sound = Path(folder) / "silence.wav"
+    with scratch_folder() as folder:
+        sound = folder / "silence.wav"
         silence = np.zeros(round(TRIAL * OUTPUT.sample_rate), np.float32)
         write_waveform(sound, [silence], OUTPUT.sample_rate)
-        trial = Path(folder) / f"trial{Path(out).suffix}"
+        trial = folder / f"trial{Path(out).suffix}"
         _run(_mux_spec(plan, sound, Fraction(0), trial, t=TRIAL), plan, Path(out))
 
 

@@ -1,6 +1,5 @@
 """The new sound as files: one wave, or also waves of its hits and of its beds that add up to it."""
 
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from foleycli.features.cues import Kind
 from foleycli.mux.bwf import Broadcast, write_broadcast
 from foleycli.mux.loudness import gain_to, measure_blocks
 from foleycli.mux.names import stem_path
+from foleycli.output import scratch_folder
 from foleycli.waveform.loudness import from_db
 from foleycli.waveform.stems import round_stems
 from foleycli.waveform.write import write_waveform
@@ -41,8 +41,8 @@ def write_sound(
     """
     if not stems and target is None:
         return write_broadcast(wav, blocks, RATE, about=about(wav), overwrite=overwrite)
-    with tempfile.TemporaryDirectory(prefix=".foley-", dir=wav.parent) as folder:
-        raw = Path(folder) / "raw.wav"
+    with scratch_folder(wav.parent) as folder:
+        raw = folder / "raw.wav"
         write_waveform(raw, map(round_stems, blocks), RATE, len(stems) or 1)
         gain = np.float32(from_db(_gain_db(raw, target)))
 

@@ -3,8 +3,6 @@ goes on where it was."""
 
 import logging
 import multiprocessing
-import re
-import shutil
 import signal
 import sys
 import threading
@@ -364,20 +362,3 @@ def _found(find: Callable[[], list[Job]]) -> list[Job]:
         return find()
     except MediaError:  # still empty
         return []
-
-
-def clear_leftovers(folder: Path, age: float = 3600.0) -> int:
-    """Delete what killed runs left half-written in a folder, hidden; how many things that were.
-
-    Only what nobody has touched for ``age`` seconds, so that a run at work is left alone.
-    """
-    cleared = 0
-    for path in folder.glob(".foley-*"):
-        with suppress(OSError):
-            if not re.fullmatch(r"\.foley-([0-9a-f]{12}\.\w+|[a-z0-9_]{8})", path.name):
-                continue
-            files = [path, *path.iterdir()] if path.is_dir() else [path]
-            if time.time() - max(file.stat().st_mtime for file in files) > age:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-                cleared += 1
-    return cleared

@@ -4,7 +4,6 @@ and the run after it is whole."""
 import errno
 import os
 import shutil
-import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from foleycli import output
 from foleycli.config import GenerateConfig
 from foleycli.errors import FoleyError, OutputExistsError
 from foleycli.timeline import batch
-from foleycli.timeline.batch import clear_leftovers, do_job
+from foleycli.timeline.batch import do_job
 from foleycli.timeline.manifest import Job
 from foleycli.timeline.reel import plan_reel
 from tests.films import strikes, write_film
@@ -118,23 +117,6 @@ def test_a_path_of_more_than_200_characters(job, tmp_path) -> None:
     deep = Job(job.clip, folder / ("b" * 100 + "_sfx.mp4"), job.config)
     assert len(str(deep.out)) > 200
     assert do_job(deep).state == "made" and do_job(deep).state == "kept"
-
-
-def test_leftovers_of_killed_runs_are_cleared_when_they_are_old(tmp_path) -> None:
-    old, fresh = tmp_path / ".foley-0123456789ab.mp4", tmp_path / ".foley-ba9876543210.mp4"
-    mine, claim = tmp_path / ".foley-notes.txt", tmp_path / ".foley-a.mp4.claim"
-    for path in (old, fresh, mine, claim):
-        path.write_text("x")
-    for path in (old, mine, claim):
-        os.utime(path, (time.time() - 7200,) * 2)
-    folder, working = tmp_path / ".foley-abc_1234", tmp_path / ".foley-abcd1234"  # of a mix
-    for place in (folder, working):
-        place.mkdir()
-        (place / "mix.wav").write_text("x")
-    for path in (folder / "mix.wav", folder, working):
-        os.utime(path, (time.time() - 7200,) * 2)
-    assert clear_leftovers(tmp_path) == 2
-    assert left_in(tmp_path) == sorted(p.name for p in (fresh, mine, claim, working))
 
 
 def test_a_full_disk_silences_the_shots_it_hits_and_the_next_run_mends_them(
