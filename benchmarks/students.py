@@ -3,7 +3,8 @@
     python benchmarks/students.py --clips CLIPS --photos PHOTOS --scenes SCENES --students STUDENTS
 
 Every encoder (the teacher, and each folder of STUDENTS with ``what.safetensors``,
-``when.safetensors`` or ``encoder.json``) sees the full picture, a close-up (cu) and a camera move (cm) of
+``when.safetensors`` or ``encoder.json``) sees the full picture, a close-up (cu) and a camera move
+(cm) of
 
 - held-out photographs (crc32 of the name divisible by ten), panned and cropped: films of 4 s;
 - SCENES, a file of held-out rendered scenes that ``foley train distill`` wrote;
@@ -36,16 +37,18 @@ from soxr import resample
 from when import plain_sound
 
 from foleycli.clip.probe import probe
-from foleycli.config import CUES, EVALUATE, FEATURES, FRAMES, OUTPUT, GenerateConfig
+from foleycli.config import CUES, EVALUATE, FEATURES, FRAMES, OUTPUT, TRAINING, GenerateConfig
+from foleycli.errors import UsageError
 from foleycli.evaluate.compare import Sound, compare, describe
-from foleycli.evaluate.yamnet import SAMPLE_RATE
 from foleycli.evaluate.interval import bootstrap
 from foleycli.evaluate.timing import env, find_onsets, level_curve, onf1c, onset_f1, onset_strength
-from foleycli.features.encode import FACTS, WHAT, WHEN, Encoder, encode_video
+from foleycli.evaluate.yamnet import SAMPLE_RATE
+from foleycli.features.encode import FACTS, WHAT, WHEN, Encoder, share_context
 from foleycli.features.features import Features
 from foleycli.features.find import find_cues
-from foleycli.features.phrases import read_shares, vocabulary
-from foleycli.features.when import pick_hits
+from foleycli.features.phrases import phrase_vectors, read_shares, vocabulary
+from foleycli.features.track import Track
+from foleycli.features.when import MotionReader, pick_hits
 from foleycli.frames.decode import Picture, decode_pictures
 from foleycli.models.sources import LibrarySource
 from foleycli.train.cinematic import clip_random, clip_window, crop_for, draw_window, vary_frames
@@ -54,6 +57,7 @@ from foleycli.train.distill_when import VIEWS, load_views
 RATE = FEATURES.when_rate
 PHOTO_ROWS = 16  # 4 s
 HELD = 10  # a tenth of the photographs
+FROZEN = TRAINING["distill-what"]["small"].frozen  # pyright: ignore[reportAttributeAccessIssue]
 Scores = dict[str, float]
 
 
@@ -77,16 +81,20 @@ def photo_examples(folder: Path, encoders: dict[str, Encoder]) -> Iterator[Examp
         views = {}
         for view in VIEWS:
             if view == "full":
-                square = Image.fromarray(photo).resize((FRAMES.size,) * 2, Image.Resampling.BILINEAR)
+                square = Image.fromarray(photo).resize(
+                    (FRAMES.size,) * 2, Image.Resampling.BILINEAR
+                )
                 views[view] = np.asarray(square)[None]
                 continue
             window = draw_window(view, width, height, seconds, clip_random(0, path.name))
             shown = times[:1] if view == "cu" else times
             views[view] = vary_frames(np.stack([photo] * len(shown)), list(shown), window)
         seen = {
-            (name, view): _repeated(encoder.seer.look(frames))
-            for name, encoder in encoders.items()
+            (name, view): share_context(_repeated(rows), (), encoder.reach)
             for view, frames in views.items()
+            for (name, encoder), rows in zip(
+                encoders.items(), look_all(frames, encoders), strict=True
+            )
         }
         truth = seen["teacher", "full"]
         yield Example(path.stem, {key: compare_what(truth, what) for key, what in seen.items()})
@@ -129,9 +137,8 @@ def clip_examples(
     for path, (own, motion) in zip(paths, real_clips(paths), strict=True):
         seen: dict[tuple[str, str], Features] = {}
         for view in VIEWS:
-            pictures = see(path, view, kept)
-            for name, encoder in encoders.items():
-                seen[name, view] = encode_video(pictures, encoder)
+            for name, features in encode_all(see(path, view, kept), encoders).items():
+                seen[name, view] = features
         truth = seen["teacher", "full"]
         scores = {}
         for key, features in seen.items():
@@ -141,6 +148,59 @@ def clip_examples(
                 sound = compare(own, describe(make_sound(library, features, own)), motion)
                 scores[key] |= {m: sound[m] for m in ("kl", "cosy", "env", "onf1c")}
         yield Example(path.stem, scores)
+
+
+def encode_all(pictures: list[Picture], encoders: dict[str, Encoder]) -> dict[str, Features]:
+    """`encode_video` of a short clip for every encoder; what they have in common is done once."""
+    tracks: list[tuple[Track, NDArray[np.float64]]] = []
+
+    def keep(track: Track, points: NDArray[np.float64]) -> tuple[NDArray, NDArray]:
+        tracks.append((track, points))
+        return np.zeros(len(points)), np.zeros(len(points))
+
+    motion, end = MotionReader(keep), pictures[-1].end
+    for picture in pictures:
+        motion.push(picture.time, picture.luma)
+    motion.curves(end)
+    if len(tracks) > 1:
+        raise UsageError("A clip is longer than 16 s.", "Measure on shorter ones.")
+    cuts, (track, points) = motion.cuts(), tracks[0]
+    frames = np.stack([picture.rgb for picture in pictures if picture.rgb is not None])
+    repeats = [picture.repeats for picture in pictures if picture.rgb is not None]
+    features = {}
+    for (name, encoder), rows in zip(encoders.items(), look_all(frames, encoders), strict=True):
+        hits, activity = encoder.reading(track, points)
+        what = share_context(np.repeat(rows, repeats, axis=0), cuts, encoder.reach)
+        features[name] = Features.assemble(what, pick_hits(hits), activity, end, cuts)
+    return features
+
+
+def look_all(frames: NDArray[np.uint8], encoders: dict[str, Encoder]) -> list[NDArray[np.float32]]:
+    """Rows (n, 384) of every encoder; blocks that students share with their teacher see once."""
+    seers = [encoder.seer for encoder in encoders.values()]
+    batches = torch.from_numpy(frames).split(16)
+    with torch.inference_mode():
+        maps = [seers[0].network.read(batch, FROZEN) for batch in batches]
+        rows = []
+        for seer in seers:
+            logits = torch.cat([seer.network.finish(part, FROZEN)[1] for part in maps])
+            rows.append(seer.weigh(logits.softmax(dim=1).numpy(), frames) @ phrase_vectors())
+    return rows
+
+
+def check_shared(encoders: dict[str, Encoder]) -> None:
+    """Every student's first blocks are its teacher's, or nothing could be shared.
+
+    Raises:
+        UsageError: naming one that is another network.
+    """
+    teacher = encoders["teacher"].seer.network
+    for name, encoder in encoders.items():
+        for part in (encoder.seer.network.stem, encoder.seer.network.blocks[:FROZEN]):
+            own = teacher.stem if part is encoder.seer.network.stem else teacher.blocks[:FROZEN]
+            pairs = zip(own.parameters(), part.parameters(), strict=True)
+            if not all(torch.allclose(a, b, rtol=1e-2, atol=1e-3) for a, b in pairs):
+                raise UsageError(f"{name} shares no blocks with its teacher.", "Leave it out.")
 
 
 def see(path: Path, view: str, kept: Path | None) -> list[Picture]:
@@ -242,7 +302,11 @@ def recovered(
 def tables(title: str, examples: list[Example], encoders: list[str]) -> str:
     """Markdown: every score, then what is lost and won back."""
     measures = list(examples[0].scores[encoders[0], "full"])
-    lines = [f"### {title}: {len(examples)}", "", "| encoder, view | " + " | ".join(measures) + " |"]
+    lines = [
+        f"### {title}: {len(examples)}",
+        "",
+        "| encoder, view | " + " | ".join(measures) + " |",
+    ]
     lines.append("|---" * (1 + len(measures)) + "|")
     for encoder in encoders:
         for view in VIEWS:
@@ -296,6 +360,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     encoders = find_encoders(options.students)
+    check_shared(encoders)
     parts: dict[str, list[Example]] = {}
     if options.photos:
         parts["held-out photographs"] = list(photo_examples(options.photos, encoders))

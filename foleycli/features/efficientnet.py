@@ -132,7 +132,9 @@ class EfficientNetLite0(nn.Module):
             model.load_state_dict(load_file(path))
         except (OSError, RuntimeError, SafetensorError) as error:
             reason = str(error).strip().partition("\n")[0]
-            raise ModelError(f"{path} cannot be read: {reason}.", "Train or pull it again.") from error
+            raise ModelError(
+                f"{path} cannot be read: {reason}.", "Train or pull it again."
+            ) from error
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return model
 

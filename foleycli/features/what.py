@@ -40,7 +40,7 @@ class Seer:
     def __init__(self, device: str = "cpu", weights: Path | None = None) -> None:
         read = EfficientNetLite0.from_file
         network = read(weights) if weights else EfficientNetLite0.from_pretrained()
-        self._network = network.to(device, _quick_type(device))
+        self.network = network.to(device, _quick_type(device))
         self._by_day, self._by_night = class_sounds()
 
     def look(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -55,7 +55,12 @@ class Seer:
 
         Sounds sum to about 1 at most (what is silent has none), and so do places.
         """
-        probabilities = self.classify(frames)
+        return self.weigh(self.classify(frames), frames)
+
+    def weigh(
+        self, probabilities: NDArray[np.float32], frames: NDArray[np.uint8]
+    ) -> NDArray[np.float32]:
+        """ImageNet probabilities (n, 1000) of pictures (n, 224, 224, 3) -> `shares`."""
         dark = (np.median(frames[:, ::4, ::4].mean(axis=3), axis=(1, 2)) < DARK)[:, None]
         return np.where(dark, probabilities @ self._by_night, probabilities @ self._by_day)
 
@@ -66,7 +71,7 @@ class Seer:
         filled[: len(frames)] = frames
         with torch.inference_mode():
             batches = torch.from_numpy(filled).split(BATCH)
-            logits = [self._network(batch)[1].cpu() for batch in batches]
+            logits = [self.network(batch)[1].cpu() for batch in batches]
         return torch.cat(logits).softmax(dim=1).numpy()[: len(frames)]
 
 

@@ -71,7 +71,9 @@ def train(
         while run.goes_on():
             run.set_rate(optimizer)
             for _ in range(config.accumulate):
-                maps, taught = (part.to(run.device) for part in views.draw(run.share, config, chance))
+                maps, taught = (
+                    part.to(run.device) for part in views.draw(run.share, config, chance)
+                )
                 loss = distillation_loss(student.finish(maps, config.frozen)[0], taught)
                 (loss / config.accumulate).backward()
             run.step(optimizer)
@@ -160,7 +162,9 @@ def read_views(photos: Path, kept: Path, config: WhatDistillTraining, held_out: 
     Raises:
         UsageError: there is no photograph, or ``kept`` holds other views.
     """
-    settings = json.dumps({"each": config.views, "frozen": config.frozen, **asdict(config.cinematic)})
+    settings = json.dumps(
+        {"each": config.views, "frozen": config.frozen, **asdict(config.cinematic)}
+    )
     if not kept.exists():
         paths = [p for p in sorted(photos.glob("*.jpg")) if is_held_out(p.name) == held_out]
         if not paths:
@@ -192,11 +196,12 @@ def _write_views(paths: list[Path], kept: Path, config: WhatDistillTraining, set
 
 def draw_views(photo: Image.Image, name: str, config: WhatDistillTraining) -> list[np.ndarray]:
     """A photograph, close-ups and instants of moves of it, each (224, 224, 3)."""
-    views = [_squash(photo, (0, 0, *photo.size))]
+    across, down = photo.size
+    views = [_squash(photo, (0, 0, across, down))]
     for kind in KINDS[1:]:
         for n in range(config.views):
             random = clip_random(config.cinematic.seed, f"{name} {kind} {n}")
-            window = draw_window(kind, *photo.size, SLIDE, random, config.cinematic)
+            window = draw_window(kind, across, down, SLIDE, random, config.cinematic)
             left, top, width, height = window.at(SLIDE * random.random())
             views.append(_squash(photo, (left, top, left + width, top + height)))
     return views

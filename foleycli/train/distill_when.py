@@ -69,7 +69,10 @@ def render_views(photos: Path, out: Path, seed: int, shard: int, scenes: int = S
                 break
             seen |= track_arrays(f"{n}.{kind}.", track)
         else:
-            seen |= {f"{n}.hits": np.array(scene.hits).reshape(-1, 2), f"{n}.activity": scene.activity}
+            seen |= {
+                f"{n}.hits": np.array(scene.hits).reshape(-1, 2),
+                f"{n}.activity": scene.activity,
+            }
             arrays |= seen
     with atomic_output(out, overwrite=True) as beside:
         np.savez(beside, **arrays)  # pyright: ignore[reportArgumentType]
@@ -136,7 +139,9 @@ def train(
             run.follow(average, student)
             run.end_update(loss=loss.detach())
             if run.is_due():
-                losses = {kind: held_out_loss(average, held_out, kind, run.device) for kind in VIEWS}
+                losses = {
+                    kind: held_out_loss(average, held_out, kind, run.device) for kind in VIEWS
+                }
                 run.validated(loss=losses["cu"] + losses["cm"], **losses)
 
         path = out / "when.safetensors"

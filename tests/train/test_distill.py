@@ -60,7 +60,9 @@ def what(photos, tmp_path_factory):
 def test_last_blocks_learn_and_the_others_stay_the_teachers(what):
     teacher, student = EfficientNetLite0.from_pretrained(), EfficientNetLite0.from_file(what)
     pairs = zip(teacher.named_parameters(), student.parameters(), strict=True)
-    moved = {name for (name, before), after in pairs if not torch.equal(before.half(), after.half())}
+    moved = {
+        name for (name, before), after in pairs if not torch.equal(before.half(), after.half())
+    }
     assert moved
     assert all(name.startswith(("head.", f"blocks.{WHAT.frozen}.")) for name in moved)
     with safe_open(what, "pt") as file:
@@ -77,7 +79,9 @@ def test_what_is_measured_on_photographs_that_were_not_learned_from(what):
 def test_views_of_other_settings_are_refused(photos, what):
     other = replace(WHAT, frozen=14)
     with pytest.raises(UsageError, match="other settings"):
-        distill_what.read_views(photos, what.parent.parent / "kept" / "learned.safetensors", other, False)
+        distill_what.read_views(
+            photos, what.parent.parent / "kept" / "learned.safetensors", other, False
+        )
 
 
 @pytest.fixture(scope="module")
