@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from foleycli.errors import UsageError
-from foleycli.output import atomic_output
+from foleycli.output import atomic_output, clear_leftovers
 
 BAD = "bad.csv"
 BAD_COLUMNS = ("id", "file", "problem")
@@ -34,12 +34,13 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 
 
 def keep_settings(folder: Path, settings: Mapping[str, Any]) -> None:
-    """Make the folder of a data set, and note how it is made.
+    """Make the folder of a data set, and note how it is made; what a killed run left is cleared.
 
     Raises:
         UsageError: it was begun with other settings.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    clear_leftovers(folder)
     path, wanted = folder / SETTINGS, json.loads(json.dumps(settings))
     if path.is_file():
         kept = json.loads(path.read_text())
