@@ -99,8 +99,13 @@ def train(
         return path
 
 
-def from_sounds(sounds: Path, table: Path, cache: Path, seed: int) -> Examples:
-    """Scenes of sounds, and held-out sounds alone, with the features that ask for them."""
+def from_sounds(
+    sounds: Path, table: Path, cache: Path, seed: int, device: torch.device
+) -> Examples:
+    """Scenes of sounds, and held-out sounds alone, with the features that ask for them.
+
+    They are made on the CPU, whatever the device.
+    """
     from foleycli.train.data import Scenes, SoundSet, held_out_examples
 
     known = SoundSet(sounds, table, cache)
