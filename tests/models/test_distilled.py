@@ -7,11 +7,18 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 import torch
 
-from foleycli.config import TRAINING, CavpConfig, LatentDiffusionConfig, PrepareConfig
+from foleycli.config import (
+    TRAINING,
+    CavpConfig,
+    CavpDistillTraining,
+    LatentDiffusionConfig,
+    PrepareConfig,
+)
 from foleycli.errors import MediaError
 from foleycli.features.cavp import Cavp
 from foleycli.latents.diff_foley import DiffFoley
@@ -23,7 +30,7 @@ from foleycli.train.distill import train
 from foleycli.train.prepare import prepare
 from foleycli.train.run import RunOptions
 
-PAPER = TRAINING["distill"]["paper"]
+PAPER = cast(CavpDistillTraining, TRAINING["distill"]["paper"])
 QUICK = replace(PAPER, updates=2, batch=2, frames=4, bf16=False)
 
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
-from foleycli.config import TRAINING
+from foleycli.config import TRAINING, WhatDistillTraining, WhenDistillTraining
 from foleycli.errors import ModelError, UsageError
 from foleycli.features.efficientnet import EfficientNetLite0
 from foleycli.features.encode import Encoder, teacher_file
@@ -19,8 +20,12 @@ from foleycli.train.distill import distillation_loss, kind_of
 from foleycli.train.run import RunOptions
 from foleycli.train.when import DURATION
 
-WHAT = replace(TRAINING["distill-what"]["small"], updates=2, batch=4, views=1)
-WHEN = replace(TRAINING["distill-when"]["small"], updates=2, batch=2, shards=2)
+WHAT = replace(
+    cast(WhatDistillTraining, TRAINING["distill-what"]["small"]), updates=2, batch=4, views=1
+)
+WHEN = replace(
+    cast(WhenDistillTraining, TRAINING["distill-when"]["small"]), updates=2, batch=2, shards=2
+)
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +127,6 @@ def test_an_encoder_is_opened_by_its_folder(what, when, tmp_path):
         (tmp_path / file.name).write_bytes(file.read_bytes())
     frames = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), np.uint8)
     seen = [Encoder.open(name).seer.look(frames) for name in ("teacher", str(tmp_path))]
-    assert not np.array_equal(*seen)
+    assert not np.array_equal(seen[0], seen[1])
     with pytest.raises(ModelError, match="student, teacher"):
         Encoder.open(str(tmp_path / "nothing"))
