@@ -109,9 +109,8 @@ def train(
         # what is learned from
         scenes.mkdir(parents=True, exist_ok=True)
         shards = [scenes / f"views{n:04d}.npz" for n in range(config.shards)]
-        for n, shard in enumerate(shards):
-            if run.rank == 0:
-                render_views(photos, shard, options.seed, n)
+        for n, shard in enumerate(shards):  # by every process, which waits for no other
+            render_views(photos, shard, options.seed, n)
         teacher = deepcopy(load_net(teacher_file())).to(run.device).requires_grad_(False)
         held_out = [Lesson.of(scene, teacher) for scene in load_views(shards[0])]
         examples = [
