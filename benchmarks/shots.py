@@ -17,7 +17,8 @@ import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
-from foleycli.clip.probe import decoded, open_media, probe
+from foleycli.clip.media import decoded, open_media
+from foleycli.clip.probe import probe
 from foleycli.clip.shots import ShotDetector
 from foleycli.frames.decode import decode_pictures
 

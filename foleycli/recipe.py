@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from foleycli import __version__
-from foleycli.clip.probe import Clip, content_hash
+from foleycli.clip.media import content_hash
+from foleycli.clip.probe import Clip
 from foleycli.config import GenerateConfig
 from foleycli.errors import MediaError
 from foleycli.features.cues import Cue

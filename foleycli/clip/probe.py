@@ -1,9 +1,6 @@
 """A file -> Clip: what is in it, where its picture begins, and whether it can be used at all."""
 
-import hashlib
 import logging
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -13,26 +10,21 @@ import av
 from av import AudioStream as AvAudioStream
 from av import VideoFrame
 from av.container import InputContainer
-from av.error import EOFError as AvEOFError
-from av.error import FFmpegError, InvalidDataError
 from av.sidedata.sidedata import Type as SideDataType
 from av.stream import Disposition, Stream
 from av.video.reformatter import ColorTrc
 from av.video.stream import VideoStream
 
+from foleycli.clip.media import decoded, open_media
 from foleycli.clip.timecode import Timecode
 from foleycli.errors import MediaError, UsageError
 
 LOG = logging.getLogger("foleycli")
-# one local file and nothing it points to: a playlist cannot reach the network or other files
-OPEN_OPTIONS = {"protocol_whitelist": "file"}
 STILL_FORMATS = ("image2", "_pipe")
 COVER_CODECS = ("png", "mjpeg", "bmp", "webp", "gif")
 NOT_FILM = Disposition.attached_pic | Disposition.timed_thumbnails
-PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"<MPD", b"<?xml")
 SLOWEST, FASTEST = Fraction(1, 60), 100_000  # frames a second that are believed
 LONGEST = 48 * 3600  # seconds that a header is believed
-HASHED_PART = 1 << 20  # bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,80 +125,6 @@ def probe(path: str | Path) -> Clip:
         return _describe(path, container, stream, _first_picture(container, stream, path))
 
 
-def open_media(path: Path) -> InputContainer:
-    """Open a film for reading; the container closes as a context manager does.
-
-    Raises:
-        MediaError: the file cannot be opened, with the reason in words.
-    """
-    _check_file(path)
-    try:
-        # "file:" so that a name with a colon is not taken for a protocol
-        return av.open(f"file:{path}", metadata_errors="replace", options=OPEN_OPTIONS)
-    except (FFmpegError, OSError, ValueError) as error:
-        raise _not_readable(path, error) from error
-
-
-def content_hash(path: str | Path) -> str:
-    """A name for a file's content that takes milliseconds, even for a 200 GB master.
-
-    BLAKE2b over the size and 1 MiB each of head, middle and tail (all of a file up to 3 MiB).
-    It tells one export from another, whose length, header or index differ; it is not meant to
-    prove that nobody changed a byte.
-
-    Returns:
-        32 hexadecimal digits
-    """
-    with Path(path).open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        digest = hashlib.blake2b(str(size).encode(), digest_size=16)
-        parts = (0, size // 2 - HASHED_PART // 2, size - HASHED_PART)
-        for offset in parts if size > 3 * HASHED_PART else (0,):
-            file.seek(offset)
-            digest.update(file.read(HASHED_PART if size > 3 * HASHED_PART else size))
-    return digest.hexdigest()
-
-
-def _check_file(path: Path) -> None:
-    if path.is_symlink() and not path.exists():
-        raise MediaError(
-            f"{path.name} is a link to {path.readlink()}, which is not there.",
-            "Mount the volume it points to, or give the film itself.",
-        )
-    if not path.exists():
-        raise MediaError(f"{path} does not exist.", "Check the name.")
-    if path.is_dir():
-        raise MediaError(f"{path.name} is a folder, not a film.", "Give a file in it.")
-    if not os.access(path, os.R_OK):
-        raise MediaError(f"{path.name} may not be read.", "Change its permissions (chmod u+r).")
-    if not path.is_file():
-        raise MediaError(f"{path.name} is a device or a pipe.", "Save it as a file first.")
-    with path.open("rb") as file:
-        head = file.read(64)
-    if not head:
-        raise MediaError(f"{path.name} is empty (0 bytes).", "Copy or export it again.")
-    if head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(PLAYLISTS):
-        # FFmpeg would wait for a live one to go on
-        raise MediaError(f"{path.name} is a list of films, not a film.", "Give the films in it.")
-
-
-def _not_readable(path: Path, error: Exception) -> MediaError:
-    with path.open("rb") as file:
-        head = file.read(64)
-    if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
-        return MediaError(
-            f"{path.name} is cut off or damaged: its index (moov) is missing or unreadable.",
-            "Copy it from the source again, or export it again.",
-        )
-    if isinstance(error, InvalidDataError):
-        return MediaError(
-            f"{path.name} is not a film in any format that FFmpeg knows, or it is damaged.",
-            "Export it as H.264 .mp4 or ProRes .mov.",
-        )
-    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return MediaError(f"{path.name} cannot be opened: {reason}.", "Export it as H.264 .mp4.")
-
-
 def _choose_picture(container: InputContainer, path: Path) -> VideoStream:
     """The film among the pictures: marked as default, else the first; never cover art."""
     films = [s for s in container.streams.video if not _is_cover(s, container)]
@@ -264,38 +182,6 @@ def _first_picture(container: InputContainer, stream: VideoStream, path: Path) -
         f"No picture of {path.name} can be decoded ({stream.codec_context.name}).",
         "Copy it from the source again, or export it as H.264 .mp4.",
     )
-
-
-class Damage:
-    """What went wrong while decoding, counted, so that it is said once and not per packet."""
-
-    def __init__(self) -> None:
-        self.packets = 0  # did not decode
-        self.pictures = 0  # decoded, but the decoder had to invent parts
-
-
-def decoded(
-    container: InputContainer, stream: VideoStream, damage: Damage | None = None
-) -> Iterator[VideoFrame]:
-    """Pictures that decode, in the order of showing; packets that do not go into ``damage``."""
-    damage = damage or Damage()
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets, None)
-        except (FFmpegError, OSError):  # the file ends in the middle of something
-            damage.packets += 1
-            packet = None
-        except IndexError:  # PyAV 18 at the end of a file in which a further stream turned up
-            packet = None
-        try:
-            # None drains the pictures the decoder still holds
-            yield from stream.decode(packet)
-        except (FFmpegError, ValueError) as error:
-            if not isinstance(error, AvEOFError):
-                damage.packets += 1
-        if packet is None:
-            return
 
 
 def _describe(

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from foleycli import __version__
-from foleycli.clip.probe import content_hash, probe
+from foleycli.clip.media import content_hash
+from foleycli.clip.probe import probe
 from foleycli.config import CinematicConfig, GenerateConfig
 from foleycli.evaluate.clipset import Example
 from foleycli.evaluate.contestants import FULL

@@ -13,7 +13,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from foleycli.clip.probe import content_hash
+from foleycli.clip.media import content_hash
 from foleycli.evaluate.av_align import AUDIO, find_peaks_of_sound, flow_curve, frame_rate_of
 from foleycli.evaluate.extractors import Extractor, open_extractor
 from foleycli.evaluate.heard import Heard

@@ -14,7 +14,7 @@ from math import isfinite
 from pathlib import Path
 
 from foleycli import __version__
-from foleycli.clip.probe import content_hash
+from foleycli.clip.media import content_hash
 from foleycli.config import EVALUATE
 from foleycli.errors import MediaError
 from foleycli.evaluate.clipset import Example

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from foleycli import __version__
-from foleycli.clip.probe import content_hash
+from foleycli.clip.media import content_hash
 from foleycli.config import OUTPUT, GenerateConfig
 from foleycli.evaluate.clipset import Example
 from foleycli.evaluate.contestants import Contestant

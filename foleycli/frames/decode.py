@@ -10,7 +10,8 @@ from av import VideoFrame
 from av.error import FFmpegError
 from numpy.typing import NDArray
 
-from foleycli.clip.probe import Clip, Damage, decoded, open_media
+from foleycli.clip.media import Damage, decoded, open_media
+from foleycli.clip.probe import Clip
 from foleycli.config import FRAMES
 from foleycli.errors import MediaError, UsageError
 from foleycli.frames.resize import LARGE, Shrinker

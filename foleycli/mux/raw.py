@@ -7,7 +7,8 @@ from pathlib import Path
 import av
 from av.bitstream import BitStreamFilterContext
 
-from foleycli.clip.probe import Clip, open_media, probe
+from foleycli.clip.media import open_media
+from foleycli.clip.probe import Clip, probe
 
 LOG = logging.getLogger("foleycli")
 

@@ -10,7 +10,7 @@ from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.error import FFmpegError, InvalidDataError
 
-from foleycli.clip.probe import open_media
+from foleycli.clip.media import open_media
 
 LOG = logging.getLogger("foleycli")
 

@@ -12,7 +12,8 @@ import av
 from av.error import FFmpegError
 from av.stream import Disposition
 
-from foleycli.clip.probe import Clip, open_media
+from foleycli.clip.media import open_media
+from foleycli.clip.probe import Clip
 from foleycli.errors import FoleyError
 
 COVER = Disposition.attached_pic | Disposition.timed_thumbnails

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
 from foleycli import __version__
-from foleycli.clip.probe import content_hash
+from foleycli.clip.media import content_hash
 from foleycli.errors import FoleyError, MediaError
 from foleycli.features.cues import read_cues
 from foleycli.models.identity import source_fingerprint

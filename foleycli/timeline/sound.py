@@ -13,7 +13,7 @@ import numpy as np
 import soundfile
 
 from foleycli import __version__
-from foleycli.clip.probe import content_hash
+from foleycli.clip.media import content_hash
 from foleycli.config import OUTPUT, GenerateConfig
 from foleycli.errors import FoleyError, UsageError
 from foleycli.features.cues import Cue, read_cues, write_cues
@@ -23,7 +23,7 @@ from foleycli.frames.decode import decode_pictures
 from foleycli.models.sources import Source
 from foleycli.mux.bwf import Broadcast, write_broadcast
 from foleycli.mux.bwf_read import read_broadcast
-from foleycli.mux.names import KINDS, stem_path
+from foleycli.mux.names import KINDS, check_stems, stem_path
 from foleycli.mux.stems import write_sound
 from foleycli.output import check_output
 from foleycli.timeline.leader import pop_lead, with_pops
@@ -156,6 +156,7 @@ def _sound_shot(
         return _about(timeline, shot, f"{path.stem[:200]} {key}")
 
     if stems:
+        check_stems(features, source.name)
         kinds = KINDS
         rendered = [
             source.render(features, [cue for cue in cues if cue.kind == kind], seeded)

@@ -25,7 +25,8 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 
 from foleycli.clip.find import find_clips
-from foleycli.clip.probe import Clip, content_hash, open_media, probe
+from foleycli.clip.media import content_hash, open_media
+from foleycli.clip.probe import Clip, probe
 from foleycli.config import VariantConfig
 from foleycli.errors import FoleyError, MediaError, UsageError
 from foleycli.evaluate.processes import do_all

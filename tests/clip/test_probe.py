@@ -5,7 +5,8 @@ from fractions import Fraction
 
 import pytest
 
-from foleycli.clip.probe import content_hash, probe
+from foleycli.clip.media import content_hash
+from foleycli.clip.probe import probe
 from foleycli.errors import MediaError
 
 X264 = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"]
