@@ -14,12 +14,14 @@ import foleycli
 from foleycli.config import LOUDNESS, GenerateConfig
 from foleycli.errors import MediaError, OutputExistsError, UsageError
 from foleycli.features.cues import Cue, read_cues, write_cues
+from foleycli.features.features import Features
 from foleycli.models.small import SHIPPED
 from foleycli.models.sources import open_source
 from foleycli.mux.ffmpeg import find_ffmpeg
 from foleycli.mux.loudness import measure_loudness
 from foleycli.recipe import read_recipe
 from tests.films import still, strikes, write_film
+from tests.timeline.clicks import Clicks
 
 RATE = 48_000
 
@@ -153,6 +155,20 @@ def test_stems_add_up_to_the_sound_to_the_last_bit(film, library, tmp_path):
     with pytest.raises(OutputExistsError, match="_hits"):
         (tmp_path / "c_hits.wav").write_text("mine")
         foleycli.generate(film, tmp_path / "c.mov", source=library, stems=True)
+
+
+def test_a_model_without_cues_makes_no_stems(film, tmp_path, monkeypatch):
+    monkeypatch.setattr(Features, "says_what", False)
+    with pytest.raises(UsageError, match="one sound"):
+        foleycli.generate(film, tmp_path / "a.mov", source=Clicks(), stems=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_unknown_preset_is_refused_before_the_slow_part(film, tmp_path):
+    source = Clicks()
+    with pytest.raises(UsageError, match="cinema"):
+        foleycli.generate(film, tmp_path / "a.mov", source=source, loudness="cinema")
+    assert source.looked == 0
 
 
 @pytest.mark.parametrize("stems", [False, True])

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from foleycli.config import GenerateConfig
+from foleycli.errors import UsageError
 from foleycli.features.cues import Kind
+from foleycli.features.features import Features
 
 KINDS: tuple[Kind, ...] = ("hit", "bed")
 
@@ -11,6 +13,19 @@ KINDS: tuple[Kind, ...] = ("hit", "bed")
 def stem_path(wav: Path, kind: str) -> Path:
     """``shot_sfx.wav`` -> ``shot_sfx_hits.wav``."""
     return wav.with_name(f"{wav.stem}_{kind}s.wav")
+
+
+def check_stems(features: Features, model: str) -> None:
+    """Refuse stems of a model that makes its sound of the picture itself, without cues.
+
+    Raises:
+        UsageError: it is such a model.
+    """
+    if not features.says_what:
+        raise UsageError(
+            f"{model} makes one sound, in which hits and beds are not told apart.",
+            "Leave out --stems, or take --model library or small.",
+        )
 
 
 def take_paths(out: Path, takes: int) -> list[Path]:

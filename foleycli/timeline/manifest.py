@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from foleycli.clip.find import find_clips, is_output
-from foleycli.config import SOUND_MODES, GenerateConfig
+from foleycli.config import LOUDNESS, SOUND_MODES, GenerateConfig
 from foleycli.errors import MediaError, UsageError
 
 MANIFESTS = (".jsonl", ".ndjson", ".csv")
@@ -126,8 +126,9 @@ def _value(key: str, value: Any, folder: Path) -> Any:
         return int(text)
     if "float" in kind:
         return float(text)
-    if key == "mode" and text not in SOUND_MODES:
-        raise ValueError(f"mode is {text}, not {', '.join(SOUND_MODES)}")
+    for name, choices in {"mode": SOUND_MODES, "loudness": tuple(LOUDNESS)}.items():
+        if key == name and text not in choices:
+            raise ValueError(f"{name} is {text}, not {', '.join(choices)}")
     return str(folder / text) if key in _PATHS else text
 
 

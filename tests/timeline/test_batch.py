@@ -83,6 +83,7 @@ def test_manifests_give_options_row_by_row(films, tmp_path) -> None:
         ('{"clip": "a.mp4", "colour": 1}', "colour"),
         ('{"clip": "a.mp4", "seed": "x"}', "row 1"),
         ('{"clip": "a.mp4", "mode": "loud"}', "loud"),
+        ('{"clip": "a.mp4", "loudness": "cinema"}', "ebu"),
         ("[]", "no object"),
         ("{", "row 1"),
     ],
