@@ -1,5 +1,6 @@
 """Is it as loud as the delivery sheet says? Measured, and set by one linear gain."""
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from foleycli.mux.bwf import write_broadcast
 from foleycli.mux.bwf_read import read_broadcast
 from foleycli.output import check_output
 from foleycli.waveform.loudness import LoudnessMeter, PeakMeter
+
+LOG = logging.getLogger("foleycli")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,11 @@ def gain_to(measured: Sequence[Loudness], target: LoudnessTarget) -> float:
     if not np.isfinite(measured[0].integrated):
         raise MediaError(f"{measured[0].path.name} is silent.", "Name the mix first.")
     room = min(target.true_peak_db - one.true_peak_db for one in measured)
-    return min(target.integrated - measured[0].integrated, room)
+    gain = min(target.integrated - measured[0].integrated, room)
+    reached = measured[0].integrated + gain
+    if reached < target.integrated - target.tolerance:
+        LOG.warning("%.1f LUFS, not %g: its peaks allow no more", reached, target.integrated)
+    return gain
 
 
 def write_at_gain(

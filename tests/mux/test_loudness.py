@@ -47,11 +47,12 @@ def test_one_gain_brings_files_to_a_preset_and_keeps_their_stamp(tone, tmp_path,
     assert read_broadcast(out) == ABOUT
 
 
-def test_peaks_are_never_pushed_through_the_ceiling(tone, tmp_path) -> None:
+def test_peaks_are_never_pushed_through_the_ceiling(tone, tmp_path, caplog) -> None:
     sound, _ = soundfile.read(tone)
     sound[RATE] = 0.5
     soundfile.write(tone, sound, RATE, subtype="PCM_24")
     gain = gain_to([measure_loudness(tone)], LOUDNESS["ebu"])
+    assert "peaks allow no more" in caplog.text
     (out,) = write_at_gain([tone], tmp_path / "set", gain)
     assert measure_loudness(out).true_peak_db == pytest.approx(-2.0, abs=0.05)
     assert measure_loudness(out).misses(LOUDNESS["ebu"])
