@@ -190,7 +190,7 @@ def _run(
             source = source or open_source(config)
             if out:
                 out.parent.mkdir(parents=True, exist_ok=True)
-            with show_progress(clip.name, quiet=quiet) as progress:
+            with show_progress(clip.name, quiet=quiet, looking=source.looking) as progress:
                 asked = replace(config, wav=config.wav or best)  # takes are compared by ear
                 result = generate(clip, out, asked, source, progress)
             if best:
@@ -220,11 +220,13 @@ def _only_best(result, *, keep_wav: bool):
 
 def _say_result(result, as_json: bool, warnings: list[str]) -> None:
     if as_json:
-        fields = asdict(result) | {"warnings": list(warnings), "cues": len(result.cues)}
+        cues = len(result.cues) if result.follows_cues else None
+        fields = asdict(result) | {"warnings": list(warnings), "cues": cues}
         print(json.dumps(fields, default=_plain), flush=True)
         return
     for take in result.takes:
-        sounds = f"{len(result.cues)} sounds in {float(result.duration):.2f} s"
+        sounds = f"{len(result.cues)} sounds in " if result.follows_cues else ""
+        sounds += f"{float(result.duration):.2f} s"
         print(f"{take.out}  {sounds}, model {result.model}, seed {take.seed}", flush=True)
 
 
