@@ -5,6 +5,7 @@ were, and the *student*, distilled from it to see in a close-up or a camera move
 sees in the whole picture (arXiv 2507.02271; docs/distillation.md).
 """
 
+import itertools
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from foleycli.features.when_net import load_net, read_weighed_stops
 from foleycli.frames.decode import Picture
 
 BATCH = 16  # pictures the encoder sees at once
+ROWS_AT_ONCE = 1024  # of features, so that a long film takes no more memory than it must
 SHIPPED = Path(__file__).parent.parent / "models" / "small"
 WHAT, WHEN, TEACHER_WHEN = "what.safetensors", "when.safetensors", "when_teacher.safetensors"
 FACTS = "encoder.json"
@@ -95,7 +97,9 @@ def encode_video(pictures: Iterable[Picture], encoder: Encoder) -> Features:
         raise MediaError("The clip has no picture in that span.", "Check --in and --out.")
     hits, activity = motion.curves(end)
     cuts = motion.cuts()
-    rows = share_context(np.concatenate(what), cuts, encoder.reach)
+    seen = np.concatenate(what)
+    what.clear()
+    rows = share_context(seen, cuts, encoder.reach)
     return Features.assemble(rows, hits, activity, end, cuts)
 
 
@@ -106,12 +110,16 @@ def share_context(
     if not reach:
         return what
     edges = [0, *(min(len(what), round(cut * FEATURES.frame_rate)) for cut in cuts), len(what)]
-    sums = np.concatenate([np.zeros_like(what[:1], np.float64), what.cumsum(axis=0, dtype=float)])
-    rows = np.arange(len(what))
-    shot = np.searchsorted(edges, rows, side="right")
-    first = np.maximum(np.take(edges, shot - 1), rows - reach)
-    last = np.minimum(np.take(edges, shot), rows + reach + 1)
-    return ((sums[last] - sums[first]) / (last - first)[:, None]).astype(np.float32)
+    shared = np.empty_like(what)
+    for first, last in itertools.pairwise(edges):
+        for begin in range(first, last, ROWS_AT_ONCE):
+            rows = np.arange(begin, min(begin + ROWS_AT_ONCE, last))
+            low, high = np.maximum(rows - reach, first), np.minimum(rows + reach + 1, last)
+            sums = what[low[0] : high[-1]].cumsum(axis=0, dtype=np.float64)
+            sums = np.concatenate([np.zeros_like(sums[:1]), sums])
+            total = sums[high - low[0]] - sums[low - low[0]]
+            shared[rows] = total / (high - low)[:, None]
+    return shared
 
 
 def _look(seer: Seer, pictures: list[Picture]) -> np.ndarray:

@@ -37,11 +37,12 @@ class Features:
         """Lay out rows from what (T', 384) and curves (n,) at 64 Hz, padded to the duration;
         timbre (T, 96) is an example to sound like."""
         rows = np.zeros((row_count(duration), FEATURES.size), np.float32)
-        rows[:, _WHAT] = _fit(what, len(rows), repeat_last=True)
-        rows[:, _HITS] = _fit(hits, len(rows) * FEATURES.bins).reshape(-1, FEATURES.bins)
-        rows[:, _ACTIVITY] = _fit(activity, len(rows) * FEATURES.bins).reshape(-1, FEATURES.bins)
-        if timbre is not None:
-            rows[:, _TIMBRE] = timbre
+        seen = what[: len(rows)]
+        rows[: len(seen), _WHAT] = seen
+        if len(seen):
+            rows[len(seen) :, _WHAT] = seen[-1]
+        rows[:, _HITS] = _fit(hits, len(rows))
+        rows[:, _ACTIVITY] = _fit(activity, len(rows))
         return cls(rows, duration, cuts)
 
     @property
@@ -81,10 +82,8 @@ def row_count(duration: Fraction) -> int:
     return max(1, math.ceil(duration * FEATURES.frame_rate))
 
 
-def _fit(values: np.ndarray, length: int, repeat_last: bool = False) -> np.ndarray:
-    """Cut or pad the first axis to ``length``, with zeros or with the last entry."""
-    fitted = np.zeros((length, *values.shape[1:]), np.float32)
-    fitted[: len(values)] = values[:length]
-    if repeat_last and 0 < len(values) < length:
-        fitted[len(values) :] = values[-1]
-    return fitted
+def _fit(curve: np.ndarray, rows: int) -> np.ndarray:
+    """A curve (n,) cut or padded with zeros to (rows, bins)."""
+    fitted = np.zeros(rows * FEATURES.bins, np.float32)
+    fitted[: len(curve)] = curve[: len(fitted)]
+    return fitted.reshape(rows, FEATURES.bins)

@@ -31,6 +31,7 @@ STRIKES = re.compile(
 )
 SAME = {"drumstick": "wooden stick", "drumsticks": "wooden stick"}  # what it is, not what it is for
 CLOSE, SYNONYM = 0.6, 0.98  # similarity from which words mean the same; above, they are the same
+ROWS_AT_ONCE = 1024  # read in double precision, which for all of a long film would be large
 RIDGE = 1e-3  # keeps near-synonyms from cancelling each other when shares are read back
 
 
@@ -82,7 +83,10 @@ def _reader() -> NDArray[np.float64]:
 
 def read_shares(what: NDArray[np.floating]) -> NDArray[np.float32]:
     """Rows (n, 384) or their mean (384,) -> share of each phrase, (n, phrases) or (phrases,)."""
-    return np.maximum(0, what @ _reader()).astype(np.float32)
+    if what.ndim == 1:
+        return np.maximum(0, what @ _reader()).astype(np.float32)
+    parts = (what[i : i + ROWS_AT_ONCE] @ _reader() for i in range(0, len(what), ROWS_AT_ONCE))
+    return np.concatenate([np.maximum(0, part).astype(np.float32) for part in parts])
 
 
 def parse_prompt(prompt: str) -> list[Phrase]:
