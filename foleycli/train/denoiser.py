@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,8 +22,10 @@ from foleycli.latents.autoencoder import PatchAutoencoder
 from foleycli.latents.denoiser import Denoiser, DenoiserConfig, expected_v
 from foleycli.latents.schedule import NoiseSchedule
 from foleycli.models.small import read_autoencoder
-from foleycli.train.data import Scenes, SoundSet
+from foleycli.train.data import Curve, Recording, Scenes, SoundSet, held_out_examples
 from foleycli.train.run import Run, RunOptions
+
+HELD_OUT = 64  # sounds the network is looked at with
 
 
 def train(
@@ -46,6 +49,7 @@ def train(
         with run.first_alone():
             known = SoundSet(sounds, table, cache)
         scenes = Scenes(known, run.seed)
+        held_out = held_out_examples(known)[:HELD_OUT]
         autoencoder = read_autoencoder(autoencoder_path).to(run.device)
         schedule = NoiseSchedule.cosine()
 
@@ -76,7 +80,25 @@ def train(
             run.step(*optimizers)
             run.follow(average, denoiser)
             run.end_update()
+            if run.is_due() and held_out:
+                run.validated(loss=look(average, held_out, autoencoder, schedule, run))
         return out
+
+
+@torch.no_grad()
+def look(
+    average: Denoiser,
+    held_out: list[tuple[Recording, Curve, Curve]],
+    autoencoder: PatchAutoencoder,
+    schedule: NoiseSchedule,
+    run: Run[DenoiserTraining],
+) -> Tensor:
+    """The loss over held-out sounds, each alone in a window, by the same chance each time."""
+    mels = torch.from_numpy(np.stack([mel.T for _, mel, _ in held_out])).to(run.device)
+    features = torch.from_numpy(np.stack([rows for _, _, rows in held_out])).to(run.device)
+    chance = torch.Generator().manual_seed(0)
+    latents, variances = autoencoder.encode(mels), autoencoder.variances
+    return diffusion_loss(average, latents, features, variances, schedule, chance, run)
 
 
 def denoiser_config(config: DenoiserTraining, autoencoder: PatchAutoencoder) -> DenoiserConfig:

@@ -30,6 +30,8 @@ from foleycli.train.films import Films, window_rows
 from foleycli.train.prepare import PreparedClip
 from foleycli.train.run import Run, RunOptions
 
+HELD_OUT = 32  # films the network is looked at with
+
 
 def train(data: Path, model: str, out: Path, config: UNetTraining, options: RunOptions) -> Path:
     """Train, or go on; the folder of the bundle, which is ``model`` with another denoiser.
@@ -71,6 +73,8 @@ def train(data: Path, model: str, out: Path, config: UNetTraining, options: RunO
             run.step(optimizer)
             run.follow(average, learning)
             run.end_update()
+            if run.is_due() and films.held_out:
+                run.validated(loss=look(diffusion, average, films, schedule, run))
 
         if run.rank == 0:
             learning.load_state_dict(average.state_dict())
@@ -97,6 +101,29 @@ def draw(films: Films, count: int, config: UNetTraining) -> tuple[Tensor, Tensor
         mels.append(torch.from_numpy(mel))
         features.append(torch.from_numpy(rows))
     return torch.stack(mels), F.normalize(torch.stack(features), dim=-1)
+
+
+@torch.no_grad()
+def look(
+    diffusion: DiffFoley,
+    average: torch.nn.ModuleList,
+    films: Films,
+    schedule: NoiseSchedule,
+    run: Run[UNetTraining],
+) -> Tensor:
+    """The average's loss over the beginnings of held-out films, by the same chance each time."""
+    clips = [films.prepared[number] for number in films.held_out[:HELD_OUT]]
+    rows = [clip.features for clip in clips if clip.features is not None]
+    rows = np.stack([window_rows(features, 0, run.config.rows) for features in rows])
+    mels = np.stack([films.mel_of(clip, 0, run.config.mel_frames) for clip in clips])
+    learning = diffusion.denoiser, diffusion.conditioner
+    diffusion.denoiser, diffusion.conditioner = average  # type: ignore[assignment]
+    try:
+        features = F.normalize(torch.from_numpy(rows), dim=-1)
+        chance = torch.Generator().manual_seed(0)
+        return diffusion_loss(diffusion, torch.from_numpy(mels), features, schedule, chance, run)
+    finally:
+        diffusion.denoiser, diffusion.conditioner = learning
 
 
 def window(

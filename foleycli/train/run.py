@@ -317,7 +317,8 @@ class Run(Generic[Config]):
             self._learned.add(self.done, **values, rate=rate, seconds=now - self._ticked)
             self._show("training", values)
         self._ticked = now
-        self.options.progress(self.done, self.config.updates, numbers[0])
+        if self.rank == 0:
+            self.options.progress(self.done, self.config.updates, numbers[0])
 
     def _agree(self, numbers: list[float]) -> list[float]:
         """Mean of losses over processes; of the two flags at the end, whether any says so."""

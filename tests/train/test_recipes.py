@@ -279,7 +279,7 @@ def test_picture_latents_keep_time_and_pitch():
 
 TINY_UNET = replace(
     TRAINING["denoiser"]["paper"], updates=8, batch=2, rate=1e-3, warm_up=1, sizes=SIZES, rows=8,
-    mel_frames=64, least=2, bf16=False,
+    mel_frames=64, least=2, bf16=False, validate=4,
 )  # fmt: skip
 
 
@@ -296,6 +296,8 @@ def test_the_full_size_denoiser_learns_and_becomes_a_bundle(paper_films, base, t
     name = "autoencoder.decoder.conv_out.weight"
     assert torch.equal(before[name], after[name])
     assert Bundle.open(folder).config["trained"]["updates"] == 8
+    held_out = read_curve(tmp_path / "run" / "validation.csv")
+    assert held_out["update"].tolist() == [4, 8]
 
 
 def test_joined_films_change_at_one_row_in_sound_and_features(paper_films):

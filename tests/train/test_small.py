@@ -24,14 +24,14 @@ from foleycli.waveform.vocoder_net import VocoderNet, save_vocoder
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Sixteen clicks and hums with a table, as a user would have them."""
+    """Twenty clicks and hums with a table, as a user would have them."""
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("sounds")
     random = np.random.default_rng(0)
     with (folder / "sounds.csv").open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(["file", "class", "label"])
-        for n in range(16):
+        for n in range(20):
             time = np.arange(int(48_000 * random.uniform(0.2, 1.5))) / 48_000
             click = random.normal(size=len(time)) * np.exp(-20 * time)
             sound = click if n % 2 else np.sin(2 * np.pi * 200 * (n + 1) * time)
@@ -46,7 +46,7 @@ def sounds(folder):
 
 
 PCA = PatchConfig(channels=8, scenes=20)
-TINY = DenoiserTraining(updates=4, batch=2, rate=4e-4, width=64, depth=1, bf16=False)
+TINY = DenoiserTraining(updates=4, batch=2, rate=4e-4, width=64, depth=1, bf16=False, validate=2)
 EVERY = RunOptions(device="cpu", save=0)
 
 
@@ -63,7 +63,7 @@ def fitted(common, tmp_path_factory):
 
 def test_scenes_hold_only_what_training_may_hear(sounds):
     held_out = [r.file for r in sounds.recordings if r.held_out]
-    assert held_out == [f"{n}.wav" for n in range(16) if zlib.crc32(f"{n}.wav".encode()) % 10 == 0]
+    assert held_out == [f"{n}.wav" for n in range(20) if zlib.crc32(f"{n}.wav".encode()) % 10 == 0]
     assert not set(held_out) & {r.file for r in Scenes(sounds).recordings}
 
 
@@ -119,6 +119,10 @@ def test_training_resumes_with_the_same_numbers_and_is_packed(
     losses = [read_curve(run / "loss.csv")["loss"].tolist() for run in (whole, stopped)]
     assert losses[0] == losses[1]
     assert len(losses[0]) == 4
+
+    held_out = [read_curve(run / "validation.csv") for run in (whole, stopped)]
+    assert held_out[0]["update"].tolist() == [2, 4]
+    assert held_out[0]["loss"].tolist() == held_out[1]["loss"].tolist()
 
     trained = pack.pack(*common[:2], whole, tmp_path / "bundle")
     assert (trained.updates, trained.batch, trained.seed) == (4, 2, 0)
