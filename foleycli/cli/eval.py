@@ -59,8 +59,9 @@ def run(
         str, typer.Option(help="What models see: full, cu (close-ups), cm (camera moves).")
     ] = "full",
     measures: Annotated[
-        str | None, typer.Option(help="Commas between; by default all that can be taken.")
-    ] = None,
+        str,
+        typer.Option(help="Commas between, or all; by default the most telling that can be taken."),
+    ] = "",
     prompts: Annotated[
         bool, typer.Option("--prompts", help="Tell every model in the CSV's words what sounds.")
     ] = False,
@@ -87,7 +88,7 @@ def run(
     listen_for_warnings(quiet=quiet, verbose=False)
     config = GenerateConfig(seed=seed, steps=steps, guidance=guidance, device=device)
     contestants = [parse_contestant(part, config, prompt=prompts) for part in _parts(models)]
-    usable, missing = usable_measures(_parts(measures or ""))
+    usable, missing = usable_measures(_parts(measures))
     if missing and not quiet:
         print(f"not taken: {', '.join(missing)}", file=sys.stderr)
         print("\n".join(sorted({f"  {why}" for why in missing.values()})), file=sys.stderr)
@@ -121,7 +122,9 @@ def table(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="File to write; by default stdout.")
     ] = None,
-    measures: Annotated[str, typer.Option(help="Only these, commas between.")] = "",
+    measures: Annotated[
+        str, typer.Option(help="Commas between, or all; by default the most telling.")
+    ] = "",
     pairs: Annotated[
         str, typer.Option(help="What to compare, as B:A,D:C: B less A, D less C.")
     ] = "",
@@ -142,7 +145,8 @@ def table(
     from foleycli.evaluate.paper import match_rows, paper_tables
     from foleycli.evaluate.results import Results
 
-    results = Results(run, _parts(measures))
+    wanted = ["all"] if paper or category else _parts(measures)
+    results = Results(run, wanted)
     asked = tables.parse_pairs(pairs, results.models)
     if paper:
         made = paper_tables(results, paper, match_rows(results, paper, rows))
@@ -291,7 +295,7 @@ def figure_categories(
     from foleycli.evaluate.results import Results
     from foleycli.evaluate.table import default_pairs, parse_pairs
 
-    results = Results(run)
+    results = Results(run, [measure])
     pairs = parse_pairs(pair, results.models) or default_pairs(results.models)
     if not pairs:
         raise UsageError("The run has one model.", "Run another: foley eval run --models A,B.")

@@ -31,14 +31,19 @@ class Column:
     scale: float = 1.0  # the paper prints the measure times this
 
 
+ALIGN_ACC = ("align_acc", "align_acc (own classifier)")
 COLUMNS = (
     Column("fad", "FAD", ("fad_vggish", "fad_yamnet"), "VGGish", "lower"),
     Column("fd", "FD", ("fd_panns", "fd_yamnet"), "PANNs", "lower"),
     Column("kid", "KID (e-3)", ("kid_panns", "kid_yamnet"), "PANNs", "lower", 1000.0),
-    Column("kl", "KL", ("kl_panns", "kl"), "PANNs", "lower"),
+    Column("kl", "KL", ("kl_softmax_panns", "kl_softmax_yamnet", "kl"), "PANNs", "lower"),
     Column("is", "IS", ("is_panns", "is_yamnet"), "PANNs", "higher"),
     Column(
-        "align_acc", "Align Acc (%)", ("align_acc", "align_acc_own"), "its classifier", "higher"
+        "align_acc",
+        "Align Acc (%)",
+        ("align_acc", "align_acc (own classifier)"),
+        "its classifier",
+        "higher",
     ),
 )
 
@@ -170,9 +175,7 @@ def _cell(
 ) -> str:
     if estimate is None or measure is None:
         return "–"
-    scale = column.scale if not measure.unit else 1.0
-    if column.key == "align_acc":
-        scale = 100.0
+    scale = 1.0 if measure.unit else column.scale  # a unit says that it is scaled already
     scaled = Estimate(scale * estimate.value, scale * estimate.low, scale * estimate.high)
     return cell(scaled, measure, mark=mark)
 

@@ -16,7 +16,7 @@ from foleycli.errors import UsageError
 from foleycli.evaluate.controls import ANOTHER, CONTROLS, OWN
 from foleycli.evaluate.interval import bootstrap
 from foleycli.evaluate.measures import Measure, find_measure
-from foleycli.evaluate.plan import Plan, read_plan
+from foleycli.evaluate.plan import ALL, CORE, Plan, read_plan
 from foleycli.evaluate.sets import CONTROL, SetRow, set_file
 
 Values = NDArray[np.float64]
@@ -44,7 +44,8 @@ class Results:
     """A run's numbers by variant, row and measure; controls stand under the variant "control".
 
     Args:
-        measures: names of those that are wanted; all that were taken when empty.
+        measures: names of those that are wanted; those of `CORE` that were taken when empty, and
+            all that were taken for "all".
 
     Raises:
         UsageError: the folder holds no run, or nothing is measured yet.
@@ -57,13 +58,17 @@ class Results:
             raise UsageError(
                 f"Nothing is measured in {folder} yet.", "Let `foley eval run` finish."
             )
-        unknown = [name for name in measures if name not in self.plan.measures]
+        taken = self.plan.measures
+        if list(measures) == [ALL]:
+            measures = taken
+        unknown = [name for name in measures if name not in taken]
         if unknown:
             raise UsageError(
                 f"{unknown[0]} was not measured in this run.",
-                f"There are {', '.join(self.plan.measures)}.",
+                f"There are {', '.join(taken)}.",
             )
-        self.measures: list[Measure] = [find_measure(m) for m in measures or self.plan.measures]
+        wanted = measures or [name for name in CORE if name in taken] or taken
+        self.measures: list[Measure] = [find_measure(name) for name in wanted]
 
     @property
     def models(self) -> list[str]:
@@ -144,6 +149,8 @@ class Results:
         lead = self.difference(CONTROL, OWN, control, measure)
         if np.isnan(lead.value) or (measure.kind == "clip" and lead.clips < FEWEST):
             return True  # undefined there, or too few clips to tell
+        if measure.better == "lower" and self.estimate(CONTROL, OWN, measure).value == 0:
+            return lead.value <= 0  # nothing can be better, and silence too has no speech in it
         if measure.kind == "set":
             return sign * lead.value > EXACT
         return (lead.low if sign > 0 else -lead.high) > EXACT

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from foleycli.errors import BatchError, ModelError
 from foleycli.evaluate.contestants import check_names
 from foleycli.evaluate.measures import MEASURES, check_needs, find_measure
-from foleycli.evaluate.plan import Plan, join_plan
+from foleycli.evaluate.plan import ALL, CORE, Plan, join_plan
 from foleycli.evaluate.processes import do_all
 from foleycli.evaluate.scoring import Scoring, score_clip
 from foleycli.evaluate.sets import compare_sets, set_rows
@@ -56,18 +56,21 @@ def usable_measures(names: Sequence[str] = ()) -> tuple[tuple[str, ...], dict[st
     """The measures that can be taken here, and why the others cannot.
 
     Args:
-        names: those that are wanted; all there are when empty.
+        names: those that are wanted; `CORE` when empty, all there are for "all".
 
     Raises:
         UsageError: a name is unknown.
         ModelError: one that is named needs something that is not here.
     """
     usable, missing = [], {}
-    for measure in [find_measure(name) for name in names] or MEASURES:
+    named = bool(names) and list(names) != [ALL]
+    everything = [measure.name for measure in MEASURES]
+    wanted = names if named else everything if names else [n for n in CORE if n in everything]
+    for measure in map(find_measure, wanted):
         try:
             check_needs(measure)
         except ModelError as error:
-            if names:
+            if named:
                 raise
             missing[measure.name] = str(error)
         else:

@@ -129,6 +129,9 @@ def reading_notes(results: Results) -> list[str]:
         "these clips: not to be read as quality here."
         for name, controls in results.failing.items()
     ]
+    others = len(results.plan.measures) - len(results.measures)
+    if others > 0:
+        notes.append(f"{others} more measures were taken: --measures all.")
     missing = [
         f"{name} ({variant})"
         for variant in results.variants

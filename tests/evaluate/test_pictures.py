@@ -152,11 +152,11 @@ def test_the_report_plays_every_sound_with_its_film(done, tmp_path, name) -> Non
         assert tab.locator("#tables table").count() == 2 + 2  # results and differences
         assert tab.locator("article").count() == 2
         card = tab.locator("article").nth(1)
+        tab.evaluate("cards[1].film.loop = true")
         card.locator(".sounds button").nth(1).click()
         tab.wait_for_function(f"cards[1].name == 'late' && {together}")
         playing = tab.evaluate(state)
         tab.keyboard.press("3")
-        tab.evaluate("cards[1].film.loop = true")
         tab.wait_for_function(f"cards[1].name == 'right' && {together}")
         card.locator(".variants button").nth(1).click()
         other = tab.evaluate(state)
