@@ -178,7 +178,7 @@ def encode_all(pictures: list[Picture], encoders: dict[str, Encoder]) -> dict[st
 def look_all(frames: NDArray[np.uint8], encoders: dict[str, Encoder]) -> list[NDArray[np.float32]]:
     """Rows (n, 384) of every encoder; blocks that students share with their teacher see once."""
     seers = [encoder.seer for encoder in encoders.values()]
-    batches = torch.from_numpy(frames).split(16)
+    batches = torch.tensor(frames).split(16)
     with torch.inference_mode():
         maps = [seers[0].network.read(batch, FROZEN) for batch in batches]
         rows = []
