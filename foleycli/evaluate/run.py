@@ -39,6 +39,7 @@ def run(
         ModelError: a model is not installed.
     """
     check_names(plan.contestants)
+    plan_soundings(plan)  # refuses a model that is not here before it stands in the run
     plan = join_plan(plan)
     failures = _do(make_sounds, plan_soundings(plan), jobs, "sounding", progress)
     tasks = [Scoring(plan.folder, example.id, again=again) for example in plan.examples]
