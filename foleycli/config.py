@@ -271,7 +271,7 @@ class EvaluateConfig:
     """How models are compared on a set."""
 
     takes: int = 10  # sounds of a clip, averaged (arXiv 2507.02271)
-    others: int = 3  # clips whose sound a clip is given, as a control
+    others: int = 4  # clips whose sound a clip is given, and draws of noise, as controls
     groups: int = 10  # of clips that are left out in turn, for the interval of a set's measure
     resamples: int = 4000  # of the clips, for the interval of a mean
 

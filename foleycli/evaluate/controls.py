@@ -49,13 +49,13 @@ MADE: dict[str, Callable[[int, np.random.Generator], Samples]] = {
 CONTROLS = (OWN, ANOTHER, *MADE)
 
 
-def made_control(name: str, example: Example, duration: float) -> Sound:
-    """Silence, noise or a metronome for a clip: the same for the same clip.
+def made_control(name: str, example: Example, duration: float, draw: int = 0) -> Sound:
+    """Silence, noise or a metronome for a clip: the same for the same clip and draw.
 
     Args:
         duration: seconds.
     """
-    rng = np.random.default_rng(zlib.crc32(f"{name} {example.id}".encode()))
+    rng = np.random.default_rng(zlib.crc32(f"{name} {example.id} {draw}".encode()))
     return Sound(MADE[name](round(duration * SAMPLE_RATE), rng), SAMPLE_RATE)
 
 

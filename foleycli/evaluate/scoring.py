@@ -13,7 +13,15 @@ from foleycli.clip.media import content_hash
 from foleycli.config import EVALUATE
 from foleycli.errors import FoleyError, MediaError
 from foleycli.evaluate.clipset import Example
-from foleycli.evaluate.controls import ANOTHER, MADE, OWN, fitted, made_control, other_clips
+from foleycli.evaluate.controls import (
+    ANOTHER,
+    MADE,
+    OWN,
+    SILENCE,
+    fitted,
+    made_control,
+    other_clips,
+)
 from foleycli.evaluate.material import Film, Sound
 from foleycli.evaluate.measures import ClipMeasure, find_measure
 from foleycli.evaluate.plan import Plan, kept_plan, write_json
@@ -81,7 +89,13 @@ def _control_scores(judge: "_Judge", plan: Plan, example: Example) -> dict[str, 
     return {
         OWN: [judge.scores(judge.own)],
         ANOTHER: [judge.scores(sound) for sound in others],
-        **{name: [judge.scores(made_control(name, example, duration))] for name in MADE},
+        **{
+            name: [
+                judge.scores(made_control(name, example, duration, draw))
+                for draw in range(1 if name == SILENCE else EVALUATE.others)
+            ]
+            for name in MADE
+        },
     }
 
 
