@@ -89,12 +89,14 @@ class EfficientNetLite0(nn.Module):
         """What the first ``blocks`` blocks make of pictures: (batch, channels, height, width)."""
         weight = self.stem.weight
         pixels = (pictures.to(weight.device).permute(0, 3, 1, 2).to(weight.dtype) - MEAN) / SCALE
-        maps = relu6(self.stem(pixels.to(memory_format=torch.channels_last)))
+        pixels = pixels.to(memory_format=torch.channels_last)
+        maps = relu6(self.stem(pixels), inplace=True)
         return self.blocks[:blocks](maps)
 
     def finish(self, maps: Tensor, blocks: int) -> tuple[Tensor, Tensor]:
         """The way on from there to embedding and logits."""
-        embedding = relu6(self.head(self.blocks[blocks:](maps))).mean(dim=(2, 3))
+        maps = self.head(self.blocks[blocks:](maps))
+        embedding = relu6(maps, inplace=True).mean(dim=(2, 3))
         return embedding.float(), self.classify(embedding).float()
 
     @classmethod
