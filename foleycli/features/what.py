@@ -17,8 +17,8 @@ from foleycli.config import FRAMES
 from foleycli.features.efficientnet import EfficientNetLite0
 from foleycli.features.phrases import phrase_vectors, vocabulary
 
-# always filled, so that a picture's numbers do not know its company; larger ones than 4 take longer,
-# as the heap returns their maps' pages to the system and asks for them again
+# Always filled, so that a picture's numbers do not know its company. More than 4 take longer: the
+# heap returns their maps' pages to the system and asks for them again.
 BATCH = 4  # pictures at once
 DARK = 50.0  # median brightness, of 255, under which a picture is dark
 PLACES = {  # what is heard there; a quiet room is heard as nothing
