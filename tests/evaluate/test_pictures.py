@@ -123,6 +123,25 @@ def test_targets_are_known_or_refused() -> None:
         make_score("other", looker, frames)
 
 
+def test_the_public_models_encoder_can_be_asked_too() -> None:
+    from foleycli.config import CavpConfig
+    from foleycli.evaluate.gradcam import CavpLooker, grad_cam, make_score
+    from foleycli.features.cavp import Cavp
+
+    torch.manual_seed(0)
+    looker = CavpLooker.__new__(CavpLooker)
+    looker._cavp = Cavp(CavpConfig(base_channels=2), hears=False).eval()
+    frames = np.random.default_rng(0).integers(0, 255, (3, 224, 224, 3), np.uint8)
+    with torch.no_grad():
+        maps = looker.maps(frames)
+        rows = looker._cavp.encode_frames(torch.from_numpy(frames).permute(0, 3, 1, 2)[None])[0]
+    assert maps.shape == (3, 64, 7, 7)
+    assert torch.allclose(looker.feature(maps), rows, atol=1e-5)
+    assert grad_cam(looker, frames, make_score("norm", looker, frames)).maps.max() == 1
+    with pytest.raises(UsageError):
+        make_score("top", looker, frames)(rows)
+
+
 def test_looking_is_drawn_for_the_encoder_that_ships(done, tmp_path) -> None:
     from foleycli.evaluate.gradcam import draw_gradcam
 
