@@ -22,6 +22,8 @@ from foleycli.models.identity import DIFF_FOLEY, find_family, find_folder, resol
 from foleycli.models.sources import Source
 from foleycli.train.cinematic import clip_window, crop_for
 
+KINDS = ("*.safetensors", "*.json")  # files of an encoder
+
 
 def look(
     source: Source,
@@ -64,7 +66,8 @@ def shares_eyes(config: GenerateConfig) -> bool:
 @lru_cache(maxsize=8)
 def encoder_hashes(encoder: str) -> list[str]:
     """Of the files of an encoder that was trained; those that ship change with the package."""
-    return [content_hash(path) for path in sorted(Path(encoder).glob("*.safetensors"))]
+    folder = Path(encoder)
+    return [content_hash(path) for kind in KINDS for path in sorted(folder.glob(kind))]
 
 
 def _arrays(features: Features) -> Arrays:
