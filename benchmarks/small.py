@@ -21,7 +21,7 @@ import torch
 from library import Heard, controls, cues_of, embed_others, hear, read_rows
 from numpy.typing import NDArray
 
-from foleycli.evaluate.fad import frechet_distance
+from foleycli.evaluate.fad import diagonal_distance, frechet_distance
 from foleycli.evaluate.probe import fit_probe
 from foleycli.evaluate.timing import onset_f1
 from foleycli.features.cues import Cue
@@ -38,7 +38,7 @@ from foleycli.waveform.mel import log_mel
 from foleycli.waveform.vocoder import mel_to_waveform
 
 LONGEST = 8 * SAMPLE_RATE  # samples of a sound that are used: one window
-COLUMNS = ("probe_top1", "probe_top5", "fad_yamnet", "f1_50ms", "f1_100ms")
+COLUMNS = ("probe_top1", "probe_top5", "fad_yamnet", "fad_diagonal", "f1_50ms", "f1_100ms")
 
 
 class Sounder:
@@ -149,28 +149,33 @@ def main() -> None:
 
     heard |= controls(options.sounds, rows, others)
     real = np.concatenate([patches for patches, _ in heard["the sounds themselves"]])
+    real_means = np.stack([patches.mean(axis=0) for patches, _ in heard["the sounds themselves"]])
     classes = [row["class"] for row in rows]
     scores = {}
     for name, sounds in heard.items():
         means = np.stack([patches.mean(axis=0) for patches, _ in sounds])
         fad = frechet_distance(real, np.concatenate([patches for patches, _ in sounds]))
+        plain = diagonal_distance(real_means, means)
         tops = [probe.top(means, classes, k) for k in (1, 5)]
         f1 = [mean_f1(sounds, asked, tolerance) for tolerance in (0.05, 0.1)]
-        scores[name] = dict(zip(COLUMNS, [*tops, fad, *f1], strict=True))
+        scores[name] = dict(zip(COLUMNS, [*tops, fad, plain, *f1], strict=True))
     print(
         f"{len(rows)} held-out sounds, {len(set(classes))} classes, probe on {len(others)} others"
     )
-    print("| | probe top-1 / top-5 | fad_yamnet | F1 50 / 100 ms |\n|---|---|---|---|")
+    print("| | probe top-1 / top-5 | fad_yamnet | fad_diagonal | F1 50 / 100 ms |")
+    print("|---|---|---|---|---|")
     for name, row in scores.items():
-        top1, top5, fad, f50, f100 = row.values()
-        print(f"| {name:28} | {top1:.3f} / {top5:.3f} | {fad:6.2f} | {f50:.2f} / {f100:.2f} |")
+        top1, top5, fad, plain, f50, f100 = row.values()
+        print(
+            f"| {name:28} | {top1:.3f} / {top5:.3f} | {fad:6.2f} | {plain:5.2f} | {f50:.2f} / {f100:.2f} |"
+        )
     print(
         f"\nhits asked for at {sum(map(len, chance_times))} times drawn by chance, F1 50 / 100 ms:"
     )
     for name, sounds in by_chance.items():
         f1 = [mean_f1(sounds, chance_times, tolerance) for tolerance in (0.05, 0.1)]
         print(f"{name:8} {f1[0]:.2f} / {f1[1]:.2f}")
-        scores[f"{name}, chance times"] = dict(zip(COLUMNS[3:], f1, strict=True))
+        scores[f"{name}, chance times"] = dict(zip(COLUMNS[4:], f1, strict=True))
     print(f"\nsmall: {sounder.spent / sounder.seconds * 8:.2f} CPU-seconds for a window of 8 s")
     if options.json:
         options.json.write_text(json.dumps(scores, indent=1))
