@@ -167,7 +167,8 @@ def main() -> None:
     for name, row in scores.items():
         top1, top5, fad, plain, f50, f100 = row.values()
         print(
-            f"| {name:28} | {top1:.3f} / {top5:.3f} | {fad:6.2f} | {plain:5.2f} | {f50:.2f} / {f100:.2f} |"
+            f"| {name:28} | {top1:.3f} / {top5:.3f} | {fad:6.2f} | {plain:5.2f} "
+            f"| {f50:.2f} / {f100:.2f} |"
         )
     print(
         f"\nhits asked for at {sum(map(len, chance_times))} times drawn by chance, F1 50 / 100 ms:"
