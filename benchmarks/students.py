@@ -82,7 +82,7 @@ def photo_examples(folder: Path, encoders: dict[str, Encoder]) -> Iterator[Examp
         for view in VIEWS:
             if view == "full":
                 square = Image.fromarray(photo).resize(
-                    (FRAMES.size,) * 2, Image.Resampling.BILINEAR
+                    (FRAMES.size, FRAMES.size), Image.Resampling.BILINEAR
                 )
                 views[view] = np.asarray(square)[None]
                 continue
@@ -156,7 +156,7 @@ def encode_all(pictures: list[Picture], encoders: dict[str, Encoder]) -> dict[st
 
     def keep(track: Track, points: NDArray[np.float64]) -> tuple[NDArray, NDArray]:
         tracks.append((track, points))
-        return np.zeros(len(points)), np.zeros(len(points))
+        return np.zeros(len(points), np.float32), np.zeros(len(points), np.float32)
 
     motion, end = MotionReader(keep), pictures[-1].end
     for picture in pictures:
@@ -267,7 +267,8 @@ def _sounding(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     """(T, phrases) shares of what sounds, places aside, over 2 s as `find_cues` takes them."""
     sounds = np.array([phrase.role != "scene" for phrase in vocabulary()])
     shares = read_shares(rows) * sounds
-    return np.asarray(uniform_filter1d(shares, CUES.steady_rows, axis=0, mode="nearest"))
+    smooth = uniform_filter1d(shares, CUES.steady_rows, axis=0, mode="nearest")
+    return np.asarray(smooth, np.float32)
 
 
 def compare_when(truth: Features, features: Features, own: Sound) -> Scores:
@@ -296,7 +297,8 @@ def recovered(
     draws = np.random.default_rng(0).integers(0, known.sum(), (EVALUATE.resamples, known.sum()))
     means = np.concatenate([parts.mean(axis=1)[:, None], parts[:, draws].mean(axis=2)], axis=1)
     share = (means[2] - means[1]) / (means[0] - means[1])
-    return float(share[0]), *(float(q) for q in np.quantile(share[1:], [0.025, 0.975]))
+    low, high = np.quantile(share[1:], [0.025, 0.975])
+    return float(share[0]), float(low), float(high)
 
 
 def tables(title: str, examples: list[Example], encoders: list[str]) -> str:

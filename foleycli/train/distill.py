@@ -72,6 +72,7 @@ def train(
         run.begin({"student": student}, {"optimizer": optimizer}, {"chance": chance})
 
         # learn
+        loss = torch.zeros(())
         while run.goes_on():
             run.set_rate(optimizer)
             for part in range(config.accumulate):

@@ -68,6 +68,7 @@ def train(
         run.begin(modules, {"optimizer": optimizer}, {"chance": chance})
 
         # learn
+        loss = torch.zeros(())
         while run.goes_on():
             run.set_rate(optimizer)
             for _ in range(config.accumulate):

@@ -68,11 +68,9 @@ def render_views(photos: Path, out: Path, seed: int, shard: int, scenes: int = S
             if track is None:
                 break
             seen |= track_arrays(f"{n}.{kind}.", track)
+            seen[f"{n}.hits"] = np.array(scene.hits).reshape(-1, 2)  # of the whole, in every view
+            seen[f"{n}.activity"] = scene.activity
         else:
-            seen |= {
-                f"{n}.hits": np.array(scene.hits).reshape(-1, 2),
-                f"{n}.activity": scene.activity,
-            }
             arrays |= seen
     with atomic_output(out, overwrite=True) as beside:
         np.savez(beside, **arrays)  # pyright: ignore[reportArgumentType]
@@ -127,6 +125,7 @@ def train(
         run.begin({"net": student, "average": average}, {"optimizer": optimizer}, {"r": chance})
 
         # learn
+        loss = torch.zeros(())
         while run.goes_on():
             run.set_rate(optimizer)
             for _ in range(config.accumulate):
