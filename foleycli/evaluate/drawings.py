@@ -249,7 +249,7 @@ def _categories(
     axis.set_title(title, loc="left", fontsize=12, color=INK, pad=26)
     axis.annotate(
         f"○ {pair[1]}: {base} over all clips (dotted)    ● {pair[0]}: {name} (dashed)    "
-        "right: gain [95 %], clips",
+        "green: better    right: change [95 %], clips",
         (0, 1), xycoords="axes fraction", xytext=(0, 8), textcoords="offset points",
         fontsize=9, color=QUIET,
     )  # fmt: skip
