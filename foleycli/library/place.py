@@ -396,7 +396,7 @@ def _level_curve(sound: Sound, start: int, stop: int, sample_rate: int) -> NDArr
     edges = np.array(sound.edges[1:], float)
     points = np.sort(np.concatenate([edges - half, edges + half])) if len(edges) else edges
     if not len(points):
-        return np.full(stop - start, sound.levels_db[0])
+        return np.full(stop - start, sound.levels_db[0], float)  # a sheet may say 0, not 0.0
     return np.interp(at, points, np.repeat(sound.levels_db, 2)[1:-1])
 
 

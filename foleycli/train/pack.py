@@ -17,6 +17,7 @@ import torch
 from foleycli.config import MEL, DenoiserTraining, MelConfig
 from foleycli.errors import ModelError
 from foleycli.latents.denoiser import Denoiser, DenoiserConfig
+from foleycli.models.bundle import seal
 from foleycli.models.small import SmallModel, read_autoencoder, write_tensors
 from foleycli.train.checkpoint import read_latest
 from foleycli.train.data import read_table
@@ -72,6 +73,7 @@ def pack(
     sounder = "a network (`foley train vocoder`)" if vocoder else "Griffin-Lim"
     card = model_card(model.denoiser, trained, heard, scores or {}, notes, sounder)
     (out / "README.md").write_text(card, "utf-8")
+    seal(out)
     return trained
 
 

@@ -147,3 +147,10 @@ def test_other_sample_rates(bank):
     assert len(place([cue("1/2")], bank, 1, sample_rate=44_100)) == 44_100
     waveform = place([cue("1/2")], bank, 1, sample_rate=44_100)
     assert abs(attack(waveform) - 22_050) <= 1
+
+
+def test_levels_may_be_whole_numbers(bank):
+    bed = cue(0, 3, "bed", "noise", level_db=0)
+    np.testing.assert_array_equal(
+        place([bed], bank, 3), place([cue(0, 3, "bed", "noise")], bank, 3)
+    )

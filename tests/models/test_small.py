@@ -6,6 +6,7 @@ import torch
 
 from foleycli.errors import ModelError
 from foleycli.features.text import embed_text
+from foleycli.models.bundle import Bundle
 from foleycli.models.small import SHIPPED, SmallModel
 
 
@@ -69,3 +70,10 @@ def test_it_is_small_enough_to_ship():
 def test_a_folder_without_a_bundle_is_refused(tmp_path):
     with pytest.raises(ModelError, match="not a bundle"):
         SmallModel.load(tmp_path)
+
+
+def test_the_shipped_files_are_the_listed_ones():
+    bundle = Bundle.open(SHIPPED)
+    bundle.verify()
+    shipped = {path.name for path in SHIPPED.iterdir()} - {"SHA256SUMS"}
+    assert {name for name in shipped if name.endswith(".safetensors")} <= set(bundle.sums)
