@@ -162,7 +162,8 @@ def model_card(
 CARD = """# small
 
 Latent diffusion from feature rows (what sounds, when it is struck, how active it is, and the timbre
-of a recording to sound like) to 8 s of sound at 32 kHz mono. Ships with foleycli; licence of the weights: Apache-2.0.
+of a recording to sound like) to 8 s of sound at 32 kHz mono. Ships with foleycli; licence of the
+weights: Apache-2.0.
 
 - **Model**: a 1-D diffusion transformer of {parameters:.1f} M parameters ({depth} blocks, width
   {width}) that predicts v, over 64 tokens of {channels} channels; a linear autoencoder (principal
@@ -173,8 +174,8 @@ of a recording to sound like) to 8 s of sound at 32 kHz mono. Ships with foleycl
   No film, no speech corpus and no music went in. Words went in through all-MiniLM-L6-v2
   (Apache-2.0), which is not part of this bundle. While sounding, the timbre is that of the nearest
   recording of foleycli's library, which holds none of the held-out sounds either.
-- **Training**: {updates} updates of {batch} windows, Muon and AdamW at {rate}, bfloat16, one CPU core,
-  {hours:.1f} hours, seed {seed}. The commands are at the top of
+- **Training**: {updates} updates of {batch} windows, Muon and AdamW at {rate}, bfloat16, one CPU
+  core, {hours:.1f} hours, seed {seed}. The commands are at the top of
   `foleycli/train/denoiser.py`.{notes}
 - **Limits**: it knows the {heard} sounds' kinds (impacts, metal, cloth, footsteps, water, engines,
   animals, rain, fire and so on) and little else; speech and music come out as mumble. Fine pitch

@@ -157,7 +157,7 @@ def test_the_camera_is_found_and_taken_out():
 
 def test_a_pair_is_compared_alike_alone_and_among_others():
     rng = np.random.default_rng(2)
-    places = np.cumsum(rng.normal(0, 2, (9, 2)), axis=0) + (100, 60)
+    places = np.cumsum(rng.normal(0, 2, (9, 2)), axis=0) + np.array([100, 60])
     pictures = prepare(np.stack([view(x, y) for x, y in places]).astype(np.uint8))
     together = compare(pictures[:-1], pictures[1:])
     for i in range(8):

@@ -25,8 +25,8 @@ from foleycli.models.diff_foley import (
     group_shots,
     tile,
 )
-from foleycli.models.public import convert_checkpoints
 from foleycli.models.identity import resolve
+from foleycli.models.public import convert_checkpoints
 from foleycli.models.sources import open_source
 from foleycli.waveform.mel import log_mel
 from foleycli.waveform.vocoder import mel_to_waveform
