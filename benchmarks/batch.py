@@ -1,6 +1,6 @@
 """Throughput of `foley batch` at 1 and 2 jobs against running `foley gen` clip by clip.
 
-python benchmarks/batch.py ../shared/data/clips OUT [clips]
+python benchmarks/batch.py CLIPS OUT [clips]
 """
 
 import shutil

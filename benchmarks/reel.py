@@ -1,6 +1,6 @@
 """Twenty shots as EDL and FCPXML at 23.976 and 29.97 drop-frame, sounded from end to end.
 
-python benchmarks/reel.py ../shared/data/clips OUT     # films, and a folder for what comes out
+python benchmarks/reel.py CLIPS OUT     # films, and a folder for what comes out
 
 Prints for each list: shots, seconds of picture and of work, whether the cuts that come back are the
 cuts that went in (by our reader, by OpenTimelineIO's, and by the XML itself), and whether the stem
