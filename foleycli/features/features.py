@@ -43,6 +43,8 @@ class Features:
             rows[len(seen) :, _WHAT] = seen[-1]
         rows[:, _HITS] = _fit(hits, len(rows))
         rows[:, _ACTIVITY] = _fit(activity, len(rows))
+        if timbre is not None:
+            rows[:, _TIMBRE] = timbre
         return cls(rows, duration, cuts)
 
     @property

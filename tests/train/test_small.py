@@ -127,7 +127,8 @@ def test_training_resumes_with_the_same_numbers_and_is_packed(
     trained = pack.pack(*common[:2], whole, tmp_path / "bundle")
     assert (trained.updates, trained.batch, trained.seed) == (4, 2, 0)
     assert {p.name for p in (tmp_path / "bundle").iterdir()} == {
-        "README.md", "autoencoder.safetensors", "config.json", "credits.csv", "denoiser.safetensors"
+        "README.md", "SHA256SUMS", "autoencoder.safetensors", "config.json", "credits.csv",
+        "denoiser.safetensors",
     }  # fmt: skip
     packed = SmallModel.load(tmp_path / "bundle").denoiser.state_dict()
     assert torch.allclose(packed["tokens_in.weight"], first["tokens_in.weight"], atol=1e-3)
