@@ -88,9 +88,7 @@ def parse_variants(text: str) -> tuple[str, ...]:
     asked = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
     unknown = [variant for variant in asked if variant not in VARIANTS]
     if unknown or not asked:
-        raise UsageError(
-            f"--variants {text} is not known.", f"Give some of {', '.join(VARIANTS)}."
-        )
+        raise UsageError(f"--variants {text} is not known.", f"Give some of {', '.join(VARIANTS)}.")
     return asked
 
 
