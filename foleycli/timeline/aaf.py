@@ -24,8 +24,8 @@ REMEDY = "pip install 'foleycli[aaf]', or export the cut as EDL, FCPXML or .otio
 def load_aaf() -> Any:
     """pyaaf2, which comes with OpenTimelineIO's adapter as an extra."""
     try:
-        import aaf2
-        import otio_aaf_adapter  # noqa: F401
+        import aaf2  # pyright: ignore[reportMissingImports]  # an extra
+        import otio_aaf_adapter  # noqa: F401  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise MediaError("AAF needs pyaaf2 and otio-aaf-adapter.", REMEDY) from error
     return aaf2
