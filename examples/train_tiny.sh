@@ -9,12 +9,13 @@ set -eu
 out=${1:-runs/tiny}
 updates=${2:-1000}
 here=$(dirname "$0")
+ffmpeg=${FOLEY_FFMPEG:-ffmpeg}
 mkdir -p "$out/sounds"
 
 # Six things, four takes of each: struck things ring and fade, the others go on.
 echo "file,class,label" > "$out/sounds/sounds.csv"
 make_sound() { # NAME TAKE CLASS LABEL SECONDS EXPRESSION
-    ffmpeg -v error -y -f lavfi -i "aevalsrc='$6':s=48000:d=$5" "$out/sounds/$1$2.wav"
+    "$ffmpeg" -v error -y -f lavfi -i "aevalsrc='$6':s=48000:d=$5" "$out/sounds/$1$2.wav"
     echo "$1$2.wav,$3,$4" >> "$out/sounds/sounds.csv"
 }
 for take in 1 2 3 4; do

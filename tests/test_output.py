@@ -129,6 +129,7 @@ def test_a_signal_leaves_nothing(tmp_path, sign):
     script = (
         "import sys, time, signal\nfrom foleycli.output import atomic_output\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"  # under nohup it would be ignored
         "with atomic_output(sys.argv[1]) as hidden:\n"
         "    hidden.write_text('half'); time.sleep(60)\n"
     )

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import torch
 
 from foleycli.cli import main, train
 from foleycli.config import MEL, TRAINING, CavpConfig, PatchConfig
+from foleycli.mux.ffmpeg import find_ffmpeg
 from tests.train.films import make_prepared
 
 ROOT = Path(__file__).parents[2]
@@ -121,7 +123,9 @@ def test_cavp_is_trained_on_prepared_films(foley, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_the_example_trains_a_model_from_nothing(tmp_path):
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    commands = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    ffmpeg = str(find_ffmpeg())
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PATH": commands, "FOLEY_FFMPEG": ffmpeg}
     script = ["sh", str(ROOT / "examples" / "train_tiny.sh"), str(tmp_path / "tiny"), "5"]
     subprocess.run(script, env=environment, check=True, capture_output=True)
     assert (tmp_path / "tiny" / "ball.mp4").stat().st_size > 1000

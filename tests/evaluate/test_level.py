@@ -1,10 +1,10 @@
 import numpy as np
-import pyloudnorm
 import pytest
 
 from foleycli.evaluate.level import clipping, loudness, silence
 from foleycli.evaluate.sound import integrated_loudness
 
+pyloudnorm = pytest.importorskip("pyloudnorm")
 RATE = 16_000
 
 
