@@ -15,10 +15,10 @@ from foleycli.errors import BatchError, ModelError
 from foleycli.evaluate.contestants import check_names
 from foleycli.evaluate.measures import MEASURES, check_needs, find_measure
 from foleycli.evaluate.plan import ALL, CORE, Plan, join_plan
-from foleycli.evaluate.processes import do_all
 from foleycli.evaluate.scoring import Scoring, score_clip
 from foleycli.evaluate.sets import compare_sets, set_rows
 from foleycli.evaluate.sounding import make_sounds, plan_soundings
+from foleycli.processes import do_all
 
 # told what is being done, how many are done, and of how many
 Progress = Callable[[str, int, int], None]

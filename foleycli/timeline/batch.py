@@ -23,6 +23,7 @@ from foleycli.errors import FoleyError, MediaError
 from foleycli.features.cues import read_cues
 from foleycli.models.identity import source_fingerprint
 from foleycli.mux.names import sound_paths, take_paths
+from foleycli.processes import one_thread_each
 from foleycli.recipe import read_recipe, recipe_path
 from foleycli.timeline.manifest import Job
 
@@ -238,7 +239,7 @@ def _in_processes(jobs: Sequence[Job], workers: int, progress: Progress) -> Iter
     while waiting:
         # after a death, one by one, so that the job that kills is known
         room = 1 if any(attempt > 1 for _, attempt in waiting) else workers
-        with _pool(room, progress) as pool:
+        with one_thread_each(), _pool(room, progress) as pool:
             broken = yield from _fill(pool, room, waiting)
         for job, attempt in reversed(broken):
             if attempt < ATTEMPTS:

@@ -35,7 +35,6 @@ from foleycli.config import (
 )
 from foleycli.errors import FoleyError, MediaError, UsageError
 from foleycli.evaluate.clipset import Example, read_set
-from foleycli.evaluate.processes import do_all
 from foleycli.evaluate.sound import read_sound
 from foleycli.features.encode import SHIPPED, Encoder, encode_video
 from foleycli.features.features import Features
@@ -44,6 +43,7 @@ from foleycli.models.diff_foley import SeenFeatures
 from foleycli.models.identity import DIFF_FOLEY, find_family, find_folder, source_fingerprint
 from foleycli.models.sources import find_device, open_source
 from foleycli.output import atomic_output
+from foleycli.processes import do_all
 from foleycli.train.listing import BAD, BAD_COLUMNS, SETTINGS, keep_settings, write_table
 from foleycli.waveform.mel import log_mel
 

@@ -29,10 +29,10 @@ from foleycli.clip.media import content_hash, open_media
 from foleycli.clip.probe import Clip, probe
 from foleycli.config import VariantConfig
 from foleycli.errors import FoleyError, MediaError, UsageError
-from foleycli.evaluate.processes import do_all
 from foleycli.frames.crop import crop_frame, turn_frame
 from foleycli.frames.resize import color_matrix
 from foleycli.output import atomic_output
+from foleycli.processes import do_all
 from foleycli.train.cinematic import Window, clip_window, draw_window, stored_box
 from foleycli.train.listing import (
     BAD,

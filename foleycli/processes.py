@@ -2,15 +2,18 @@
 
 import logging
 import multiprocessing
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import TypeVar
 
 from foleycli.errors import FoleyError
 
 LOG = logging.getLogger("foleycli")
 Task = TypeVar("Task")
+THREADS = "OMP_NUM_THREADS"  # read by torch, BLAS and OpenMP when they are loaded
 
 
 def do_all(
@@ -27,7 +30,7 @@ def do_all(
             yield task, _attempt(work, task)
         return
     left: list[Task] = []
-    with _pool(jobs) as pool:
+    with one_thread_each(), _pool(jobs) as pool:
         futures = {pool.submit(_attempt, work, task): task for task in tasks}
         for future in as_completed(futures):
             try:
@@ -35,22 +38,33 @@ def do_all(
             except BrokenProcessPool:
                 left.append(futures[future])
     for task in left:  # one of them killed a process: each by itself, so that it is known which
-        with _pool(1) as pool:
+        with one_thread_each(), _pool(1) as pool:
             try:
                 yield task, pool.submit(_attempt, work, task).result()
             except BrokenProcessPool:
                 yield task, "the process died over it; is there memory enough?"
 
 
+@contextmanager
+def one_thread_each() -> Iterator[None]:
+    """Processes that begin meanwhile compute with one thread, in every library.
+
+    Threads of processes that share the cores wait for each other by spinning, and that costs more
+    than they gain.
+    """
+    before = os.environ.get(THREADS)
+    os.environ[THREADS] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[THREADS]
+        else:
+            os.environ[THREADS] = before
+
+
 def _pool(jobs: int) -> ProcessPoolExecutor:
-    spawn = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(jobs, mp_context=spawn, initializer=_one_thread)
-
-
-def _one_thread() -> None:
-    import torch
-
-    torch.set_num_threads(1)
+    return ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
 
 
 def _attempt(work: Callable[[Task], None], task: Task) -> str:
