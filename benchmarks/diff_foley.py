@@ -228,14 +228,15 @@ def main() -> None:
     if options.way:
         run_way(options.way, options.folder, options.steps, options.out)
         return
-    bundle = filled_bundle(options.folder)
     if options.prepare:
-        print(bundle.folder)
+        print(filled_bundle(options.folder).folder)
         return
+    if not (options.folder / "bundle").is_dir():  # not made here: that would count as memory
+        parser.error(f"{options.folder} has no bundle; make it first, with --prepare")
     print(f"{torch.get_num_threads()} threads, {options.steps} steps")
     with tempfile.TemporaryDirectory() as out:
         if options.steps_table:
-            print_steps(DiffFoleyModel(bundle))
+            print_steps(DiffFoleyModel(Bundle.open(options.folder / "bundle")))
         elif options.baseline:
             compare(options.folder, options.steps, Path(out))
         else:

@@ -46,7 +46,8 @@ def resize_rgb(rgb: NDArray[np.uint8], size: int = FRAMES.size) -> NDArray[np.ui
         return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))[..., :3]
     pixels = torch.from_numpy(rgb).permute(2, 0, 1)[None]
     square = torch.nn.functional.interpolate(pixels, (size, size), mode="bilinear", antialias=True)
-    return square[0, :3].permute(1, 2, 0).contiguous().numpy()
+    # copied by numpy: torch would wake all its threads for it, which then spin while FFmpeg decodes
+    return np.ascontiguousarray(square[0, :3].numpy().transpose(1, 2, 0))
 
 
 class Shrinker:

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from foleycli.config import VocoderTraining
 from foleycli.train.run import Run, RunOptions
@@ -100,8 +101,7 @@ def apart(first: Tensor, second: Tensor, size: int) -> Tensor:
 
 def magnitudes(waveform: Tensor, size: int) -> Tensor:
     """(batch, samples) -> (batch, bins, frames), a quarter window apart."""
-    window = hann(size).to(waveform.device)
-    spectrogram = torch.stft(
-        waveform, size, size // 4, window=window, pad_mode="constant", return_complex=True
-    )
-    return (spectrogram.real.square() + spectrogram.imag.square() + 1e-10).sqrt()
+    frames = pad(waveform, (size // 2, size // 2)).unfold(-1, size, size // 4)
+    # not torch.stft: it has failed here with a gradient, once, on one machine
+    spectrum = torch.fft.rfft(frames * hann(size).to(waveform.device))
+    return (spectrum.real.square() + spectrum.imag.square() + 1e-10).sqrt().transpose(1, 2)

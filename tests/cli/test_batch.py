@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from foleycli.cli import main
 from foleycli.timeline import batch
 from tests.films import strikes, write_film
 from tests.timeline.clicks import Clicks
@@ -19,21 +18,6 @@ def films(tmp_path, monkeypatch):
     for number in range(2):
         write_film(folder / f"{number}.mp4", strikes([0.2], 0.5))
     return folder
-
-
-@pytest.fixture
-def foley(monkeypatch, capsys):
-    def run(*arguments) -> tuple[int, list[str], str]:
-        monkeypatch.setattr("sys.argv", ["foley", *map(str, arguments)])
-        code = 0
-        try:
-            main.main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        said = capsys.readouterr()
-        return code, said.out.splitlines(), said.err
-
-    return run
 
 
 def test_a_plan_makes_nothing(foley, films, tmp_path) -> None:

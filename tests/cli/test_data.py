@@ -7,23 +7,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from foleycli.cli import main
-
-
-@pytest.fixture
-def foley(monkeypatch, capsys):
-    def run(*arguments) -> tuple[int, list[str], str]:
-        monkeypatch.setattr("sys.argv", ["foley", "data", *map(str, arguments)])
-        code = 0
-        try:
-            main.main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        said = capsys.readouterr()
-        return code, said.out.splitlines(), said.err
-
-    return run
-
 
 @pytest.fixture
 def films(tmp_path):
@@ -38,8 +21,8 @@ def films(tmp_path):
 
 def test_variants_are_made_kept_and_verified(foley, films, tmp_path) -> None:
     out = tmp_path / "cu"
-    assert foley("variants", films, out, "--kind", "cu", "--seed", 4)[0] == 0
-    code, lines, _ = foley("variants", films, out, "--kind", "cu", "--verify", "--json")
+    assert foley("data", "variants", films, out, "--kind", "cu", "--seed", 4)[0] == 0
+    code, lines, _ = foley("data", "variants", films, out, "--kind", "cu", "--verify", "--json")
     assert code == 0
     assert [json.loads(line) for line in lines] == [
         {"id": "one", "problem": ""},
@@ -47,7 +30,7 @@ def test_variants_are_made_kept_and_verified(foley, films, tmp_path) -> None:
     ]
     assert '"seed": 4' in (out / "settings.json").read_text()
     (out / "two.mp4").write_bytes(b"")
-    code, lines, _ = foley("variants", films, out, "--kind", "cu", "--verify")
+    code, lines, _ = foley("data", "variants", films, out, "--kind", "cu", "--verify")
     assert code == 5 and lines == ["failed  two: two.mp4 has changed", "1 of 2 done"]
 
 
@@ -55,7 +38,7 @@ def test_a_bad_film_is_exit_code_5_and_named(foley, films, tmp_path) -> None:
     (films / "bad.mp4").write_bytes(b"bad")
     for command in (("variants", "--kind", "cm"), ("prepare", "--parts", "mels")):
         out = tmp_path / command[0]
-        code, lines, errors = foley(command[0], films, out, *command[1:])
+        code, lines, errors = foley("data", command[0], films, out, *command[1:])
         assert code == 5 and "2 of 3 done" in lines and "failed  bad" in lines[0]
         assert "1 of 3 failed" in errors
         assert (out / "bad.csv").read_text().splitlines()[1].startswith("bad,")
@@ -71,7 +54,7 @@ def test_a_bad_film_is_exit_code_5_and_named(foley, films, tmp_path) -> None:
     ],
 )
 def test_an_unknown_choice_is_exit_code_2_and_writes_nothing(foley, films, tmp_path, wrong) -> None:
-    code, _, errors = foley("variants", films, tmp_path / "out", *wrong)
+    code, _, errors = foley("data", "variants", films, tmp_path / "out", *wrong)
     assert code == 2 and wrong[-1] in errors and "Traceback" not in errors
     assert not (tmp_path / "out").exists()
 
@@ -83,7 +66,7 @@ def test_scenes_are_mixed(foley, tmp_path) -> None:
     rows = "".join(f"tap{number}.wav,wood,tap\n" for number in range(3))
     (tmp_path / "sounds.csv").write_text("file,class,label\n" + rows)
     options = ("--count", 2, "--seconds", 3, "--held-out", "with")
-    code, lines, errors = foley("mix", tmp_path, tmp_path / "out", *options)
+    code, lines, errors = foley("data", "mix", tmp_path, tmp_path / "out", *options)
     assert code == 0, errors
     assert lines == ["2 of 2 done"]
     assert {path.name for path in (tmp_path / "out").iterdir()} == {

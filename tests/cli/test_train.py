@@ -10,29 +10,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from foleycli.cli import main, train
+from foleycli.cli import train
 from foleycli.config import MEL, TRAINING, CavpConfig, PatchConfig
 from foleycli.mux.ffmpeg import find_ffmpeg
 from tests.train.films import make_prepared
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def foley(monkeypatch, capsys):
-    torch.set_num_threads(1)
-
-    def run(*arguments) -> tuple[int, list[str], str]:
-        monkeypatch.setattr("sys.argv", ["foley", *map(str, arguments)])
-        code = 0
-        try:
-            main.main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        said = capsys.readouterr()
-        return code, said.out.splitlines(), said.err
-
-    return run
 
 
 @pytest.fixture
