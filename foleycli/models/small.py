@@ -75,6 +75,7 @@ class SmallModel:
         """Samples of one window: 256,000 at the defaults."""
         return round(WINDOW.duration * self.mel.sample_rate)
 
+    @torch.inference_mode()
     def generate(
         self,
         features: NDArray[np.float32],
@@ -100,22 +101,6 @@ class SmallModel:
         samples = len(features) * self.mel.sample_rate // FEATURES.frame_rate
         if not features.any():
             return np.zeros(samples, np.float32)
-        mel = self.generate_mel(features, seed, steps, guidance, negative, progress)
-        if self.vocoder:
-            return self.vocoder.sound(mel.cpu(), seed).numpy()[:samples]
-        return mel_to_waveform(mel.cpu(), self.mel, seed).numpy()[:samples]
-
-    @torch.inference_mode()
-    def generate_mel(
-        self,
-        features: NDArray[np.float32],
-        seed: int,
-        steps: int = SAMPLER.steps,
-        guidance: float = SAMPLER.guidance,
-        negative: NDArray[np.float32] | None = None,
-        progress: Progress | None = None,
-    ) -> Tensor:
-        """The same as a mel spectrogram (n_mels, 512)."""
         rows = np.zeros((ROWS, FEATURES.size), np.float32)
         rows[: len(features)] = features
         predict = self.guided(torch.from_numpy(rows), guidance, negative)
@@ -124,8 +109,11 @@ class SmallModel:
         noise = torch.randn(1, tokens, self.autoencoder.channels, generator=random).to(self.device)
         latents = sample_latents(predict, noise, self.schedule, steps, progress)
         latents[..., COARSE:] *= DETAIL_GAIN
-        mel = self.autoencoder.decode(latents)[0]
-        return torch.where(mel < SILENCE, 0, mel)
+        mel = self.autoencoder.decode(latents)[0].cpu()
+        mel = torch.where(mel < SILENCE, 0, mel)
+        if self.vocoder:
+            return self.vocoder.sound(mel, seed).numpy()[:samples]
+        return mel_to_waveform(mel, self.mel, seed).numpy()[:samples]
 
     def guided(
         self, rows: Tensor, guidance: float, negative: NDArray[np.float32] | None

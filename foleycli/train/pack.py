@@ -10,13 +10,10 @@ import json
 import zlib
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
-
-import torch
 
 from foleycli.config import MEL, DenoiserTraining, MelConfig
 from foleycli.errors import ModelError
-from foleycli.latents.denoiser import Denoiser, DenoiserConfig
+from foleycli.latents.denoiser import Denoiser
 from foleycli.models.bundle import seal
 from foleycli.models.small import SmallModel, read_autoencoder, write_tensors
 from foleycli.train.checkpoint import read_latest
@@ -85,18 +82,15 @@ def read_run(run: Path) -> tuple[SmallModel, Trained]:
     """
     try:
         autoencoder = read_autoencoder(run / "autoencoder.safetensors")
-        if (run / "checkpoint.pt").exists():
-            weights, sizes, trained = _read_first_format(run / "checkpoint.pt")
-        else:
-            settings = json.loads((run / "run.json").read_text("utf-8"))
-            checkpoint = read_latest(run / "checkpoints")
-            if settings["stage"] != "denoiser" or checkpoint is None:
-                raise ValueError("no checkpoint of a denoiser")
-            names = {field.name for field in fields(DenoiserTraining)}
-            config = DenoiserTraining(**{k: v for k, v in settings.items() if k in names})
-            weights, sizes = checkpoint.module("average"), denoiser_config(config, autoencoder)
-            done, hours = checkpoint.state["done"], checkpoint.state["hours"]
-            trained = Trained(done, hours, config.batch, config.rate, settings["seed"])
+        settings = json.loads((run / "run.json").read_text("utf-8"))
+        checkpoint = read_latest(run / "checkpoints")
+        if settings["stage"] != "denoiser" or checkpoint is None:
+            raise ValueError("no checkpoint of a denoiser")
+        names = {field.name for field in fields(DenoiserTraining)}
+        config = DenoiserTraining(**{k: v for k, v in settings.items() if k in names})
+        weights, sizes = checkpoint.module("average"), denoiser_config(config, autoencoder)
+        done, hours = checkpoint.state["done"], checkpoint.state["hours"]
+        trained = Trained(done, hours, config.batch, config.rate, settings["seed"])
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise ModelError(
             f"{run} is no run of the denoiser ({error}).", "Give the --out of foley train denoiser."
@@ -104,15 +98,6 @@ def read_run(run: Path) -> tuple[SmallModel, Trained]:
     denoiser = Denoiser(sizes)
     denoiser.load_state_dict(weights)
     return SmallModel(denoiser, autoencoder, MelConfig()), trained
-
-
-def _read_first_format(path: Path) -> tuple[dict[str, Any], DenoiserConfig, Trained]:
-    """The one file that runs wrote before `train.checkpoint`; it must be one's own."""
-    state = torch.load(path, map_location="cpu", weights_only=False)  # it holds numpy's objects
-    command = state["command"]
-    facts = int(command["batch"]), float(command["rate"]), int(command["seed"])
-    trained = Trained(state["updates"], state["hours"], *facts)
-    return state["average"], DenoiserConfig(**state["config"]), trained
 
 
 def write_credits(sounds: Path, table: Path, out: Path) -> int:

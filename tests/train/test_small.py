@@ -1,9 +1,7 @@
 """Training of the small model: what it may hear, and that it resumes as if never stopped."""
 
 import csv
-import shutil
 import zlib
-from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -12,8 +10,7 @@ import torch
 
 from foleycli.config import MEL, DenoiserTraining, PatchConfig, VocoderConfig
 from foleycli.errors import ModelError
-from foleycli.latents.denoiser import Denoiser
-from foleycli.models.small import SmallModel, read_autoencoder
+from foleycli.models.small import SmallModel
 from foleycli.train import autoencoder, data, denoiser, pack
 from foleycli.train.checkpoint import read_latest
 from foleycli.train.curves import read_curve
@@ -147,21 +144,6 @@ def test_a_vocoder_goes_into_the_bundle_and_sounds(common, fitted, tmp_path):
     assert waveform.shape == (256_000,)
     assert np.array_equal(waveform, model.generate(features, seed=1, steps=2))
     assert "foley train vocoder" in (out / "README.md").read_text()
-
-
-def test_a_run_of_the_first_format_can_still_be_packed(common, fitted, tmp_path):
-    sizes = denoiser.denoiser_config(TINY, read_autoencoder(fitted))
-    net = Denoiser(sizes)
-    state = {
-        "average": net.state_dict(), "config": asdict(sizes), "updates": 7, "hours": 0.5,
-        "scenes": np.random.default_rng(0).bit_generator.state,
-        "command": {"batch": "32", "rate": "0.0004", "seed": "0"},
-    }  # fmt: skip
-    torch.save(state, tmp_path / "checkpoint.pt")
-    shutil.copy(fitted, tmp_path / "autoencoder.safetensors")
-    trained = pack.pack(*common[:2], tmp_path, tmp_path / "bundle")
-    assert (trained.updates, trained.rate) == (7, 4e-4)
-    assert "7 updates of 32 windows" in (tmp_path / "bundle" / "README.md").read_text()
 
 
 def test_what_is_no_run_is_not_packed(common, tmp_path):
