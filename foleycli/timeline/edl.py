@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import ceil
 
 from foleycli.clip.timecode import Timecode
 from foleycli.errors import MediaError, UsageError
@@ -30,8 +31,11 @@ _EVENT = re.compile(
     rf"{_TC}\s+{_TC}\s+{_TC}\s+{_TC}\s*$"
 )
 _SPEED = re.compile(r"^M2\s+(\S.*?)\s+([+-]?\s*\d+(?:\.\d+)?)\s+(\S+)")
-_NOTE = re.compile(r"^\*\s*([A-Z ]+?)\s*(?::|\bIS\b)\s*(.*)$")
+_NOTE = re.compile(
+    r"^(?:\*\s*|(?=(?:FROM|TO) CLIP NAME))([A-Z ]+?)\s*(?:(?:\bIS\b\s*)?:|\bIS\b)\s*(.*)$", re.I
+)
 _LOCATOR = re.compile(rf"^\*\s*LOC:\s*{_TC}\s+(\w+)\s*(.*)$")
+_AUD = re.compile(r"^AUD\s+(\d+)(?:\s+(\d+))?")
 _RATE = "FOLEYCLI RATE"
 _EXACT = "FOLEYCLI SPEED"
 BLACK = {"BL", "BLACK"}
@@ -80,10 +84,13 @@ def read_edl(text: str, rate: Fraction | None = None, name: str = "") -> Timelin
     start = min(line.record[0].frames for line in parsed)
     title = next((m[1].strip() for x in lines if (m := re.match(r"TITLE:(.*)", x))), name)
     timeline = Timeline(name=title, rate=rate, drop=drop, start=start)
-    tracks = [_picture_track([x for x in parsed if "V" in _tracks_of(x)], timeline)]
-    for number in sorted({n for x in parsed for n in _tracks_of(x) if n != "V"}):
-        heard = [x for x in parsed if number in _tracks_of(x)]
-        tracks.append(replace(_picture_track(heard, timeline), kind="sound", name=number))
+    tracks: list[Track] = []
+    for name in sorted({n for x in parsed for n in _tracks_of(x)}, key=_picture_first):
+        events = _events([x for x in parsed if name in _tracks_of(x)], timeline)
+        if name.startswith("V"):
+            tracks += _layers(events)
+        else:
+            tracks.append(Track(kind="sound", events=_in_order(events), name=name))
     notes = tuple(
         Marker(start=(at.frames - start) / rate, duration=1 / rate, name=words)
         for at, words in markers
@@ -91,10 +98,21 @@ def read_edl(text: str, rate: Fraction | None = None, name: str = "") -> Timelin
     return replace(timeline, tracks=tuple(t for t in tracks if t.events), markers=notes)
 
 
+def named_films(text: str) -> tuple[Event, ...]:
+    """What a list shows, whatever rate it runs at; the times mean nothing."""
+    plain = re.sub(r"(?m)^FCM:.*$", "", text).replace(";", ":").replace(",", ":")
+    return tuple(on_screen(read_edl(plain, Fraction(120))))
+
+
+def stated_rate(text: str) -> Fraction | None:
+    """The rate that a list of ours says it runs at."""
+    return _stated_rate(text.splitlines())
+
+
 def _stated_rate(lines: list[str]) -> Fraction | None:
     for line in lines:
         note = _NOTE.match(line.strip())
-        if note and note[1] == _RATE:
+        if note and note[1].upper() == _RATE:
             return exact_rate(note[2].strip())
     return None
 
@@ -118,7 +136,9 @@ def _parse(
         elif match := _LOCATOR.match(line):
             markers.append((_timecode(match[1], rate, drop, place), match[3].strip()))
         elif parsed and (match := _SPEED.match(line)):
-            _set_speed(parsed, match, rate)
+            _set_speed(parsed, match, rate, drop)
+        elif parsed and (match := _AUD.match(line)):
+            parsed[-1].channels += "".join(f"/A{number}" for number in match.groups() if number)
         elif parsed:
             _read_note(parsed, line)
     return parsed, markers
@@ -130,7 +150,10 @@ def _event_line(match: re.Match[str], place: int, rate: Fraction, drop: bool) ->
             f"Line {place} is a key (one picture over another), which is not followed.",
             "Export the list of one picture track.",
         )
-    times = [_timecode(match[i], rate, drop, place) for i in (6, 7, 8, 9)]
+    labels = [match[i] for i in (6, 7, 8, 9)]
+    if any(map(_drops, labels)):
+        drop = False  # the line itself says which of its times drop frames: those that show it
+    times = [_timecode(label, rate, drop, place) for label in labels]
     if times[3].frames < times[2].frames:
         raise MediaError(
             f"Line {place}: record out is before record in.", "Correct the line, or export again."
@@ -144,45 +167,79 @@ def _event_line(match: re.Match[str], place: int, rate: Fraction, drop: bool) ->
 def _timecode(text: str, rate: Fraction, drop: bool, place: int) -> Timecode:
     plain = re.sub(r"[;.,]", ":", text)
     try:
-        return Timecode.parse(plain, rate, drop or ";" in text)
+        return Timecode.parse(plain, rate, drop or _drops(text))
     except UsageError as error:
         raise MediaError(f"Line {place}: {error.problem}", error.remedy) from error
 
 
-def _set_speed(parsed: list[_Line], match: re.Match[str], rate: Fraction) -> None:
-    """Frames a second of the source; of a dissolve's two lines, the one whose reel it names."""
-    value = Fraction(match[2].replace(" ", ""))
-    speed = value / round(rate)
-    if speed.limit_denominator(1000) != speed:
-        speed = (value / rate).limit_denominator(1000)
+def _drops(label: str) -> bool:
+    """A semicolon before the frames, or a comma in the first field, is drop-frame."""
+    return label[-3] in ";,"
+
+
+def _set_speed(parsed: list[_Line], match: re.Match[str], rate: Fraction, drop: bool) -> None:
+    """Frames a second of the source; of a dissolve's two lines, the one whose reel it names.
+
+    A shot that runs backwards starts where the effect does, which may be its source out.
+    """
     latest = [x for x in parsed if x.number == parsed[-1].number]
     named = [x for x in latest if x.reel == match[1] and x.speed is None] or latest[-1:]
-    named[-1].speed = speed
+    line = named[-1]
+    line.speed = _speed(match[2].replace(" ", ""), rate)
+    if line.speed < 0 and re.fullmatch(_TC, match[3]):
+        entry = _timecode(match[3], rate, drop or line.source[0].drop, line.place)
+        if entry == line.source[1]:
+            line.source = entry, line.source[0]
+
+
+def _speed(text: str, rate: Fraction) -> Fraction:
+    """The simplest speed that is written so: 031.3 at 25 is 5/4, 047.952 at 23.976 is 2.
+
+    Some count the frames of a second as 24, some as 23.976.
+    """
+    value, digits = abs(Fraction(text)), len(text.partition(".")[2])
+    off = Fraction(1, 2 * 10 ** (digits or 3))
+    if value < off:
+        return Fraction(0)
+    speeds = [_simplest((value - off) / base, (value + off) / base) for base in (round(rate), rate)]
+    speed = min(speeds, key=lambda speed: speed.denominator)
+    return -speed if text.startswith("-") else speed
+
+
+def _simplest(low: Fraction, high: Fraction) -> Fraction:
+    """The fraction with the smallest denominator from ``low`` to ``high``, both above 0."""
+    whole = ceil(low)
+    if whole <= high:
+        return Fraction(whole)
+    return whole - 1 + 1 / _simplest(1 / (high - whole + 1), 1 / (low - whole + 1))
 
 
 def _read_note(parsed: list[_Line], line: str) -> None:
     note, last = _NOTE.match(line), parsed[-1]
     if note is None:
         return
-    words, value = note[1], note[2].strip()
-    if words == "FROM CLIP NAME":
+    words, value = note[1].upper(), note[2].strip()
+    if words in ("FROM CLIP NAME", "CLIP NAME") or (words == "FROM CLIP" and ":" in line):
+        outgoing = [x for x in parsed[:-1] if x.number == last.number and not x.from_name]
+        for line_before in outgoing:  # a dissolve's first line may be a whole event
+            line_before.from_name = value
         last.from_name = value
     elif words == "TO CLIP NAME":
         last.to_name = value
-    elif words in ("SOURCE FILE", "MEDIA FILE", "SOURCE FILE PATH"):
+    elif words in ("SOURCE FILE", "MEDIA FILE", "SOURCE FILE PATH", "FROM FILE"):
         last.file = value
     elif words == _EXACT:
         last.speed = Fraction(value)
 
 
 def _tracks_of(line: _Line) -> list[str]:
-    """ "V" and "A1", "A2" ... of a channel field such as V, AA/V, B, A2."""
+    """ "V", "V2" ... and "A1", "A2" ... of a channel field such as V, AA/V, B, A2."""
     if line.channels == "B":
         return ["V", "A1"]
     found: list[str] = []
     for part in line.channels.split("/"):
-        if part == "V" or re.fullmatch(r"V\d+", part):
-            found.append("V")
+        if match := re.fullmatch(r"V(\d*)", part):
+            found.append(f"V{match[1]}" if int(match[1] or 1) > 1 else "V")
         elif part == "AA":
             found += ["A1", "A2"]
         elif match := re.fullmatch(r"A(\d*)(?:V)?", part):
@@ -190,7 +247,31 @@ def _tracks_of(line: _Line) -> list[str]:
     return found
 
 
-def _picture_track(lines: list[_Line], timeline: Timeline) -> Track:
+def _picture_first(name: str) -> tuple[bool, int]:
+    return name.startswith("A"), int(name[1:] or 1)
+
+
+def _layers(events: list[Event]) -> list[Track]:
+    """Where events of one picture track overlap, the one listed later lies over the earlier."""
+    layers: list[list[Event]] = []
+    for event in events:
+        over = [
+            any(other.start < event.end and event.start < other.end for other in layer)
+            for layer in layers
+        ]
+        place = max((n for n, covers in enumerate(over, 1) if covers), default=0)
+        if place == len(layers):
+            layers.append([])
+        layers[place].append(event)
+    return [Track(kind="picture", events=_in_order(layer)) for layer in layers]
+
+
+def _in_order(events: list[Event]) -> tuple[Event, ...]:
+    return tuple(sorted(events, key=lambda event: event.start))
+
+
+def _events(lines: list[_Line], timeline: Timeline) -> list[Event]:
+    """Events in the order they are listed."""
     events: list[Event] = []
     name = ""
     for before, line in zip([None, *lines], lines, strict=False):
@@ -207,7 +288,7 @@ def _picture_track(lines: list[_Line], timeline: Timeline) -> Track:
             continue
         events.append(_event(line, shown or name or line.reel, start, timeline.rate))
         name = ""
-    return Track(kind="picture", events=tuple(sorted(events, key=lambda event: event.start)))
+    return events
 
 
 def _event(line: _Line, name: str, start: Fraction, rate: Fraction) -> Event:
@@ -263,7 +344,7 @@ def add_sounds(text: str, timeline: Timeline, sounds: tuple[Track, ...]) -> str:
     """The list as it stands, with sounds after it."""
     numbers = [int(m[1]) for line in text.splitlines() if (m := re.match(r"(\d+)\s+\S", line))]
     added = replace(timeline, tracks=sounds, markers=())
-    used = len(timeline.sounds)
+    used = max((int(track.name[1:]) for track in timeline.sounds), default=0)
     lines = _sound_lines(added, max(numbers, default=0), used)
     mode = f"FCM: {'DROP FRAME' if timeline.drop else 'NON-DROP FRAME'}"
     return text.rstrip("\n") + "\n" + "\n".join([mode, *lines]) + "\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 from foleycli.errors import FoleyError, MediaError, UsageError
 from foleycli.output import atomic_output
 from foleycli.timeline import aaf, edl, fcp7, fcpxml, otio
-from foleycli.timeline.model import Timeline, Track
+from foleycli.timeline.model import Event, Timeline, Track
 
 SUFFIXES = (".edl", ".fcpxml", ".fcpxmld", ".xml", ".otio", ".otioz", ".aaf")
 WRITTEN = (".edl", ".fcpxml", ".xml", ".otio", ".otioz")
@@ -48,6 +48,23 @@ def read_timeline(path: Path, rate: Fraction | None = None) -> Timeline:
         raise MediaError(
             f"{path.name} cannot be understood: {error}.", "Export it again."
         ) from error
+
+
+def states_rate(path: Path) -> bool:
+    """Whether an EDL says which rate it runs at, as ours do."""
+    return edl.stated_rate(_text(path)) is not None
+
+
+def films_of_list(path: Path) -> tuple[Event, ...]:
+    """What an EDL shows, whatever rate it runs at; the times mean nothing.
+
+    Raises:
+        MediaError: it cannot be read.
+    """
+    try:
+        return edl.named_films(_text(path))
+    except FoleyError as error:
+        raise type(error)(f"{path.name}: {error.problem}", error.remedy) from error
 
 
 def _text(path: Path) -> str:

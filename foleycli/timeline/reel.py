@@ -1,6 +1,6 @@
 """A whole timeline: read it, find its films, sound every shot, write it back with the sounds."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -11,7 +11,13 @@ from foleycli.errors import FoleyError, MediaError, UsageError
 from foleycli.models.sources import Source, open_source
 from foleycli.mux.names import KINDS
 from foleycli.output import check_output
-from foleycli.timeline.files import add_sounds, check_written, read_timeline
+from foleycli.timeline.files import (
+    add_sounds,
+    check_written,
+    films_of_list,
+    read_timeline,
+    states_rate,
+)
 from foleycli.timeline.media import find_media
 from foleycli.timeline.model import Media, Timeline, exact_rate, on_screen
 from foleycli.timeline.naming import Naming
@@ -106,22 +112,31 @@ def plan_reel(
 
 
 def _read(path: Path, rate: Fraction | None, roots: Sequence[Path]) -> Timeline:
-    """An EDL without a rate is read at any first, to see which film it names and how that runs."""
-    try:
+    """An EDL without a rate is read at that of the first of its films at which it can be."""
+    if rate is not None or path.suffix.lower() != ".edl" or states_rate(path):
         return read_timeline(path, rate)
-    except UsageError as unknown:
-        if rate is not None or path.suffix.lower() != ".edl":
-            raise
-        trial = read_timeline(path, Fraction(60))
-        for event in on_screen(trial):
-            assert isinstance(event.media, Media)
-            try:
-                film = probe(find_media([event], path.parent, roots)[event.media])
-            except MediaError:
-                continue
+    wrong: FoleyError | None = None
+    for candidate in dict.fromkeys(_film_rates(path, roots)):
+        try:
+            return read_timeline(path, candidate)
+        except FoleyError as error:
+            wrong = wrong or error
+    if wrong is not None:
+        remedy = f"{wrong.remedy} Or give the list's rate: --rate 23.976."
+        raise type(wrong)(wrong.problem, remedy) from wrong
+    return read_timeline(path)
+
+
+def _film_rates(path: Path, roots: Sequence[Path]) -> Iterator[Fraction]:
+    """The rates of the films that a list names, as far as they are found."""
+    for event in films_of_list(path):
+        assert isinstance(event.media, Media)
+        try:
+            film = probe(find_media([event], path.parent, roots)[event.media])
             if film.frame_rate is not None:
-                return read_timeline(path, exact_rate(film.frame_rate))
-        raise unknown
+                yield exact_rate(film.frame_rate)
+        except (MediaError, UsageError):  # missing, or of a rate no timeline has
+            continue
 
 
 def sound_reel(

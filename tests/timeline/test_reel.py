@@ -188,6 +188,27 @@ def test_an_edl_without_a_rate_takes_its_films(tmp_path, films) -> None:
     assert plan.timeline.rate == NTSC
 
 
+@pytest.mark.parametrize("frames", ["20", "45"])
+def test_a_drop_frame_list_too_takes_the_rate_of_its_films(tmp_path, frames) -> None:
+    fast = Fraction(60_000, 1001)
+    write_film(tmp_path / "fast.mp4", strikes([0.5], 3), fast)
+    (tmp_path / "cut.edl").write_text(
+        "FCM: DROP FRAME\n"
+        f"001  AX V C 00:00:00;00 00:00:00;{frames} 01:00:00;00 01:00:00;{frames}\n"
+        "* FROM CLIP NAME: fast.mp4\n"
+    )
+    plan = plan_reel(tmp_path / "cut.edl", tmp_path / "out.edl")
+    assert plan.timeline.rate == fast
+
+
+def test_a_wrong_line_of_an_edl_is_named_with_its_file(tmp_path, films) -> None:
+    text = "001  one.mp4 V C 00:00:00:00 00:00:01:61 01:00:00:00 01:00:01:61\n"
+    (tmp_path / "cut.edl").write_text(text)
+    with pytest.raises(MediaError, match=r"cut\.edl: Line 1") as error:
+        plan_reel(tmp_path / "cut.edl", tmp_path / "out.edl", roots=[films])
+    assert "--rate" in error.value.remedy
+
+
 def test_a_shot_that_fails_stays_silent_and_is_named(tmp_path, films) -> None:
     class Fails(Clicks):
         def encode(self, pictures):

@@ -7,6 +7,7 @@ import pytest
 
 from foleycli.clip.timecode import Timecode
 from foleycli.errors import MediaError, UsageError
+from foleycli.timeline import edl
 from foleycli.timeline.edl import read_edl, write_edl
 from foleycli.timeline.files import add_sounds, read_timeline, write_timeline
 from foleycli.timeline.model import (
@@ -267,6 +268,97 @@ def test_avid_and_premiere_ways_of_writing_an_edl() -> None:
     assert (second.start, second.speed, second.media.path) == (2, 2, "two.mov")
     assert [track.name for track in timeline.sounds] == ["A1", "A2"]
     assert [(m.start, m.name) for m in timeline.markers] == [(Fraction(12, 25), "HERE")]
+
+
+@pytest.mark.parametrize(
+    ("rate", "written", "speed"),
+    [
+        (30 * NTSC, "059.94", Fraction(2)),
+        (30 * NTSC, "-029.97", Fraction(-1)),
+        (24 * NTSC, "047.952", Fraction(2)),
+        (24 * NTSC, "012.0", Fraction(1, 2)),
+        (60 * NTSC, "059.94", Fraction(1)),
+        (Fraction(25), "031.3", Fraction(5, 4)),
+        (Fraction(25), "033.3", Fraction(4, 3)),
+        (Fraction(25), "000.0", Fraction(0)),
+    ],
+)
+def test_a_speed_is_the_simplest_that_is_written_so(rate, written, speed) -> None:
+    text = (
+        "001  AX V C 00:00:04:00 00:00:06:00 01:00:00:00 01:00:01:00\n"
+        f"M2   AX             {written}                00:00:04:00\n"
+    )
+    assert read_edl(text, rate).tracks[0].events[0].speed == speed
+
+
+def test_a_reverse_shot_starts_where_its_effect_does() -> None:
+    text = (
+        "001  AX V C 00:00:04:00 00:00:06:00 01:00:00:00 01:00:02:00\n"
+        "M2   AX             -025.0                {}\n"
+    )
+    starts = [
+        read_edl(text.format(at), Fraction(25)).tracks[0].events[0].source
+        for at in ("00:00:04:00", "00:00:06:00")
+    ]
+    assert starts == [4, 6]
+
+
+def test_of_a_line_with_both_kinds_of_timecode_colons_do_not_drop() -> None:
+    text = "FCM: DROP FRAME\n001  AX V C 01:00:00:00 01:00:01:00 01:00:00;00 01:00:01;00\n"
+    event = read_edl(text).tracks[0].events[0]
+    assert event.source == 3600 / NTSC
+    comma = "001  AX V C 01:00:00,00 01:00:01,00 01:00:00,00 01:00:01,00\n"
+    assert read_edl(comma, 30 * NTSC).tracks[0].events[0].source == 107_892 / (30 * NTSC)
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "*FROM CLIP NAME:one.mov",
+        "* from clip name: one.mov",
+        "* FROM CLIP NAME IS: one.mov",
+        "* FROM CLIP NAME IS one.mov",
+        "FROM CLIP NAME: one.mov",
+        "* CLIP NAME: one.mov",
+        "* FROM CLIP: one.mov",
+    ],
+)
+def test_a_clips_name_as_editors_write_it(note) -> None:
+    text = f"001  AX V C 01:00:00:00 01:00:01:00 01:00:00:00 01:00:01:00\n{note}\n"
+    assert read_edl(text, Fraction(25)).tracks[0].events[0].name == "one.mov"
+
+
+def test_a_dissolves_first_line_may_be_a_whole_event() -> None:
+    text = (
+        "001  AX V C     00:00:00:00 00:00:02:00 01:00:00:00 01:00:02:00\n"
+        "001  AX V D 012 00:00:01:00 00:00:03:00 01:00:02:00 01:00:04:00\n"
+        "* FROM CLIP NAME: one.mov\n* TO CLIP NAME: two.mov\n"
+    )
+    events = read_edl(text, Fraction(25)).tracks[0].events
+    assert [event.name for event in events] == ["one.mov", "two.mov"]
+    assert events[1].intro == Transition(before=Fraction(0), after=Fraction(12, 25))
+
+
+@pytest.mark.parametrize("channel", ["V", "V2"])
+def test_an_event_over_another_hides_it(channel) -> None:
+    text = (
+        "001  AX V  C 00:00:00:00 00:00:04:00 01:00:00:00 01:00:04:00\n"
+        f"002  BX {channel} C 00:00:00:00 00:00:01:00 01:00:01:00 01:00:02:00\n"
+    )
+    seen = on_screen(read_edl(text, Fraction(25)))
+    assert [(e.name, e.start, e.end) for e in seen] == [("AX", 0, 1), ("BX", 1, 2), ("AX", 2, 4)]
+
+
+def test_sounds_are_added_on_channels_nobody_uses() -> None:
+    text = (
+        "001  AX V C 00:00:00:00 00:00:01:00 01:00:00:00 01:00:01:00\n"
+        "002  AX AA C 00:00:00:00 00:00:01:00 01:00:00:00 01:00:01:00\nAUD  3  4\n"
+    )
+    timeline = read_edl(text, Fraction(25))
+    assert [track.name for track in timeline.sounds] == ["A1", "A2", "A3", "A4"]
+    sound = replace(timeline.sounds[0].events[0], name="sfx")
+    written = edl.add_sounds(text, timeline, (Track(kind="sound", events=(sound,)),))
+    assert "003  AX       A5 " in written
 
 
 @pytest.mark.parametrize(
