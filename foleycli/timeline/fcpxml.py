@@ -149,7 +149,7 @@ class _Reader:
             self._item(item, placed, offset + shift, lane)
 
     def _sounds_only(self, item: ET.Element) -> bool:
-        if item.tag == "audio":
+        if item.tag == "audio" or item.get("srcEnable") == "audio":
             return True
         asset = self._asset(item)
         return asset is not None and asset.tag == "asset" and asset.get("hasVideo") != "1"
@@ -161,7 +161,10 @@ class _Reader:
         media = self._media(resource, item)
         own_start = media.start or _ZERO if isinstance(media, Media) else media.start_seconds
         local = _time(item.get("start"), self.own_start(item))
-        source, speed = _mapped(item, local, own_start, media.duration)
+        if item.get("ref"):
+            source, speed = _mapped(item, local, own_start, media.duration)
+        else:
+            source, speed = self._wrapped(item, local, own_start, media.duration)
         return Event(
             name=item.get("name") or media.name,
             media=media,
@@ -172,14 +175,45 @@ class _Reader:
             enabled=item.get("enabled") != "0",
         )
 
+    def _wrapped(
+        self, item: ET.Element, local: Fraction, own_start: Fraction, length: Fraction | None
+    ) -> tuple[Fraction, Fraction]:
+        """As `_mapped`, of an item around a picture that lies on the item's clock."""
+        at, speed = _mapped(item, local, _ZERO, None)
+        inner = self._inside(item)
+        assert inner is not None
+        start = _time(inner.get("start"), own_start)
+        within = start + at - _time(inner.get("offset"), start)
+        source, inner_speed = _mapped(inner, within, own_start, length)
+        return source, speed * inner_speed
+
     def _asset(self, item: ET.Element) -> ET.Element | None:
         """What an item shows: its own reference, or that of the picture it is wrapped around."""
-        reference = item.get("ref")
-        if reference is None:
-            for child in item.iter():
-                if child is not item and child.tag in SHOWN and child.get("lane") is None:
-                    reference = reference or child.get("ref")
-        return self._resources.get(reference or "")
+        shown = item if item.get("ref") else self._inside(item)
+        return None if shown is None else self._resources.get(shown.get("ref", ""))
+
+    def _inside(self, item: ET.Element) -> ET.Element | None:
+        """The picture an item is wrapped around: of several, the one that is seen."""
+        if item.tag not in ("clip", "sync-clip"):
+            return None
+        inside = [
+            child
+            for room in (item, *item.iterfind("spine"))
+            for child in room
+            if child.tag in SHOWN and child.get("lane") is None and room.get("lane") is None
+        ]
+        if len(inside) <= 1:
+            return inside[0] if inside else None
+        at, speed = _mapped(item, _time(item.get("start")), _ZERO, None)
+        end = at + _time(item.get("duration")) * speed
+        first, last = min(at, end), max(at, end)
+        seen = [c for c in inside if first < _end(c) and _time(c.get("offset")) < last]
+        if len(seen) > 1:
+            raise MediaError(
+                f"{item.get('name')} is one clip of several pictures, which is not followed.",
+                "Break it apart (Clip > Break Apart Clip Items), then export again.",
+            )
+        return (seen or inside)[0]
 
     def _media(self, resource: ET.Element, item: ET.Element) -> Media | Timeline:
         if resource.tag == "media":
@@ -233,6 +267,10 @@ class _Reader:
         resource = self._resources.get(reference or "")
         duration = None if resource is None else resource.get("frameDuration")
         return 1 / _time(duration) if duration else None
+
+
+def _end(item: ET.Element) -> Fraction:
+    return _time(item.get("offset")) + _time(item.get("duration"))
 
 
 def _in_order(events: list[Event]) -> tuple[Event, ...]:

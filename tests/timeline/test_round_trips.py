@@ -9,6 +9,7 @@ from foleycli.clip.timecode import Timecode
 from foleycli.errors import MediaError, UsageError
 from foleycli.timeline import edl
 from foleycli.timeline.edl import read_edl, write_edl
+from foleycli.timeline.fcpxml import read_fcpxml
 from foleycli.timeline.files import add_sounds, read_timeline, write_timeline
 from foleycli.timeline.model import (
     Event,
@@ -424,3 +425,66 @@ def test_opentimelineio_reads_what_we_write(tmp_path) -> None:
         span = clip.range_in_parent()
         assert round(span.start_time.value) == event.start * there.rate
         assert round(span.duration.value) == event.duration * there.rate
+
+
+WRAPPED = """<fcpxml version="1.10"><resources>
+<format id="r1" frameDuration="1/25s"/>
+<asset id="r2" name="tape" start="3600s" duration="9s" hasVideo="1" format="r1"/>
+<asset id="r3" name="file" start="0s" duration="9s" hasVideo="1" format="r1"/>
+</resources><project name="P"><sequence format="r1" tcStart="0s"><spine>{}</spine></sequence>
+</project></fcpxml>"""
+
+
+@pytest.mark.parametrize(
+    ("item", "name", "source"),
+    [
+        ('<clip start="1s" duration="2s"><video ref="r2" offset="0s"/></clip>', "tape", 3601),
+        ('<clip start="3601s" duration="2s"><video ref="r2"/></clip>', "tape", 3601),
+        (
+            '<clip start="3601s" duration="2s">'
+            '<video ref="r2" offset="3600s" start="3600s"/></clip>',
+            "tape",
+            3601,
+        ),
+        (
+            '<sync-clip start="1s" duration="2s"><spine>'
+            '<asset-clip ref="r3" offset="0s" start="2s" duration="5s"/></spine></sync-clip>',
+            "file",
+            3,
+        ),
+        (
+            '<sync-clip start="4s" duration="1s"><spine>'
+            '<asset-clip ref="r3" offset="0s" start="2s" duration="3s"/>'
+            '<asset-clip ref="r2" offset="3s" start="3600s" duration="3s"/></spine></sync-clip>',
+            "tape",
+            3601,
+        ),
+        (
+            '<clip start="1s" duration="2s"><timeMap><timept time="0s" value="0s"/>'
+            '<timept time="8s" value="4s"/></timeMap><video ref="r2" offset="0s"/></clip>',
+            "tape",
+            Fraction(7201, 2),
+        ),
+    ],
+)
+def test_a_picture_inside_a_clip_counts_on_the_clips_clock(item, name, source) -> None:
+    event = read_fcpxml(WRAPPED.format(item)).tracks[0].events[0]
+    assert event.media.name == name and event.source == source
+
+
+def test_a_clip_over_two_pictures_is_refused_by_name() -> None:
+    item = (
+        '<sync-clip name="both" start="2s" duration="2s"><spine>'
+        '<asset-clip ref="r3" offset="0s" duration="3s"/>'
+        '<asset-clip ref="r2" offset="3s" duration="3s"/></spine></sync-clip>'
+    )
+    with pytest.raises(MediaError, match="both is one clip of several pictures"):
+        read_fcpxml(WRAPPED.format(item))
+
+
+def test_the_sound_of_a_film_is_no_picture() -> None:
+    item = (
+        '<gap duration="2s"><asset-clip ref="r3" lane="1" duration="2s" srcEnable="audio"/></gap>'
+    )
+    timeline = read_fcpxml(WRAPPED.format(item))
+    assert not timeline.pictures and len(timeline.sounds) == 1
