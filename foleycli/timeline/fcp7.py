@@ -308,7 +308,7 @@ class _Writer:
         shared = later.intro if later and later.start == event.end else None
         tail = shared or event.outro
         item = ET.SubElement(parent, "clipitem", id=self._id("clipitem"))
-        self._item(item, timeline, event, tail)
+        self._item(item, timeline, track.kind, event, tail)
         if track.kind == "sound":
             source = ET.SubElement(item, "sourcetrack")
             _say(source, "mediatype", "audio")
@@ -317,7 +317,12 @@ class _Writer:
             _say_transition(parent, timeline, event.end, event.outro)
 
     def _item(
-        self, item: ET.Element, timeline: Timeline, event: Event, tail: Transition | None
+        self,
+        item: ET.Element,
+        timeline: Timeline,
+        kind: TrackKind,
+        event: Event,
+        tail: Transition | None,
     ) -> None:
         rate, media = timeline.rate, event.media
         own_start = media.start_seconds if isinstance(media, Timeline) else media.start or _ZERO
@@ -339,11 +344,11 @@ class _Writer:
         if isinstance(media, Timeline):
             self.sequence(item, media)
         else:
-            self._file(item, media, timeline)
+            self._file(item, media, timeline, kind)
         if event.speed != 1:
             _say_speed(item, event.speed, {"in": begin * rate, "out": (begin + shown) * rate})
 
-    def _file(self, item: ET.Element, media: Media, timeline: Timeline) -> None:
+    def _file(self, item: ET.Element, media: Media, timeline: Timeline, kind: TrackKind) -> None:
         if media in self._files:
             ET.SubElement(item, "file", id=self._files[media])
             return
@@ -357,14 +362,14 @@ class _Writer:
         drop = timeline.drop and rate == timeline.rate
         _say_timecode(file, round((media.start or _ZERO) * rate), rate, drop, media.reel)
         kinds = ET.SubElement(file, "media")
-        if media.channels:
+        if kind == "picture":
+            ET.SubElement(kinds, "video")
+        if media.channels or kind == "sound":
             audio = ET.SubElement(kinds, "audio")
             if media.sample_rate:
                 samples = ET.SubElement(audio, "samplecharacteristics")
                 _say(samples, "samplerate", media.sample_rate)
-            _say(audio, "channelcount", media.channels)
-        else:
-            ET.SubElement(kinds, "video")
+            _say(audio, "channelcount", media.channels or 1)
 
     def _id(self, kind: str) -> str:
         while True:

@@ -578,11 +578,14 @@ def _local(event: Event, rest: Fraction) -> Fraction:
     return rest / event.speed if event.speed > 0 else _ZERO
 
 
+# What Apple's DTD wants after connected clips.
+_LATE = re.compile(r".*marker|rating|keyword|.+-source|filter-.+|metadata")
+
+
 def _insert(parent: ET.Element, clip: ET.Element) -> None:
-    """Before markers and filters, which the format wants last."""
-    late = ("marker", "chapter-marker", "keyword", "filter-video", "filter-audio", "metadata")
+    """Before markers, roles and filters: Final Cut refuses a document that is out of order."""
     for index, child in enumerate(parent):
-        if child.tag in late:
+        if child.tag != "mc-source" and _LATE.fullmatch(child.tag):
             parent.insert(index, clip)
             return
     parent.append(clip)

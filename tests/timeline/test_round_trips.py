@@ -1,5 +1,6 @@
 """Every cut to the frame and every sound to the sample, through every format and rate."""
 
+import xml.etree.ElementTree as ET
 from dataclasses import replace
 from fractions import Fraction
 
@@ -7,7 +8,7 @@ import pytest
 
 from foleycli.clip.timecode import Timecode
 from foleycli.errors import MediaError, UsageError
-from foleycli.timeline import edl
+from foleycli.timeline import edl, fcpxml
 from foleycli.timeline.edl import read_edl, write_edl
 from foleycli.timeline.fcpxml import read_fcpxml
 from foleycli.timeline.files import add_sounds, read_timeline, write_timeline
@@ -488,3 +489,29 @@ def test_the_sound_of_a_film_is_no_picture() -> None:
     )
     timeline = read_fcpxml(WRAPPED.format(item))
     assert not timeline.pictures and len(timeline.sounds) == 1
+
+
+def test_a_film_with_sound_is_written_as_both(tmp_path) -> None:
+    timeline = reel(Fraction(25), False)
+    events = tuple(
+        replace(event, media=replace(event.media, channels=2, sample_rate=48_000))
+        for event in timeline.tracks[0].events
+    )
+    track = replace(timeline.tracks[0], events=events)
+    write_timeline(replace(timeline, tracks=(track,)), tmp_path / "out.xml")
+    for file in ET.parse(tmp_path / "out.xml").iterfind(".//file/media"):
+        assert [kind.tag for kind in file] == ["video", "audio"]
+
+
+def test_sounds_are_connected_where_final_cut_wants_them() -> None:
+    item = (
+        '<asset-clip ref="r3" duration="2s"><asset-clip ref="r3" lane="1" duration="1s"/>'
+        '<rating/><audio-channel-source srcCh="1, 2"/><filter-video/></asset-clip>'
+    )
+    text = WRAPPED.format(item)
+    timeline = read_fcpxml(text)
+    sound = Track(kind="sound", events=(timeline.tracks[0].events[0],))
+    clip = ET.fromstring(fcpxml.add_sounds(text, timeline, (sound,))).find(".//spine/asset-clip")
+    assert clip is not None
+    tags = ["asset-clip", "asset-clip", "rating", "audio-channel-source", "filter-video"]
+    assert [child.tag for child in clip] == tags
