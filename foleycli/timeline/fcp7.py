@@ -137,6 +137,8 @@ class _Reader:
                 )
             return None
         file = self._whole.get(("file", file.get("id", "")), file)
+        if file.find("mediaSource") is not None and not file.findtext("pathurl"):
+            return None  # made by the editor: a slug, an adjustment layer, a colour
         rate = _rate(file) or _rate(item)
         if rate is None:
             raise MediaError(f"{item.findtext('name')} states no frame rate.", "Export it again.")
@@ -157,7 +159,7 @@ class _Reader:
 
 
 def _with_next(events: list[Event]) -> list[tuple[Event, Event | None]]:
-    return list(zip(events, [*events[1:], None], strict=True))
+    return list(zip(events, [*events[1:], None], strict=False))
 
 
 def _without_shared_outro(event: Event, later: Event | None) -> Event:

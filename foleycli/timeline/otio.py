@@ -107,7 +107,7 @@ class _Reader:
                     events[-1] = replace(events[-1], outro=waiting)
                 continue
             duration = _seconds(item.trimmed_range().duration)
-            if not isinstance(item, schema.Gap):
+            if not (isinstance(item, schema.Gap) or self._is_generator(item)):
                 if waiting and events and events[-1].end == at:
                     events[-1] = replace(events[-1], outro=None)
                 event = self._event(item, at, duration, rate)
@@ -116,6 +116,11 @@ class _Reader:
         kind = "sound" if track.kind == schema.TrackKind.Audio else "picture"
         enabled = getattr(track, "enabled", True)
         return Track(kind=kind, events=tuple(events), name=track.name, enabled=enabled)
+
+    def _is_generator(self, item: Any) -> bool:
+        """Black, bars, a title: no film."""
+        reference = getattr(item, "media_reference", None)
+        return isinstance(reference, self._otio.schema.GeneratorReference)
 
     def _event(self, item: Any, start: Fraction, duration: Fraction, rate: Fraction) -> Event:
         if isinstance(item, self._otio.schema.Clip):

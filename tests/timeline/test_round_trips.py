@@ -515,3 +515,41 @@ def test_sounds_are_connected_where_final_cut_wants_them() -> None:
     assert clip is not None
     tags = ["asset-clip", "asset-clip", "rating", "audio-channel-source", "filter-video"]
     assert [child.tag for child in clip] == tags
+
+
+def test_what_an_editor_makes_itself_is_no_film(tmp_path) -> None:
+    timeline = reel(Fraction(25), False)
+    write_timeline(timeline, tmp_path / "cut.xml")
+    root = ET.parse(tmp_path / "cut.xml")
+    slug = root.find(".//video/track/clipitem/file")
+    assert slug is not None
+    url = slug.find("pathurl")
+    assert url is not None
+    slug.remove(url)
+    ET.SubElement(slug, "mediaSource").text = "Slug"
+    root.write(tmp_path / "slug.xml")
+    whole, rest = (read_timeline(tmp_path / f"{name}.xml") for name in ("cut", "slug"))
+    gone = whole.tracks[0].events[0].media
+    assert rest.tracks[0].events == tuple(e for e in whole.tracks[0].events if e.media != gone)
+    for track in root.iterfind(".//video/track"):
+        for item in list(track)[1:]:
+            track.remove(item)
+    root.write(tmp_path / "only.xml")
+    assert not read_timeline(tmp_path / "only.xml").pictures
+
+
+def test_an_otio_generator_is_no_film(tmp_path) -> None:
+    otio = pytest.importorskip("opentimelineio")
+    span = otio.opentime.TimeRange(
+        otio.opentime.RationalTime(0, 25), otio.opentime.RationalTime(25, 25)
+    )
+    bars = otio.schema.GeneratorReference(name="bars", generator_kind="SMPTEBars")
+    film = otio.schema.ExternalReference(target_url="one.mov", available_range=span)
+    timeline = otio.schema.Timeline()
+    track = otio.schema.Track(kind=otio.schema.TrackKind.Video)
+    for media in (bars, film):
+        track.append(otio.schema.Clip(source_range=span, media_reference=media))
+    timeline.tracks.append(track)
+    otio.adapters.write_to_file(timeline, str(tmp_path / "cut.otio"))
+    (event,) = on_screen(read_timeline(tmp_path / "cut.otio"))
+    assert (event.name, event.start) == ("one.mov", 1)
