@@ -310,7 +310,9 @@ def _find_timecode(
     if not rate:
         return None
     sources = [stream.metadata, *(s.metadata for s in container.streams.data), container.metadata]
-    labels = [tags["timecode"] for tags in sources if tags.get("timecode")]
+    # Matroska writes the names of its tags in capitals
+    tags = [(name.lower(), value) for tags in sources for name, value in tags.items()]
+    labels = [value for name, value in tags if name == "timecode" and value]
     label = labels[0] if labels else _gop_timecode(first)
     if not label:
         return None

@@ -23,6 +23,8 @@ class Container:
     pictures: frozenset[str] | None = None  # codecs it keeps in time; None: ask ffmpeg
     attachments: bool = False
     cover_art: bool = True
+    lost: frozenset[str] = frozenset()  # of a clip's chapters, title and timecode
+    sample_rate: int | None = None  # Hz, of all sound; None: any
     warning: str = ""
 
 
@@ -56,12 +58,13 @@ MKV = Container("matroska", "pcm_s24le", None, _MKV_SUBTITLES, "subrip", attachm
 WEBM = Container(
     "webm", "libvorbis", frozenset({"opus", "vorbis"}), frozenset({"webvtt"}), "webvtt"
 )
-MXF = Container("mxf", "pcm_s24le", _PCM)
+MXF = Container("mxf", "pcm_s24le", _PCM, lost=frozenset({"chapters", "title"}), sample_rate=48_000)
 AVI = Container(
     "avi",
     "pcm_s24le",
     _PCM | _MPEG_AUDIO | {"pcm_u8", "aac"},
     pictures=frozenset({"mjpeg", "mpeg4", "msmpeg4v3", "dvvideo", "huffyuv", "utvideo", "ffv1"}),
+    lost=frozenset({"chapters", "timecode"}),
     warning="AVI may play the sound up to a frame off the picture; .mov or .mkv are exact",
 )
 TS = Container(
@@ -69,6 +72,8 @@ TS = Container(
     "aac",
     _MPEG_AUDIO | {"aac", "dts", "opus", "truehd"},
     frozenset({"dvb_subtitle", "dvb_teletext", "hdmv_pgs_subtitle"}),
+    pictures=frozenset({"h264", "hevc", "mpeg1video", "mpeg2video", "vc1"}),  # others are data
+    lost=frozenset({"chapters", "title", "timecode"}),
 )
 MPG = Container(
     "mpeg",
@@ -76,11 +81,24 @@ MPG = Container(
     _MPEG_AUDIO,
     frozenset({"dvd_subtitle"}),
     pictures=frozenset({"mpeg1video", "mpeg2video"}),
+    lost=frozenset({"chapters", "title", "timecode"}),
 )
-FLV = Container("flv", "aac", frozenset({"aac", "mp3"}))
-THREEGP = Container("3gp", "aac", frozenset({"aac"}), frozenset({"mov_text"}), "mov_text")
+FLV = Container("flv", "aac", frozenset({"aac", "mp3"}), lost=frozenset({"chapters", "timecode"}))
+THREEGP = Container(
+    "3gp",
+    "aac",
+    frozenset({"aac"}),
+    frozenset({"mov_text"}),
+    "mov_text",
+    lost=frozenset({"title", "timecode"}),
+)
 OGG = Container("ogg", "flac", frozenset({"flac", "vorbis", "opus"}))
-ASF = Container("asf", "wmav2", None)
+ASF = Container(
+    "asf",
+    "wmav2",
+    pictures=frozenset({"wmv1", "wmv2", "wmv3", "vc1", "mjpeg", "mpeg4", "msmpeg4v3"}),
+    lost=frozenset({"timecode"}),
+)
 NUT = Container("nut", "pcm_s24le", None)
 
 CONTAINERS = {

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ _GENERIC = re.compile(
     r"|Error: |Could not write header|Error marking filters|Nothing was written"
     r"|Output file is empty|Task finished|Terminating thread",
 )
+_START = re.compile(r"^  Duration: \S+, start: (-?\d+\.\d+)", re.MULTILINE)
 _ADDRESS = re.compile(r"^(\[[^\]]*@ 0x[0-9a-f]+\] )+")
 
 
@@ -57,6 +59,18 @@ def ffmpeg_version(binary: str) -> str:
         [binary, "-version"], capture_output=True, text=True, errors="replace", check=False
     ).stdout.partition("\n")[0]
     return first_line.removeprefix("ffmpeg version ").partition(" ")[0]
+
+
+def start_time(path: Path) -> Fraction | None:
+    """When a file's earliest stream begins, in seconds, as the ffmpeg that we run sees it.
+
+    PyAV's own FFmpeg may see it otherwise: Opus in Matroska begins 7 ms earlier for ffmpeg 5.
+    None where the file does not say.
+    """
+    command = [find_ffmpeg(), "-hide_banner", "-nostdin", "-i", input_path(path)]
+    said = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    found = _START.search(said.stderr)
+    return Fraction(found[1]) if found else None
 
 
 def run_ffmpeg(spec: Any, doing: str) -> None:

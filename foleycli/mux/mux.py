@@ -11,11 +11,12 @@ import ffmpeg
 import numpy as np
 import soundfile
 
+from foleycli.clip.media import open_media
 from foleycli.clip.probe import AudioStream, Clip, OtherStream
 from foleycli.config import OUTPUT, SOUND_MODES, LoudnessTarget
 from foleycli.errors import FoleyError, MediaError, UsageError
 from foleycli.mux.containers import TEXT_SUBTITLES, Container, find_codec, find_container
-from foleycli.mux.ffmpeg import input_path, run_ffmpeg
+from foleycli.mux.ffmpeg import ffmpeg_version, find_ffmpeg, input_path, run_ffmpeg, start_time
 from foleycli.mux.loudness import set_loudness
 from foleycli.mux.raw import with_times
 from foleycli.mux.soundtrack import read_soundtrack
@@ -34,6 +35,8 @@ LOSSY_BITS = 160_000  # per second and channel
 MOST_LOSSY_BITS = 384_000  # per second, the most that MP2 takes
 MOVIE_TIMESCALE = 48_000  # ticks per second; ffmpeg's own 1000 rounds lengths to a millisecond
 TRIAL = 0.1  # seconds that `check_mux` tries
+# Where clocks may jump, ffmpeg counts from the first stream that is used, not from the file's.
+JUMPING = ("mpegts", "mpeg")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +63,22 @@ class _Plan:
         plan = cls(clip, container, find_codec(container, codec), mode, _same_kind(clip, out))
         if container.pictures and clip.codec not in container.pictures and not plan.same_kind:
             raise FoleyError(
-                f"{out.suffix} files do not keep {clip.codec} pictures in time.",
+                f"{out.suffix} files do not keep {clip.codec} pictures intact.",
                 "Name the output .mov or .mkv with -o.",
             )
         return plan
+
+    @property
+    def pictures(self) -> list[int]:
+        """Indices of the moving pictures and of cover art."""
+        others = (stream.index for stream in self.clip.other_pictures)
+        return sorted([self.clip.picture_index, *others])
+
+    @property
+    def indices(self) -> list[int]:
+        """Indices of all streams that go into the output."""
+        kept = [*self.own, *(stream for stream, _ in self.subtitles), *self.attachments]
+        return [*self.pictures, *(stream.index for stream in kept)]
 
     @property
     def own(self) -> tuple[AudioStream, ...]:
@@ -91,19 +106,21 @@ class _Plan:
         return self.container.text if codec in TEXT_SUBTITLES else None
 
     def copies(self, track: AudioStream) -> bool:
-        known = self.container.audio
-        return self.same_kind or known is None or track.codec in known
+        known, rate = self.container.audio, self.container.sample_rate
+        takes = known is None or track.codec in known
+        return self.same_kind or (takes and rate in (None, track.sample_rate))
 
     def losses(self) -> Iterator[str]:
         """What the container cannot take over as it is, one line each."""
         muxer = self.container.muxer
         if self.container.warning:
             yield self.container.warning
-        if self.encoder == "libopus" and muxer in ("matroska", "webm"):
-            yield "Opus plays 6.5 ms early in files that ffmpeg 5 wrote; the default does not"
+        if self._has_opus() and muxer in ("matroska", "webm") and _is_early():
+            yield "Opus plays 6.5 ms early in files that ffmpeg 5 writes; newer ones mend it"
         for track in self.own:
             if not self.copies(track):
-                yield f"{muxer} files take no {track.codec} sound; it becomes {self.encoder}"
+                rate = f" at {track.sample_rate} Hz" if self.container.sample_rate else ""
+                yield f"{muxer} files take no {track.codec} sound{rate}; it becomes {self.encoder}"
         for subtitle in self.clip.subtitles:
             if self.subtitle_codec(subtitle.codec) is None:
                 yield f"{muxer} files take no {subtitle.codec} subtitles; they are left out"
@@ -113,9 +130,30 @@ class _Plan:
             yield f"{muxer} files take no transparency of {self.clip.codec}; it is left out"
         if self.clip.cover_art and not self.container.cover_art:
             yield f"{muxer} files take no cover art; it is left out"
+        for what, has in self._has().items():
+            if has and what in self.container.lost and not self.same_kind:
+                yield f"{muxer} files take no {what}; left out"
         rebuilt = (self.clip.timecode is not None) + bool(self.clip.chapters)
         if len(self.clip.data) > rebuilt:
             yield f"{len(self.clip.data) - rebuilt} data streams are left out"
+
+    def _has_opus(self) -> bool:
+        return self.encoder == "libopus" or any(
+            track.codec == "opus" and self.copies(track) for track in self.own
+        )
+
+    def _has(self) -> dict[str, bool]:
+        clip = self.clip
+        return {
+            "chapters": bool(clip.chapters),
+            "title": bool(clip.title),
+            "timecode": clip.timecode is not None,
+        }
+
+
+def _is_early() -> bool:
+    """Whether our ffmpeg is one that counts the lead of Opus in Matroska twice."""
+    return ffmpeg_version(find_ffmpeg()).lstrip("n").startswith(("4.", "5."))
 
 
 def _same_kind(clip: Clip, out: Path) -> bool:
@@ -166,16 +204,17 @@ def mux_audio(
     plan = _Plan.of(clip, out, mode, codec)
     for line in dict.fromkeys(plan.losses()):
         LOG.warning("%s: %s", out.name, line)
-    lead = clip.start - clip.format_start + offset
     with (
         atomic_output(out, overwrite=overwrite, inputs=(clip.path, sound)) as hidden,
         scratch_folder(hidden.parent) as folder,
     ):
+        timed = replace(plan, clip=with_times(clip, folder))
+        origin = _origin(timed)
+        lead = timed.clip.start - origin + offset
         if plan.first and plan.own:
             mixed = folder / "mix.wav"
-            _write_mix(clip, sound, mixed, lead, duck=mode == "duck")
+            _write_mix(clip, sound, mixed, origin, lead, duck=mode == "duck")
             sound, lead = (set_loudness(mixed, loudness) if loudness else mixed), Fraction(0)
-        timed = replace(plan, clip=with_times(clip, folder))
         _run(_mux_spec(timed, sound, lead, hidden), plan, out)
 
 
@@ -202,6 +241,20 @@ def check_mux(
         _run(_mux_spec(plan, sound, Fraction(0), trial, t=TRIAL), plan, Path(out))
 
 
+def _origin(plan: _Plan) -> Fraction:
+    """The time on the clip's own clock that ffmpeg makes the output's zero."""
+    clip = plan.clip
+    if clip.container.startswith(JUMPING):
+        with open_media(clip.path) as file:
+            used = [file.streams[index] for index in plan.indices]
+            begins = [
+                s.start_time * s.time_base for s in used if s.start_time is not None and s.time_base
+            ]
+        return min(begins, default=clip.format_start)
+    begin = start_time(clip.path)
+    return clip.format_start if begin is None else begin
+
+
 def _mux_spec(plan: _Plan, sound: Path, lead: Fraction, hidden: Path, **extra: Any) -> Any:
     """The ffmpeg command as an ffmpeg-python stream spec."""
     clip = plan.clip
@@ -209,7 +262,7 @@ def _mux_spec(plan: _Plan, sound: Path, lead: Fraction, hidden: Path, **extra: A
     film = ffmpeg.input(input_path(clip.path), fflags="+genpts")
     foley = _placed(ffmpeg.input(input_path(sound)).audio, plan, sound, lead)
     own = [film[str(track.index)] for track in plan.own]
-    pictures = sorted([clip.picture_index, *(stream.index for stream in clip.other_pictures)])
+    pictures = plan.pictures
     streams = [
         *(film[str(index)] for index in pictures),
         *([foley, *own] if plan.first else [*own, foley]),
@@ -281,8 +334,8 @@ def _own_options(plan: _Plan, pictures: int) -> dict[str, Any]:
         is_default = track.is_default and not plan.first
         options[f"disposition:a:{number}"] = "default" if is_default else 0
         options[f"c:a:{number}"] = "copy" if plan.copies(track) else plan.encoder
-        if plan.container.muxer == "mxf" and not plan.copies(track):
-            options[f"ar:a:{number}"] = 48_000
+        if plan.container.sample_rate and not plan.copies(track):
+            options[f"ar:a:{number}"] = plan.container.sample_rate
         if track.title and not plan.same_kind:  # Matroska's title is MOV's handler_name
             options[f"metadata:s:a:{number}"] = f"title={track.title}"
             options[f"metadata:s:{pictures + number}"] = f"handler_name={track.title}"
@@ -302,10 +355,12 @@ def _run(spec: Any, plan: _Plan, out: Path) -> None:
         ) from error
 
 
-def _write_mix(clip: Clip, sound: Path, mixed: Path, lead: Fraction, *, duck: bool) -> None:
-    """Sum a clip's first own track and the sound, both counted from the file's start."""
+def _write_mix(
+    clip: Clip, sound: Path, mixed: Path, origin: Fraction, lead: Fraction, *, duck: bool
+) -> None:
+    """Sum a clip's first own track and the sound, both counted from the output's zero."""
     own, sample_rate = clip.audio[0], OUTPUT.sample_rate
-    existing = read_soundtrack(clip.path, own.index, sample_rate, clip.format_start)
+    existing = read_soundtrack(clip.path, own.index, sample_rate, origin)
     with soundfile.SoundFile(str(sound)) as file:
         if file.samplerate != sample_rate:
             raise ValueError(f"{sound} has {file.samplerate} Hz, not {sample_rate}")

@@ -128,6 +128,26 @@ def test_a_picture_that_starts_after_its_sound(tmp_path):
         assert abs(click_time(out, number) - flash_time(out)) < Fraction(1, 1000), mode
 
 
+OPUS = "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -c:a libopus"
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [("early.ts", f"{X264} -bf 2 -c:a aac"), ("early.mpg", "-bf 2"), ("opus.webm", OPUS)],
+)
+def test_whatever_the_clips_own_sound_does_ours_is_in_time(tmp_path, name, codec):
+    """ffmpeg counts from the first stream it uses in .ts, from the lead of Opus in .webm."""
+    path = tmp_path / name
+    late = "" if "opus" in name else "-itsoffset 0.5"
+    ffmpeg(f"{late} {flash('25')} {HUM} -map 0 -map 1 -fps_mode passthrough {codec}", path)
+    click = write_click(tmp_path / "click.wav", Fraction(25))
+    for mode in ("track", "mix", "replace"):
+        out = tmp_path / f"{mode}.mov" if "opus" not in name else tmp_path / f"{mode}.mkv"
+        mux_audio(probe(path), click, out, mode)
+        number = 0 if mode == "mix" else -1
+        assert abs(click_time(out, number) - flash_time(out)) < Fraction(1, 1000), mode
+
+
 def test_a_span_lies_at_its_place_and_the_picture_stays_whole(films, tmp_path):
     path, rate = films("plain.mp4")
     offset = Fraction(1, 3)
@@ -204,10 +224,15 @@ def test_other_containers_take_what_they_can_and_say_what_not(full_house, tmp_pa
     mux_audio(clip, click, tmp_path / "out.mkv")
     after = probe(tmp_path / "out.mkv")
     assert [t.title for t in after.audio] == ["DIALOGUE", "", "Foley"]
+    assert after.timecode == clip.timecode
     assert len(after.subtitles) == 1 and after.chapters == 2 and not caplog.records
     mux_audio(clip, click, tmp_path / "out.mp4")
     assert [t.codec for t in probe(tmp_path / "out.mp4").audio] == ["aac"] * 3
     assert "pcm_s24le sound; it becomes aac" in caplog.text
+    caplog.clear()
+    mux_audio(clip, click, tmp_path / "out.ts")
+    for lost in ("chapters", "title", "timecode"):
+        assert f"no {lost}; left out" in caplog.text
 
 
 def test_drop_frame_timecode_survives(films, tmp_path):
@@ -264,7 +289,7 @@ def test_names_that_break_command_lines(films, tmp_path):
     ("suffix", "error", "words"),
     [
         (".webm", FoleyError, "VP8 or VP9.*h264.*\\.mov or \\.mkv"),
-        (".avi", FoleyError, "do not keep h264 pictures in time"),
+        (".avi", FoleyError, "do not keep h264 pictures"),
         (".wav", UsageError, "cannot put picture"),
         (".xyz", UsageError, "cannot put picture"),
     ],
@@ -277,6 +302,23 @@ def test_what_cannot_hold_the_picture_is_known_before_the_slow_part(
     with pytest.raises(error, match=words):
         check_mux(clip, tmp_path / f"out{suffix}")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_stream_that_would_be_unreadable_is_not_written(films, tmp_path):
+    path = tmp_path / "prores.mov"
+    ffmpeg(f"{flash()} -c:v prores_ks", path)
+    with pytest.raises(FoleyError, match="do not keep prores pictures"):
+        check_mux(probe(path), tmp_path / "out.ts")
+    with pytest.raises(FoleyError, match="do not keep h264 pictures"):
+        check_mux(probe(films("plain.mp4")[0]), tmp_path / "out.wmv")
+
+
+def test_mxf_takes_sound_at_48_khz_only(tmp_path, caplog):
+    path = tmp_path / "music.mov"
+    ffmpeg(f"{flash('25')} {HUM} -c:v mpeg2video -c:a pcm_s16le -ar 44100", path)
+    mux_audio(probe(path), write_click(tmp_path / "click.wav"), tmp_path / "out.mxf")
+    assert [track.sample_rate for track in probe(tmp_path / "out.mxf").audio] == [RATE, RATE]
+    assert "44100 Hz" in caplog.text
 
 
 def test_a_gif_is_refused_with_the_command_that_helps(tmp_path):
