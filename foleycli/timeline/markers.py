@@ -6,6 +6,7 @@ as long as nobody moves the marker off its frame. So what an editor leaves alone
 
 import csv
 import io
+import logging
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -20,7 +21,9 @@ from foleycli.features.cues import Cue, Kind
 from foleycli.output import atomic_output
 from foleycli.timeline.files import read_timeline, write_timeline
 from foleycli.timeline.model import Event, Marker, Media, Timeline, Track, exact_rate
+from foleycli.timeline.shots import Shot
 
+LOG = logging.getLogger("foleycli")
 _NOTE = re.compile(
     r"(?:shot (\d+) )?(hit|bed) (-?[\d.]+) dB, ([\d.]+) sure, at ([\d/.]+) for ([\d/.]+) s"
 )
@@ -45,7 +48,7 @@ def cue_markers(
     return [
         Marker(
             start=_frame(origin + cue.start, rate),
-            duration=max(1, round(cue.duration * rate)) / rate if cue.kind == "bed" else 1 / rate,
+            duration=_length(cue.duration, rate) if cue.kind == "bed" else 1 / rate,
             name=cue.what,
             note=(f"shot {shot} " if shot else "")
             + f"{cue.kind} {cue.level_db:.1f} dB, {cue.confidence:.2f} sure, "
@@ -56,20 +59,25 @@ def cue_markers(
 
 
 def marker_cues(
-    markers: Iterable[Marker], rate: Fraction, origin: Fraction = Fraction(0), shot: int = 0
+    markers: Iterable[Marker], rate: Fraction, origin: Fraction = Fraction(0)
 ) -> list[Cue]:
-    """The cues of those markers that belong to a shot (0: those that name none).
+    """Markers as cues.
 
     A marker somebody set by hand is a hit of its name, one second long.
+
+    Args:
+        rate: frames a second.
+        origin: seconds from the timeline's first frame at which the cues' time 0 lies; what is
+            before it is left out.
     """
     cues = []
     for marker in markers:
-        match = _NOTE.search(marker.note)
-        if int((match and match[1]) or 0) != shot or not marker.name.strip():
-            continue
+        match, what = _NOTE.search(marker.note), _words(marker)
         start = marker.start - origin
+        if not what:
+            continue
         if match is None:
-            cue = Cue(start=start, duration=Fraction(1), kind="hit", what=marker.name.strip())
+            cue = Cue(start=start, duration=Fraction(1), kind="hit", what=what)
         else:
             cue = _noted(match, marker, rate, origin)
         if cue.start >= 0:
@@ -77,19 +85,56 @@ def marker_cues(
     return sorted(cues, key=lambda cue: cue.start)
 
 
+def _words(marker: Marker) -> str:
+    """Resolve calls a marker "Marker 1" until somebody names it; what is meant stands below."""
+    name = marker.name.strip()
+    if marker.note.strip() and re.fullmatch(r"(Marker \d+)?", name):
+        return "" if _NOTE.search(marker.note) else marker.note.strip()
+    return name
+
+
+def deal_markers(
+    markers: Iterable[Marker], shots: Sequence[Shot], rate: Fraction
+) -> dict[int, list[Marker]]:
+    """Each shot's markers by its number: those that name it and still lie in it or its handles;
+    the others, set by hand or moved out of their shot, are those of the shot that is on screen.
+
+    Args:
+        rate: frames a second.
+    """
+    dealt: dict[int, list[Marker]] = {shot.number: [] for shot in shots}
+    for marker in markers:
+        match, at = _NOTE.search(marker.note), marker.start
+        heard = [s for s in shots if s.begins - 1 / rate < at < s.end + s.tail]
+        named = [s for s in heard if match and s.number == int(match[1] or 0)]
+        seen = [s for s in heard if s.start <= at < s.end][-1:]
+        if owners := named or seen or heard:
+            dealt[owners[0].number].append(marker)
+        else:
+            LOG.warning("the marker %s lies where nothing is shown", _words(marker))
+    return dealt
+
+
 def _noted(match: re.Match[str], marker: Marker, rate: Fraction, origin: Fraction) -> Cue:
     kind: Kind = "bed" if match[2] == "bed" else "hit"
     start, duration = Fraction(match[5]), Fraction(match[6])
     if _frame(origin + start, rate) != marker.start:
-        start = marker.start - origin  # it was moved
+        start = max(Fraction(0), marker.start - origin)  # it was moved
+    # Editors that keep no lengths give each marker one frame; any other was set.
+    if kind == "bed" and marker.duration > 1 / rate and marker.duration != _length(duration, rate):
+        duration = marker.duration
     return Cue(
         start=start,
         duration=duration,
         kind=kind,
-        what=marker.name.strip(),
+        what=_words(marker),
         level_db=float(match[3]),
         confidence=float(match[4]),
     )
+
+
+def _length(duration: Fraction, rate: Fraction) -> Fraction:
+    return max(1, round(duration * rate)) / rate
 
 
 def _frame(seconds: Fraction, rate: Fraction) -> Fraction:
@@ -228,10 +273,16 @@ def _csv_markers(text: str, timeline: Timeline) -> tuple[Marker, ...]:
     if "Record In" not in (rows.fieldnames or ()):
         raise ValueError("it has no column Record In")
     return tuple(
-        _marker(timeline, row["Record In"], 1 / timeline.rate, row.get("Name") or "",
+        _marker(timeline, row["Record In"], _dur(row.get("Dur"), timeline), row.get("Name") or "",
                 row.get("Notes") or "")
         for row in rows
     )  # fmt: skip
+
+
+def _dur(text: str | None, timeline: Timeline) -> Fraction:
+    if not text:
+        return 1 / timeline.rate
+    return Timecode.parse(text, timeline.rate, timeline.drop).seconds
 
 
 def _marker(timeline: Timeline, at: str, length: Fraction, name: str, note: str) -> Marker:

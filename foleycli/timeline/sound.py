@@ -27,7 +27,13 @@ from foleycli.mux.names import KINDS, check_stems, stem_path
 from foleycli.mux.stems import write_sound
 from foleycli.output import check_output
 from foleycli.timeline.leader import pop_lead, with_pops
-from foleycli.timeline.markers import cue_markers, marker_cues, read_markers, write_markers
+from foleycli.timeline.markers import (
+    cue_markers,
+    deal_markers,
+    marker_cues,
+    read_markers,
+    write_markers,
+)
 from foleycli.timeline.model import Event, Media, Timeline, Track
 from foleycli.timeline.naming import Naming
 from foleycli.timeline.retime import retime_features
@@ -39,6 +45,7 @@ LOG = logging.getLogger("foleycli")
 RATE = OUTPUT.sample_rate
 _SCALE = np.float32(2.0**-31)
 PLAIN = Naming()
+_BY_HAND = "by-hand"  # in a wave's description: its cues were edited
 # What an output does not depend on.
 _INDIFFERENT = ("takes", "start", "end", "mode", "cues", "wav", "overwrite", "verify", "offline")
 
@@ -112,18 +119,32 @@ def sound_shots(
         progress: told how many shots are done.
     """
     names = names or sound_names(timeline, shots)
-    markers = read_markers(sheets, timeline) if sheets and sheets.is_file() else ()
+    edits = _edited_cues(timeline, shots, names, sheets)
     for done, (shot, name) in enumerate(zip(shots, names, strict=True), 1):
-        sheet = sheets / f"{name}.csv" if sheets else None
         try:
-            edited = read_cues(sheet) if sheet and sheet.is_file() else None
-            if markers:
-                edited = marker_cues(markers, timeline.rate, shot.begins, shot.number)
+            edited = edits(shot, name)
             wav = folder / f"{name}.wav"
             yield _sound_shot(timeline, shot, wav, source, config, edited, stems)
         except FoleyError as error:
             yield Failure(shot, error)
         progress(done)
+
+
+def _edited_cues(
+    timeline: Timeline, shots: Sequence[Shot], names: Sequence[str], sheets: Path | None
+) -> Callable[[Shot, str], list[Cue] | None]:
+    """What was edited of a shot; None leaves it to the picture."""
+    if sheets is None:
+        return lambda shot, name: None
+    if sheets.is_file():
+        dealt = deal_markers(read_markers(sheets, timeline), shots, timeline.rate)
+        return lambda shot, name: marker_cues(dealt[shot.number], timeline.rate, shot.begins)
+    found = {name: path for name in names if (path := sheets / f"{name}.csv").is_file()}
+    if not found:
+        raise UsageError(
+            f"{sheets} holds no sheet that is named as a sound.", f"Name it {names[0]}.csv."
+        )
+    return lambda shot, name: read_cues(found[name]) if name in found else None
 
 
 def _sound_shot(
@@ -135,25 +156,29 @@ def _sound_shot(
     edited: list[Cue] | None,
     stems: bool,
 ) -> ShotSound:
-    key = shot_key(timeline, shot, source, config, edited, stems)
+    key = shot_key(timeline, shot, source, config, stems)
     wanted = [stem_path(wav, kind) for kind in KINDS if stems] + [wav]
-    if all(path.exists() and key in read_description(path) for path in wanted):
+    made = [read_description(path) for path in wanted]
+    if all(_is_made(description, key, edited) for description in made):
         return ShotSound(shot, wav, tuple(_known_cues(wav, edited)), True)
-    for path in wanted:
-        if key not in read_description(path):
+    for path, description in zip(wanted, made, strict=True):
+        if key not in description:
             check_output(path, overwrite=config.overwrite)
     features = shot_features(shot, source)
     cues = find_cues(features, config.prompt) if edited is None else edited
     if shot.speed == 0 and edited is None:
         cues = []  # nothing moves in a freeze frame
+    sheet = wav.with_suffix(".csv")
+    if edited is None or not (sheet.is_file() and read_cues(sheet) == edited):
+        write_cues(sheet, cues, overwrite=True)
     if edited is None:
-        write_cues(wav.with_suffix(".csv"), cues, overwrite=True)
-        cues = read_cues(wav.with_suffix(".csv"))
+        cues = read_cues(sheet)
     seeded = replace(config, seed=config.seed * 1_000_003 + shot.seed)
     length = first_sample(timeline, shot.end + shot.tail) - first_sample(timeline, shot.begins)
 
     def about(path: Path) -> Broadcast:
-        return _about(timeline, shot, f"{path.stem[:200]} {key}")
+        by = "" if edited is None else f" {_BY_HAND}"
+        return _about(timeline, shot, f"{path.stem[:200]} {key} {_cues_key(cues)}{by}")
 
     if stems:
         check_stems(features, source.name)
@@ -169,6 +194,23 @@ def _sound_shot(
     whole = _faded(fit_length(limited, length, len(kinds)), length, shot)
     write_sound(wav, whole, about, stems=kinds, overwrite=True)
     return ShotSound(shot, wav, tuple(cues), False)
+
+
+def _is_made(description: str, key: str, edited: list[Cue] | None) -> bool:
+    """Whether a wave was made of the same things, and of the same cues: those found in the
+    picture when none were edited."""
+    words = description.split()
+    if key not in words:
+        return False
+    return _BY_HAND not in words if edited is None else _cues_key(edited) in words
+
+
+def _cues_key(cues: Iterable[Cue]) -> str:
+    said = [
+        [str(c.start), str(c.duration), c.kind, c.what, c.level_db + 0.0, c.confidence]
+        for c in cues
+    ]
+    return hashlib.blake2b(json.dumps(said).encode(), digest_size=8).hexdigest()
 
 
 def _about(timeline: Timeline, shot: Shot, description: str) -> Broadcast:
@@ -207,10 +249,9 @@ def shot_key(
     shot: Shot,
     source: Source,
     config: GenerateConfig,
-    edited: list[Cue] | None,
     stems: bool = False,
 ) -> str:
-    """A name for all that a shot's sound follows from: 16 hexadecimal digits."""
+    """A name for all that a shot's sound follows from but its cues: 16 hexadecimal digits."""
     options = {k: v for k, v in asdict(config).items() if k not in _INDIFFERENT}
     parts = [
         __version__,
@@ -221,7 +262,6 @@ def shot_key(
         source.fingerprint,
         options,
         stems,
-        None if edited is None else [str(cue) for cue in edited],
     ]
     return hashlib.blake2b(json.dumps(parts).encode(), digest_size=8).hexdigest()
 

@@ -9,7 +9,8 @@ import soundfile
 
 from foleycli.clip.probe import probe
 from foleycli.clip.timecode import Timecode
-from foleycli.features.cues import Cue
+from foleycli.errors import UsageError
+from foleycli.features.cues import Cue, read_cues
 from foleycli.timeline.cuts import find_cuts
 from foleycli.timeline.files import read_timeline, write_timeline
 from foleycli.timeline.markers import (
@@ -19,7 +20,7 @@ from foleycli.timeline.markers import (
     read_markers,
     write_markers,
 )
-from foleycli.timeline.model import Timeline
+from foleycli.timeline.model import Marker, Timeline
 from tests.films import still, strikes, write_film
 from tests.timeline.test_reel import films, run  # noqa: F401
 
@@ -86,3 +87,52 @@ def test_a_marker_changed_over_a_timeline_changes_that_event_only(tmp_path, film
         for s, b in zip(again.sounds, before, strict=True)
     ]
     assert changed == [False, False, True]
+    assert [s.kept for s in again.sounds] == [True, True, False]
+    untouched = run(tmp_path, films, overwrite=True, sheets=edited)
+    assert [s.kept for s in untouched.sounds] == [True] * 3
+    assert [read_cues(s.wav.with_suffix(".csv"))[0].start for s in untouched.sounds] == [
+        pytest.approx(float(s.cues[0].start), abs=1e-6) for s in again.sounds
+    ]
+    found = run(tmp_path, films, overwrite=True)  # the edit is taken back
+    assert [s.kept for s in found.sounds] == [True, True, False]
+
+
+def test_a_marker_set_over_a_timeline_by_hand_is_heard_in_the_shot_it_lies_in(
+    tmp_path,
+    films,  # noqa: F811
+    caplog,
+) -> None:
+    first = run(tmp_path, films)
+    markers = first.plan.folder / "out_markers.edl"
+    at = Timecode(86_400 + 57, NTSC)  # three frames before the third shot, in its handle
+    beyond = Timecode(86_400 + 900, NTSC)
+    added = f"\n* LOC: {at} RED     glass\n* LOC: {beyond} RED     nowhere\n"
+    edited = tmp_path / "edited.edl"
+    edited.write_text(markers.read_text() + added)
+    again = run(tmp_path, films, overwrite=True, sheets=edited)
+    assert [s.kept for s in again.sounds] == [True, False, True]
+    cue = next(cue for cue in again.sounds[1].cues if cue.what == "glass")
+    assert cue.start == 57 / NTSC - again.sounds[1].shot.begins
+    assert "nowhere" in caplog.text
+
+
+@pytest.mark.parametrize("suffix", [".edl", ".csv", ".fcpxml", ".xml", ".otio"])
+def test_a_bed_is_as_long_as_its_marker_was_made(film, tmp_path, suffix) -> None:
+    timeline, path = clip_timeline(probe(film)), tmp_path / f"cues{suffix}"
+    hit, bed = cue_markers(CUES, timeline.rate)
+    write_markers(timeline, [hit, replace(bed, duration=12 / NTSC)], path)
+    cues = marker_cues(read_markers(path, timeline), timeline.rate)
+    assert cues == [CUES[0], replace(CUES[1], duration=12 / NTSC)]
+    one = replace(bed, duration=1 / NTSC)  # an editor that keeps no lengths
+    assert marker_cues([one], timeline.rate) == [CUES[1]]
+
+
+def test_resolves_own_name_gives_way_to_the_note() -> None:
+    marker = Marker(start=Fraction(1), duration=Fraction(1, 25), name="Marker 3", note="door slam")
+    assert [cue.what for cue in marker_cues([marker], Fraction(25))] == ["door slam"]
+
+
+def test_a_folder_without_sheets_of_the_sounds_is_refused(tmp_path, films) -> None:  # noqa: F811
+    (tmp_path / "sheets").mkdir()
+    with pytest.raises(UsageError, match="no sheet"):
+        run(tmp_path, films, sheets=tmp_path / "sheets")
