@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from foleycli.mux.bwf import write_broadcast
 from foleycli.mux.bwf_read import read_broadcast
 from foleycli.output import check_output
 from foleycli.waveform.loudness import LoudnessMeter, PeakMeter
+from foleycli.waveform.stems import round_stems
 
 LOG = logging.getLogger("foleycli")
 
@@ -94,7 +96,8 @@ def gain_to(measured: Sequence[Loudness], target: LoudnessTarget) -> float:
 def write_at_gain(
     paths: Sequence[Path], folder: Path, gain_db: float, *, overwrite: bool = False
 ) -> list[Path]:
-    """Copies of waves with a gain, which keep their time reference and names.
+    """Copies of waves with a gain, which keep their time reference and names. Where the first is
+    the sum of the others to the last bit, so is its copy.
 
     Raises:
         UsageError: the folder is the files' own.
@@ -106,9 +109,11 @@ def write_at_gain(
     folder.mkdir(parents=True, exist_ok=True)
     for out in outs:
         check_output(out, overwrite=overwrite)
+    gain = np.float32(10 ** (gain_db / 20))
+    parts = paths[1:] if _add_up(paths) else ()
     for path, out in zip(paths, outs, strict=True):
         info, about = soundfile.info(str(path)), read_broadcast(path)
-        blocks = _turned(path, np.float32(10 ** (gain_db / 20)))
+        blocks = _turned(path, gain) if path != paths[0] or not parts else _summed(parts, gain)
         write_broadcast(
             out, blocks, info.samplerate, info.channels, about=about, overwrite=overwrite
         )
@@ -118,7 +123,25 @@ def write_at_gain(
 def _turned(path: Path, gain: np.float32) -> Iterator[np.ndarray]:
     with soundfile.SoundFile(str(path)) as file:
         for block in file.blocks(blocksize=file.samplerate, dtype="float32", always_2d=True):
-            yield block * gain
+            yield round_stems(block * gain)
+
+
+def _summed(paths: Sequence[Path], gain: np.float32) -> Iterator[np.ndarray]:
+    """The sum of waves as `_turned` gives them; of a few it is exact in 32 bits."""
+    for blocks in zip(*(_turned(path, gain) for path in paths), strict=True):
+        yield reduce(np.add, blocks)
+
+
+def _add_up(paths: Sequence[Path]) -> bool:
+    """Whether the first of several waves is the sum of the others, sample by sample."""
+    shapes = {(i.frames, i.samplerate, i.channels) for i in (soundfile.info(str(p)) for p in paths)}
+    if len(paths) < 2 or len(shapes) > 1:
+        return False
+    whole, *parts = (_turned(path, np.float32(1)) for path in paths)
+    return all(
+        np.array_equal(block, reduce(np.add, others))
+        for block, *others in zip(whole, *parts, strict=True)
+    )
 
 
 def set_loudness(wav: Path, target: LoudnessTarget) -> Path:

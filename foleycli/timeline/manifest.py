@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from foleycli.clip.find import find_clips, is_output
+from foleycli.clip.find import find_clips, is_output, name_output, tell_apart
 from foleycli.config import LOUDNESS, SOUND_MODES, GenerateConfig
 from foleycli.errors import MediaError, UsageError
 
@@ -48,11 +48,12 @@ def find_jobs(inputs: Iterable[str], folder: Path | None, config: GenerateConfig
         if path.suffix.lower() in MANIFESTS and path.is_file():
             jobs += _of_manifest(path, folder, config)
         else:
-            jobs += [Job(clip, _out(clip, folder), config) for clip in _clips(text)]
+            jobs += [Job(clip, name_output(clip, folder), config) for clip in _clips(text)]
     jobs = list(dict.fromkeys(jobs))
-    doubled = [
-        out for out, times in Counter(job.out.resolve() for job in jobs).items() if times > 1
-    ]
+    outs = tell_apart([job.clip for job in jobs], [job.out for job in jobs])
+    jobs = [replace(job, out=out) for job, out in zip(jobs, outs, strict=True)]
+    stems = Counter(out.resolve().with_suffix("") for out in outs)  # recipes are called by them
+    doubled = [out for out in outs if stems[out.resolve().with_suffix("")] > 1]
     if doubled:
         raise UsageError(
             f"{len(doubled)} outputs would be written more than once, such as {doubled[0]}.",
@@ -73,17 +74,13 @@ def _clips(text: str) -> list[Path]:
     raise MediaError(f"{text} does not exist.", "Check the name.")
 
 
-def _out(clip: Path, folder: Path | None) -> Path:
-    return (folder or clip.parent) / f"{clip.stem}_sfx{clip.suffix}"
-
-
 def _of_manifest(path: Path, folder: Path | None, config: GenerateConfig) -> Iterator[Job]:
     for place, row in _rows(path):
         values = {key: value for key, value in row.items() if value not in (None, "")}
         try:
             clip = path.parent / str(values.pop("clip"))
             named = values.pop("out", None)
-            out = (folder or path.parent) / str(named) if named else _out(clip, folder)
+            out = (folder or path.parent) / str(named) if named else name_output(clip, folder)
             options = {key: _value(key, value, path.parent) for key, value in values.items()}
         except (KeyError, ValueError) as error:
             reason = "no clip is named" if error.args == ("clip",) else error

@@ -16,7 +16,7 @@ PRESETS = {
     "plain": ("{title}_{number:03}_{clip}", "{title}_{stem}"),
     "ucs": (
         "{category}_{title-} {number:03} {clip-}_FOLEY_{title-}",
-        "{category}_{title-} {stem}_FOLEY_{title-}",
+        "{category}_{title-} {stem-}_FOLEY_{title-}",
     ),
     "netflix": (
         "{title~}_{reel}_{version}_FXPD_{number:03}_{clip~}_mono_48k_24b_{rate}",

@@ -47,6 +47,17 @@ def test_one_gain_brings_files_to_a_preset_and_keeps_their_stamp(tone, tmp_path,
     assert read_broadcast(out) == ABOUT
 
 
+def test_copies_of_stems_add_up_as_the_stems_do(tmp_path) -> None:
+    chance = np.random.default_rng(0)
+    hits, beds = (chance.integers(-(2**20), 2**20, RATE).astype(np.int32) << 8 for _ in range(2))
+    for name, sound in {"stem": hits + beds, "hits": hits, "beds": beds}.items():
+        soundfile.write(tmp_path / f"{name}.wav", sound, RATE, subtype="PCM_24")
+    paths = [tmp_path / f"{name}.wav" for name in ("stem", "hits", "beds")]
+    outs = write_at_gain(paths, tmp_path / "set", -1.37)
+    whole, *parts = (soundfile.read(out, dtype="int32")[0] for out in outs)
+    assert np.array_equal(whole, sum(parts))
+
+
 def test_peaks_are_never_pushed_through_the_ceiling(tone, tmp_path, caplog) -> None:
     sound, _ = soundfile.read(tone)
     sound[RATE] = 0.5

@@ -330,6 +330,8 @@ def test_names_as_delivery_sheets_want_them(tmp_path, films, template, wave, ste
     naming = Naming(template=template, title=title, reel="s01e02", version="v03")
     plan = plan_reel(tmp_path / "cut.fcpxml", tmp_path / "out.fcpxml", roots=[films], naming=naming)
     assert (plan.names[0], plan.stem.name) == (wave, f"{stem}.wav")
+    if template == "ucs":  # underscores part its four blocks
+        assert [naming.stem("x", NTSC, kind).count("_") for kind in ("all", "hit", "bed")] == [3] * 3
 
 
 @pytest.mark.parametrize("template", ["{nothing}", "{number", "same"])
