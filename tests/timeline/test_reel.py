@@ -331,7 +331,8 @@ def test_names_as_delivery_sheets_want_them(tmp_path, films, template, wave, ste
     plan = plan_reel(tmp_path / "cut.fcpxml", tmp_path / "out.fcpxml", roots=[films], naming=naming)
     assert (plan.names[0], plan.stem.name) == (wave, f"{stem}.wav")
     if template == "ucs":  # underscores part its four blocks
-        assert [naming.stem("x", NTSC, kind).count("_") for kind in ("all", "hit", "bed")] == [3] * 3
+        for kind in ("all", "hit", "bed"):
+            assert naming.stem("x", NTSC, kind).count("_") == 3
 
 
 @pytest.mark.parametrize("template", ["{nothing}", "{number", "same"])
