@@ -3,13 +3,14 @@
 import csv
 import glob
 import json
+import math
 import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from foleycli.clip.find import find_clips, is_output, name_output, tell_apart
 from foleycli.config import LOUDNESS, SOUND_MODES, GenerateConfig
@@ -75,6 +76,7 @@ def _clips(text: str) -> list[Path]:
 
 
 def _of_manifest(path: Path, folder: Path | None, config: GenerateConfig) -> Iterator[Job]:
+    place = 0
     for place, row in _rows(path):
         values = {key: value for key, value in row.items() if value not in (None, "")}
         try:
@@ -89,12 +91,21 @@ def _of_manifest(path: Path, folder: Path | None, config: GenerateConfig) -> Ite
                 f"Columns: clip, out, {', '.join(sorted(_TYPES))}.",
             ) from error
         yield Job(clip, out, replace(config, **options))
+    if not place:
+        raise UsageError(f"{path.name} names no clip.", "Write one row a clip, under its header.")
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    try:
+        yield from _read_rows(path)
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path.name} is not UTF-8 text.", "Save it as UTF-8.") from error
+
+
+def _read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         if path.suffix.lower() == ".csv":
-            yield from enumerate(csv.DictReader(file), 1)
+            yield from enumerate(_table(file), 1)
             return
         for place, line in enumerate(file, 1):
             if not line.strip():
@@ -110,23 +121,46 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             yield place, row
 
 
+def _table(file: IO[str]) -> Iterator[dict[str, Any]]:
+    """Rows by the names in the first line, whose letters' case is nobody's concern; where Excel
+    counts with decimal commas it parts columns by semicolons."""
+    header = file.readline()
+    file.seek(0)
+    table = csv.DictReader(file, delimiter=";" if ";" in header and "," not in header else ",")
+    for row in table:
+        yield {name.strip().lower() if name else "": value for name, value in row.items()}
+
+
 def _value(key: str, value: Any, folder: Path) -> Any:
     """An option as `GenerateConfig` has it."""
+    if not key:
+        raise ValueError("it has more values than the header has columns; quote those with commas")
     if key not in _TYPES:
         raise ValueError(f'"{key}" is no option')
+    if isinstance(value, (list, dict)):
+        raise ValueError(f"{key} is {json.dumps(value)}, not one value")
     kind, text = _TYPES[key], str(value).strip()
     if "bool" in kind:
         if text.lower() not in ("1", "0", "true", "false", "yes", "no"):
             raise ValueError(f"{key} is {text}, not true or false")
         return text.lower() in ("1", "true", "yes")
-    if "int" in kind:
-        return int(text)
-    if "float" in kind:
-        return float(text)
+    if "int" in kind or "float" in kind:
+        return _number(key, text, whole="int" in kind)
     for name, choices in {"mode": SOUND_MODES, "loudness": tuple(LOUDNESS)}.items():
         if key == name and text not in choices:
             raise ValueError(f"{name} is {text}, not {', '.join(choices)}")
     return str(folder / text) if key in _PATHS else text
+
+
+def _number(key: str, text: str, whole: bool) -> float:
+    try:
+        number = int(text) if whole else float(text)
+    except ValueError as error:
+        raise ValueError(f"{key} is {text}, not a {'whole ' if whole else ''}number") from error
+    least = {"takes": 1, "steps": 1}.get(key, -math.inf)
+    if not math.isfinite(number) or number < least:
+        raise ValueError(f"{key} is {text}, not {least} or more")
+    return number
 
 
 def take_shard(jobs: list[Job], shard: str | None) -> list[Job]:

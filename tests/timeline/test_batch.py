@@ -86,12 +86,38 @@ def test_manifests_give_options_row_by_row(films, tmp_path) -> None:
         ('{"clip": "a.mp4", "loudness": "cinema"}', "ebu"),
         ("[]", "no object"),
         ("{", "row 1"),
+        ('{"clip": "a.mp4", "takes": 0}', "takes is 0, not 1 or more"),
+        ('{"clip": "a.mp4", "seed": 1.5}', "seed is 1.5, not a whole number"),
+        ('{"clip": "a.mp4", "guidance": NaN}', "guidance is nan"),
+        ('{"clip": "a.mp4", "prompt": ["rain"]}', "not one value"),
+        ("", "names no clip"),
     ],
 )
 def test_a_row_that_cannot_be_understood_is_named(tmp_path, row, says) -> None:
     (tmp_path / "list.jsonl").write_text(row)
     with pytest.raises(UsageError, match=says):
         find_jobs([str(tmp_path / "list.jsonl")], tmp_path, CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        (b"clip,prompt\na.mp4,caf\xe9\n", "not UTF-8"),
+        (b"clip,prompt\na.mp4,rain,wind\n", "more values than the header"),
+        (b"clip,prompt\n", "names no clip"),
+    ],
+)
+def test_a_table_that_cannot_be_understood_is_named(tmp_path, table, says) -> None:
+    (tmp_path / "list.csv").write_bytes(table)
+    with pytest.raises(UsageError, match=says):
+        find_jobs([str(tmp_path / "list.csv")], tmp_path, CONFIG)
+
+
+@pytest.mark.parametrize("table", ["Clip, Prompt\n{},rain\n", "clip;prompt\n{};rain\n"])
+def test_a_table_as_spreadsheets_write_it(films, tmp_path, table) -> None:
+    (tmp_path / "list.csv").write_text(table.format(films / "shot 0.mp4"))
+    (job,) = find_jobs([str(tmp_path / "list.csv")], tmp_path, CONFIG)
+    assert (job.clip, job.config.prompt) == (films / "shot 0.mp4", "rain")
 
 
 def test_two_jobs_never_share_an_output(films, tmp_path) -> None:
