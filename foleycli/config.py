@@ -203,6 +203,7 @@ class SceneConfig:
     seed: int = 0
 
 
+SAMPLERS = ("dpm", "ddim")
 # How the new sound joins the clip: an extra track, mixed, mixed and dipped, or alone.
 SOUND_MODES = ("track", "mix", "duck", "replace")
 
@@ -229,7 +230,7 @@ class GenerateConfig(SamplerConfig):
     verify: bool = False
     offline: bool = False
     double_guidance: float = 0.0  # of diff-foley: scale of its classifier, 50 in the public demo
-    sampler: str = "dpm"  # of diff-foley: dpm, or ddim to compare with
+    sampler: str = SAMPLERS[0]  # of diff-foley: dpm, or ddim to compare with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """The whole way: a clip goes in, its picture becomes features and cues, cues become a waveform,
 and the waveform joins the untouched picture. Read this file first."""
 
+import logging
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from foleycli.clip.find import name_output
 from foleycli.clip.probe import Clip, probe
 from foleycli.clip.timecode import parse_time
 from foleycli.config import LOUDNESS, OUTPUT, GenerateConfig, LoudnessTarget
@@ -22,11 +24,20 @@ from foleycli.mux.bwf import Broadcast
 from foleycli.mux.mux import check_mux, mux_audio
 from foleycli.mux.names import KINDS, check_stems, sound_paths, stem_path, take_paths
 from foleycli.mux.stems import write_sound
-from foleycli.mux.verify import verify_picture
+from foleycli.mux.verify import Proof, verify_picture
 from foleycli.output import atomic_output, check_output, scratch_folder
-from foleycli.recipe import Recipe, find_clip, read_recipe, recipe_path, write_recipe
+from foleycli.recipe import (
+    Recipe,
+    check_recipe,
+    find_clip,
+    read_recipe,
+    recipe_path,
+    write_recipe,
+)
 from foleycli.waveform.loudness import limit_peaks
 from foleycli.waveform.stems import limit_stems
+
+LOG = logging.getLogger("foleycli")
 
 # (stage, how much of it is done, 0 to 1)
 Progress = Callable[[str, float], None]
@@ -45,6 +56,7 @@ class Take:
     recipe: Path  # what made it; `foley redo` makes it again
     seed: int
     waveform_hash: str  # BLAKE2b of the 24-bit samples
+    proof: Proof | None = None  # that the picture is the clip's, when asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +110,7 @@ def generate(
         make_take(film, take_out, features, found, source, replace(config, seed=seed), told)
         for take_out, seed, told in zip(outs, seeds, _shared(progress, config.takes), strict=True)
     )
+    _tell_unheard(edited or [], features.duration, film)
     duration, follows = features.duration, features.says_what
     return Result(film.path, source.name, duration, tuple(found), takes, follows)
 
@@ -135,13 +148,12 @@ def make_take(
             loudness=target,
             overwrite=config.overwrite,
         )
-        if config.verify:
-            verify_picture(film, out)
+        proof = verify_picture(film, out) if config.verify else None
         wav = _keep_wavs(sound, out, config) if config.wav or config.stems else None
     recipe = recipe_path(out)
     write_recipe(recipe, Recipe.of(film, out, config, source, cues, waveform_hash))
     progress("muxing", 1.0)
-    return Take(out, wav, recipe, config.seed, waveform_hash)
+    return Take(out, wav, recipe, config.seed, waveform_hash, proof)
 
 
 def describe_sound(film: Clip, start: Fraction, config: GenerateConfig) -> Broadcast:
@@ -225,14 +237,26 @@ def plan_outputs(film: Clip, out: str | Path | None, config: GenerateConfig) -> 
     Raises:
         OutputExistsError: one is there and ``overwrite`` is off, or it is the clip itself.
     """
-    path = film.path
-    first = Path(out) if out else path.with_name(f"{path.stem}_sfx{path.suffix}")
+    first = Path(out) if out else name_output(film.path)
     outs = take_paths(first, config.takes)
     for planned in outs:
         check_mux(film, planned, config.mode, overwrite=config.overwrite)
+        check_recipe(planned, overwrite=config.overwrite)
         for wav in sound_paths(planned, config):
             check_output(wav, overwrite=config.overwrite)
     return outs
+
+
+def _tell_unheard(cues: list[Cue], duration: Fraction, film: Clip) -> None:
+    unheard = sum(cue.start >= duration for cue in cues)
+    if unheard:
+        LOG.warning(
+            "%s: %d of %d cues begin after the end, at %.2f s, and are not heard.",
+            film.path.name,
+            unheard,
+            len(cues),
+            float(duration),
+        )
 
 
 def _rendered(

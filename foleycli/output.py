@@ -141,6 +141,18 @@ def check_output(
     return target
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder for outputs, and those above it.
+
+    Raises:
+        FoleyError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise output_error(error, folder) from error
+
+
 def _is_same_file(target: Path, source: Path) -> bool:
     if target == source.resolve():
         return True

@@ -12,7 +12,7 @@ from foleycli import __version__
 from foleycli.clip.media import content_hash
 from foleycli.clip.probe import Clip
 from foleycli.config import GenerateConfig
-from foleycli.errors import MediaError
+from foleycli.errors import MediaError, OutputExistsError
 from foleycli.features.cues import Cue
 from foleycli.output import atomic_output
 
@@ -61,6 +61,25 @@ class Recipe:
 def recipe_path(out: Path) -> Path:
     """``shot_sfx.mp4`` -> ``shot_sfx.foley.json``."""
     return out.with_suffix(".foley.json")
+
+
+def check_recipe(out: Path, *, overwrite: bool) -> None:
+    """Keep the recipe of ``shot_sfx.mov`` from that of a ``shot_sfx.mp4`` beside it.
+
+    Raises:
+        OutputExistsError: the recipe's place is another output's, and ``overwrite`` is off.
+    """
+    path = recipe_path(out)
+    if overwrite or not path.is_file():
+        return
+    try:
+        owner = path.with_name(json.loads(path.read_text(encoding="utf-8"))["out"])
+    except (OSError, ValueError, TypeError, KeyError):
+        owner = path  # whatever it is, it is not ours
+    if owner.name != out.name and owner.exists():
+        raise OutputExistsError(
+            f"{path} exists, of {owner.name}.", "Choose another name, or give --overwrite."
+        )
 
 
 def write_recipe(path: Path, recipe: Recipe) -> None:

@@ -1,6 +1,8 @@
 """``foley gen``: clips in, the same pictures with sound out."""
 
 import json
+import os
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
@@ -17,10 +19,11 @@ from foleycli.errors import BatchError, FoleyError, UsageError
 def gen(
     clips: options.Clips,
     output: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "-o",
             "--output",
+            metavar="<path>",
             help="Video to write, or a folder when there are several clips. "
             "By default <name>_sfx beside each clip.",
         ),
@@ -122,21 +125,21 @@ def _one_mode(**asked: bool) -> str:
     return chosen[0] if chosen else DEFAULTS.mode
 
 
-def _jobs(clips: list[Path], output: Path | None) -> list[tuple[Path, Path | None]]:
-    """Each clip with the video to write for it (None: beside the clip)."""
-    from foleycli.clip.find import find_clips
+def _jobs(clips: list[Path], output: str | None) -> list[tuple[Path, Path]]:
+    """Each clip with the video to write for it: a name that was given, in a folder, or beside."""
+    from foleycli.clip.find import find_clips, name_output, tell_apart
 
     found = find_clips(clips)
     several = len(found) > 1 or any(clip.is_dir() for clip in clips)
-    if output is None:
-        return [(clip, None) for clip in found]
-    if not several and not output.is_dir():
-        return [(found[0], output)]
-    if output.suffix and not output.is_dir():
-        raise UsageError(
-            f"There are {len(found)} clips, but -o {output} is one file.", "Give -o a folder."
-        )
-    outs = [output / f"{clip.stem}_sfx{clip.suffix}" for clip in found]
+    folder = Path(output) if output else None
+    if output and folder and not folder.is_dir() and not output.endswith(("/", os.sep)):
+        if not several:
+            return [(found[0], folder)]
+        if folder.suffix:
+            raise UsageError(
+                f"There are {len(found)} clips, but -o {output} is one file.", "Give -o a folder."
+            )
+    outs = tell_apart(found, [name_output(clip, folder) for clip in found])
     doubled = {out.name for out in outs if outs.count(out) > 1}
     if doubled:
         raise UsageError(
@@ -146,32 +149,56 @@ def _jobs(clips: list[Path], output: Path | None) -> list[tuple[Path, Path | Non
     return list(zip(found, outs, strict=True))
 
 
-def _say_plans(jobs: list[tuple[Path, Path | None]], config: GenerateConfig, as_json: bool) -> None:
-    from foleycli.clip.probe import probe
-    from foleycli.generate import find_span, plan_outputs
-    from foleycli.models.identity import resolve
+def _say_plans(jobs: list[tuple[Path, Path]], config: GenerateConfig, as_json: bool) -> None:
+    from foleycli.models.identity import find_folder, resolve
 
-    for clip, out in jobs:
-        film = probe(clip)
-        find_span(film, config)
-        outs = [str(path) for path in plan_outputs(film, out, config)]
-        plan = {
-            "clip": str(clip),
-            "outputs": outs,
-            "model": resolve(config),
-            "mode": config.mode,
-            "seconds": float(film.duration) if film.duration else None,
-        }
-        if as_json:
-            print(json.dumps(plan))
-        else:
-            length = f"{float(film.duration):.2f} s" if film.duration else "length unknown"
-            facts = f"{length}, model {plan['model']}, {config.mode}"
-            print(f"{clip} -> {', '.join(outs)} ({facts})")
+    model = resolve(config)
+    find_folder(model)  # so that what is not installed is known
+    _each(jobs, lambda clip, out: _say_plan(clip, out, config, model, as_json), as_json)
+
+
+def _say_plan(clip: Path, out: Path, config: GenerateConfig, model: str, as_json: bool) -> None:
+    from foleycli.clip.probe import probe
+    from foleycli.features.cues import read_cues
+    from foleycli.generate import find_span
+
+    film = probe(clip)
+    start, end = find_span(film, config)
+    if film.duration is not None and start >= film.duration:
+        raise UsageError(f"{clip.name} ends before {float(start):g} s.", "Give an earlier --in.")
+    if config.cues:
+        read_cues(Path(config.cues))
+    ends = [time for time in (end, film.duration) if time is not None]
+    seconds = float(min(ends) - start) if ends else None
+    plan = {
+        "clip": str(clip),
+        "outputs": [str(path) for path in _planned(film, out, config)],
+        "model": model,
+        "mode": config.mode,
+        "seconds": seconds,
+    }
+    if as_json:
+        print(json.dumps(plan))
+        return
+    length = "length unknown" if seconds is None else f"{seconds:.2f} s"
+    facts = f"{length}, model {model}, {config.mode}"
+    print(f"{clip} -> {', '.join(plan['outputs'])} ({facts})")
+
+
+def _planned(film, out: Path, config: GenerateConfig) -> list[Path]:
+    """The outputs of a clip; their folder may still be missing, for the run makes it."""
+    from foleycli.generate import plan_outputs
+    from foleycli.output import scratch_folder
+
+    if out.parent.is_dir():
+        return plan_outputs(film, out, config)
+    with scratch_folder() as folder:
+        planned = plan_outputs(film, folder / out.name, config)
+    return [out.with_name(path.name) for path in planned]
 
 
 def _run(
-    jobs: list[tuple[Path, Path | None]],
+    jobs: list[tuple[Path, Path]],
     config: GenerateConfig,
     *,
     best: bool,
@@ -180,29 +207,38 @@ def _run(
     warnings: list[str],
 ) -> None:
     from foleycli.generate import generate
-    from foleycli.models.sources import open_source
+    from foleycli.models.sources import Source, open_source
+    from foleycli.output import make_folder
 
-    failures: list[tuple[Path, FoleyError]] = []
-    source = None
-    for clip, out in jobs:
+    opened: list[Source] = []
+
+    def sound(clip: Path, out: Path) -> None:
         warnings.clear()
+        source = opened[0] if opened else open_source(config)
+        opened[:] = [source]
+        make_folder(out.parent)
+        with show_progress(clip.name, quiet=quiet, looking=source.looking) as progress:
+            asked = replace(config, wav=config.wav or best)  # takes are compared by ear
+            result = generate(clip, out, asked, source, progress)
+        if best:
+            result = _only_best(result, keep_wav=config.wav or config.stems)
+        _say_result(result, as_json, warnings)
+
+    _each(jobs, sound, as_json)
+
+
+def _each(jobs: list[tuple[Path, Path]], do: Callable[[Path, Path], None], as_json: bool) -> None:
+    """Do something for each clip; what fails is named at the end, after the others."""
+    failures: list[tuple[Path, FoleyError]] = []
+    for clip, out in jobs:
         try:
-            source = source or open_source(config)
-            if out:
-                out.parent.mkdir(parents=True, exist_ok=True)
-            with show_progress(clip.name, quiet=quiet, looking=source.looking) as progress:
-                asked = replace(config, wav=config.wav or best)  # takes are compared by ear
-                result = generate(clip, out, asked, source, progress)
-            if best:
-                result = _only_best(result, keep_wav=config.wav or config.stems)
+            do(clip, out)
         except FoleyError as error:
             if len(jobs) == 1:
                 raise
             failures.append((clip, error))
             if as_json:
                 print(json.dumps({"clip": str(clip), "error": error.problem}), flush=True)
-            continue
-        _say_result(result, as_json, warnings)
     if failures:
         reasons = "\n".join(f"  {clip}: {error}" for clip, error in failures)
         raise BatchError(
@@ -227,7 +263,8 @@ def _say_result(result, as_json: bool, warnings: list[str]) -> None:
     for take in result.takes:
         sounds = f"{len(result.cues)} sounds in " if result.follows_cues else ""
         sounds += f"{float(result.duration):.2f} s"
-        print(f"{take.out}  {sounds}, model {result.model}, seed {take.seed}", flush=True)
+        proof = f", {take.proof.packets} picture packets proved the same" if take.proof else ""
+        print(f"{take.out}  {sounds}, model {result.model}, seed {take.seed}{proof}", flush=True)
 
 
 def _plain(value: object) -> str | float:

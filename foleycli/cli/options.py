@@ -10,11 +10,9 @@ from foleycli.errors import UsageError
 
 Clips = Annotated[
     list[Path],
-    typer.Argument(exists=True, help="Video clips, or folders of them.", show_default=False),
+    typer.Argument(help="Video clips, or folders of them.", show_default=False),
 ]
-Clip = Annotated[
-    Path, typer.Argument(exists=True, dir_okay=False, help="A video clip.", show_default=False)
-]
+Clip = Annotated[Path, typer.Argument(help="A video clip.", show_default=False)]
 Start = Annotated[
     str | None,
     typer.Option("--in", help="Sound from here on: timecode, seconds, or frames such as 300f."),

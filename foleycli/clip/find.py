@@ -1,7 +1,8 @@
 """The clips a user means by files and folders."""
 
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from foleycli.errors import MediaError
@@ -14,16 +15,41 @@ VIDEO_SUFFIXES = frozenset(
 
 def find_clips(paths: Iterable[Path]) -> list[Path]:
     """Files as given, folders as the videos directly in them by name, each once; what was made
-    from them before is left out.
+    from them before is left out. Among others, a folder without a video fails when its turn comes.
 
     Raises:
-        MediaError: a folder holds no video.
+        MediaError: there is nothing but a folder that holds no video.
     """
+    paths = list(paths)
     found: dict[Path, None] = {}
     for path in paths:
         clips = _videos_in(path) if path.is_dir() else [path]
-        found.update(dict.fromkeys(clips))
+        found.update(dict.fromkeys(clips or [path]))
+    if len(paths) == 1 and list(found) == paths and paths[0].is_dir():
+        raise MediaError(
+            f"{paths[0]} holds no video.", f"Looked for {' '.join(sorted(VIDEO_SUFFIXES))}."
+        )
     return list(found)
+
+
+def name_output(clip: Path, folder: Path | None = None) -> Path:
+    """The video to write for a clip: ``shot_sfx.mp4``, in a folder or beside it."""
+    return (folder or clip.parent) / f"{clip.stem}_sfx{clip.suffix}"
+
+
+def tell_apart(clips: Sequence[Path], outs: Sequence[Path]) -> list[Path]:
+    """Outputs whose recipes and waves are not one another's, for those are called by the stem.
+
+    Where ``shot.mov`` and ``shot.mp4`` come together they become ``shot_mov_sfx.mov`` and
+    ``shot_mp4_sfx.mp4``; outputs that somebody named stay.
+    """
+    times = Counter(out.with_suffix("") for out in outs)
+    return [
+        out.with_name(f"{clip.stem}_{clip.suffix[1:]}_sfx{clip.suffix}")
+        if times[out.with_suffix("")] > 1 and clip.suffix and out.name == name_output(clip).name
+        else out
+        for clip, out in zip(clips, outs, strict=True)
+    ]
 
 
 def is_output(path: Path) -> bool:
@@ -32,15 +58,10 @@ def is_output(path: Path) -> bool:
 
 
 def _videos_in(folder: Path) -> list[Path]:
-    videos = sorted(
+    return sorted(
         path
         for path in folder.iterdir()
         if path.suffix.lower() in VIDEO_SUFFIXES
         and not path.name.startswith(".")
         and not is_output(path)
     )
-    if not videos:
-        raise MediaError(
-            f"{folder} holds no video.", f"Looked for {' '.join(sorted(VIDEO_SUFFIXES))}."
-        )
-    return videos

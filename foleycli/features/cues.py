@@ -15,6 +15,8 @@ from foleycli.errors import MediaError
 from foleycli.output import atomic_output
 
 Kind = Literal["hit", "bed"]
+LATEST = 1_000_000  # seconds that are believed
+LOUDEST = 60  # dB that are believed
 COLUMNS = ("start", "duration", "kind", "what", "level_db", "confidence")
 
 
@@ -66,15 +68,20 @@ def read_cues(path: Path) -> list[Cue]:
     Raises:
         MediaError: naming the line that cannot be understood.
     """
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = csv.DictReader(file)
-        missing = {"start", "what"} - set(rows.fieldnames or ())
-        if missing:
-            raise MediaError(
-                f"{path.name} has no column {' or '.join(sorted(missing))}.",
-                f"Begin it with {','.join(COLUMNS)}; `foley cues CLIP` writes such a file.",
-            )
-        cues = [_parse(row, path, rows.line_num) for row in rows]
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = csv.DictReader(file)
+            missing = {"start", "what"} - set(rows.fieldnames or ())
+            if missing:
+                raise MediaError(
+                    f"{path.name} has no column {' or '.join(sorted(missing))}.",
+                    f"Begin it with {','.join(COLUMNS)}; `foley cues CLIP` writes such a file.",
+                )
+            cues = [_parse(row, path, rows.line_num) for row in rows]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise MediaError(
+            f"{path.name} is not UTF-8 text.", "Save it as CSV UTF-8, as Excel calls it."
+        ) from error
     return sorted(cues, key=lambda cue: cue.start)
 
 
@@ -96,6 +103,11 @@ def _parse(row: dict[str, str | None], path: Path, line: int) -> Cue:
     if cue.start < 0 or cue.duration <= 0 or not cue.what:
         raise MediaError(
             f"{path.name}, line {line}: a cue needs words, a start from 0 and a duration above 0.",
+            "Correct the line or delete it.",
+        )
+    if cue.end > LATEST or not cue.level_db <= LOUDEST:  # nor what is no number
+        raise MediaError(
+            f"{path.name}, line {line}: times go up to {LATEST:,} s, levels to {LOUDEST} dB.",
             "Correct the line or delete it.",
         )
     return cue

@@ -38,12 +38,22 @@ def test_a_sheet_by_hand_needs_only_start_and_words(tmp_path):
         "-1,1,hit,door,0,1",
         "1,0,hit,door,0,1",
         "1,1,hit,,0,1",
+        "1,1,hit,door,nan,1",
+        "1,1,hit,door,400,1",
+        "1e400000,1,hit,door,0,1",
     ],
 )
 def test_a_wrong_line_is_named(tmp_path, line):
     sheet = tmp_path / "cues.csv"
     sheet.write_text(f"start,duration,kind,what,level_db,confidence\n0,1,hit,ok,0,1\n{line}\n")
     with pytest.raises(MediaError, match="line 3"):
+        read_cues(sheet)
+
+
+def test_a_sheet_in_another_encoding_is_refused_with_the_remedy(tmp_path):
+    sheet = tmp_path / "cues.csv"
+    sheet.write_bytes("start,what\n1,café door\n".encode("cp1252"))
+    with pytest.raises(MediaError, match="CSV UTF-8"):
         read_cues(sheet)
 
 

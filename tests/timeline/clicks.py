@@ -16,7 +16,7 @@ SAMPLE_RATE = 48_000
 class Clicks:
     """One hit at 1/8 s whatever is seen; a click a cue over a soft constant."""
 
-    name, fingerprint = "library", "1"
+    name, fingerprint, looking = "library", "1", 0.8
 
     def __init__(self) -> None:
         self.looked = 0

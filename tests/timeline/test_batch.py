@@ -60,6 +60,15 @@ def test_a_second_run_beside_the_clips_keeps_what_the_first_made(films, tmp_path
     assert states(run_batch(jobs)) == ["kept"] * 4
 
 
+def test_clips_of_one_stem_have_recipes_of_their_own(tmp_path) -> None:
+    for name in ("a.mov", "a.mp4"):
+        write_film(tmp_path / name, strikes([0.2], 0.5))
+    jobs = find_jobs([str(tmp_path)], None, CONFIG)
+    assert [job.out.name for job in jobs] == ["a_mov_sfx.mov", "a_mp4_sfx.mp4"]
+    assert states(run_batch(jobs)) == ["made"] * 2
+    assert states(run_batch(find_jobs([str(tmp_path)], None, CONFIG))) == ["kept"] * 2
+
+
 def test_manifests_give_options_row_by_row(films, tmp_path) -> None:
     rows = [
         {"clip": "shot 0.mp4", "prompt": "rain", "seed": 7, "out": "a/b.mov"},
