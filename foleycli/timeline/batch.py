@@ -3,6 +3,7 @@ goes on where it was."""
 
 import logging
 import multiprocessing
+import os
 import signal
 import sys
 import threading
@@ -302,12 +303,21 @@ _words: Any = None  # a worker's queue to the process that shows progress
 
 
 def _begin(words: Any) -> None:
-    """In a new worker: Ctrl-C is its parent's to answer; SIGTERM unwinds."""
+    """In a new worker: Ctrl-C is its parent's to answer; SIGTERM unwinds. A worker whose parent is
+    killed ends too, which it would not learn of from its empty queue."""
     global _words
     _words = words
     words.cancel_join_thread()  # a worker that was killed may hold the queue's lock
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _do_and_tell(do: Callable[[Job, Progress], Outcome], job: Job) -> Outcome:

@@ -181,11 +181,16 @@ def _fraction(shard: str) -> tuple[int, int]:
 
 
 def _slurm() -> tuple[int, int]:
-    names = ("ID", "MIN", "COUNT", "STEP")
+    names = ("ID", "COUNT", "MIN", "MAX", "STEP")
     given = [os.environ.get(f"SLURM_ARRAY_TASK_{name}", "") for name in names]
-    if not (given[0].isdigit() and given[2].isdigit()):
+    if not (given[0].isdigit() and given[1].isdigit()):
         return 0, 1
-    task, first, count, step = (
-        int(value or fallback) for value, fallback in zip(given, "0011", strict=True)
-    )
+    task, count = int(given[0]), int(given[1])
+    first, step = int(given[2] or 0), int(given[4] or 1)
+    last = int(given[3] or first + (count - 1) * step)
+    if (last - first) // step + 1 != count:  # such as --array=1,5,7: which part is meant?
+        raise UsageError(
+            f"The Slurm array of {count} tasks from {first} to {last} is not an even one.",
+            "Submit --array=1-8, or say the part: --shard 3/8.",
+        )
     return (task - first) // step, count

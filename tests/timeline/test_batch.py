@@ -4,6 +4,8 @@ import json
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -144,6 +146,11 @@ def test_shards_part_the_list(films, tmp_path, monkeypatch) -> None:
     for name, value in {"ID": 14, "MIN": 10, "COUNT": 3, "STEP": 2}.items():
         monkeypatch.setenv(f"SLURM_ARRAY_TASK_{name}", str(value))
     assert take_shard(jobs, None) == parts[2]
+    monkeypatch.setenv("SLURM_ARRAY_TASK_MAX", "14")
+    assert take_shard(jobs, None) == parts[2]
+    monkeypatch.setenv("SLURM_ARRAY_TASK_MAX", "20")  # --array=10,14,20: clips would be left out
+    with pytest.raises(UsageError, match="not an even one"):
+        take_shard(jobs, None)
     for wrong in ("0/3", "4/3", "x"):
         with pytest.raises(UsageError):
             take_shard(jobs, wrong)
@@ -288,6 +295,41 @@ def test_random_kills_lose_nothing(films, tmp_path) -> None:
     assert "failed" not in states(run_batch(jobs))
     assert {path.name for path in out.glob("[!.]*.mp4")} == set(whole)
     assert not list(out.glob("*.claim"))
+
+
+WORKERS = """
+import os, sys, time
+from foleycli.timeline.batch import _pool, nobody
+
+if __name__ == "__main__":
+    with _pool(2, nobody) as pool:
+        print(*{f.result() for f in [pool.submit(os.getpid) for _ in range(8)]}, flush=True)
+        time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="counts processes by signal 0")
+def test_workers_end_when_their_parent_is_killed(tmp_path) -> None:
+    (tmp_path / "batch.py").write_text(WORKERS)
+    command = [sys.executable, str(tmp_path / "batch.py")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout
+        workers = [int(number) for number in parent.stdout.readline().split()]
+        assert workers
+        parent.kill()
+        until = time.monotonic() + 20
+        while any(map(is_there, workers)) and time.monotonic() < until:
+            time.sleep(0.1)
+    assert not any(map(is_there, workers))
+
+
+def is_there(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{process}/stat")
+    return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 @pytest.mark.slow
