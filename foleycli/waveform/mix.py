@@ -80,7 +80,9 @@ class _Duck:
         points[0] = self._gain_db
         for index in range(hops):
             hop = driving[index * self._hop : (index + 1) * self._hop]
-            points[index + 1] = self._follow(float(np.square(hop, dtype=np.float64).mean()))
+            # the loudest channel: dialogue in the centre alone counts as much as in mono
+            energies = np.square(hop, dtype=np.float64).mean(axis=0)
+            points[index + 1] = self._follow(float(energies.max()))
         places = np.arange(len(driving)) / self._hop
         gain_db = np.interp(places, np.arange(hops + 1), points)
         return (10 ** (gain_db / 20)).astype(np.float32)

@@ -39,6 +39,17 @@ def test_foley_ducks_under_what_is_heard_and_comes_back():
     assert np.abs(np.diff(gain)).max() < 0.01  # no step to hear
 
 
+def test_a_voice_ducks_alike_in_mono_in_one_channel_and_in_the_centre():
+    voice = np.sin(np.arange(RATE) / 20).astype(np.float32)[:, None] * 0.03
+    foley = np.full((RATE, 1), 0.1, np.float32)
+    mono = joined(duck_sounds([voice], [foley], 1, RATE)) - voice
+    for channels, channel in ((2, 0), (6, 2)):
+        wide = np.zeros((RATE, channels), np.float32)
+        wide[:, channel] = voice[:, 0]
+        mixed = joined(duck_sounds([wide], [foley], channels, RATE)) - wide
+        np.testing.assert_allclose(mixed[:, channel], mono[:, 0], atol=1e-7)
+
+
 def test_ducking_does_not_care_for_block_boundaries():
     rng = np.random.default_rng(0)
     voice, foley = rng.standard_normal((2, 130_000, 1)).astype(np.float32) * 0.1
