@@ -19,10 +19,10 @@ from foleycli.mux.containers import TEXT_SUBTITLES, Container, find_codec, find_
 from foleycli.mux.ffmpeg import ffmpeg_version, find_ffmpeg, input_path, run_ffmpeg, start_time
 from foleycli.mux.loudness import set_loudness
 from foleycli.mux.raw import with_times
-from foleycli.mux.soundtrack import read_soundtrack
+from foleycli.mux.soundtrack import read_soundtrack, speakers
 from foleycli.output import atomic_output, check_output, output_error, scratch_folder
 from foleycli.waveform.loudness import limit_peaks
-from foleycli.waveform.mix import duck_sounds, mix_sounds
+from foleycli.waveform.mix import CENTRE, duck_sounds, mix_sounds
 from foleycli.waveform.write import write_waveform
 
 LOG = logging.getLogger("foleycli")
@@ -366,12 +366,14 @@ def _write_mix(
             raise ValueError(f"{sound} has {file.samplerate} Hz, not {sample_rate}")
         channels = max(own.channels, file.channels)
         foley = _after_silence(file, round(lead * sample_rate))
+        named = speakers(own.layout) if channels == own.channels else ()
+        centre = CENTRE if not named else named.index("FC") if "FC" in named else None
         if duck:
-            blocks = duck_sounds(existing, foley, channels, sample_rate)
+            blocks = duck_sounds(existing, foley, channels, sample_rate, centre)
         else:
-            blocks = mix_sounds(existing, foley, channels)
+            blocks = mix_sounds(existing, foley, channels, centre)
         limited = limit_peaks(blocks, OUTPUT.true_peak_db, sample_rate)
-        write_waveform(mixed, limited, sample_rate, channels)
+        write_waveform(mixed, limited, sample_rate, channels, speakers=named)
 
 
 def _after_silence(file: soundfile.SoundFile, lead: int) -> Iterator[np.ndarray]:

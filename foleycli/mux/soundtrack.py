@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from av.audio.frame import AudioFrame
+from av.audio.layout import AudioLayout
 from av.audio.resampler import AudioResampler
 from av.error import FFmpegError, InvalidDataError
 
@@ -46,6 +47,14 @@ def read_soundtrack(
             yield from clock.place(resampler.resample(frame))
         if resampler:
             yield from clock.place(resampler.resample(None))
+
+
+def speakers(layout: str) -> tuple[str, ...]:
+    """FFmpeg's names of the speakers of a layout, a channel each; none if it is unknown."""
+    try:
+        return tuple(channel.name for channel in AudioLayout(layout).channels)
+    except ValueError:
+        return ()
 
 
 def _decoded(file, index: int, path: Path) -> Iterator[AudioFrame]:

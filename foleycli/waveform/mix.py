@@ -6,22 +6,27 @@ import numpy as np
 
 from foleycli.config import DUCK, DuckConfig
 
+CENTRE = 2  # channel of the middle speaker where nothing else is known: L R C ...
 CHUNK = 48_000  # samples taken from both sounds at a time; a multiple of 10 ms at usual rates
 
 
 def mix_sounds(
-    existing: Iterable[np.ndarray], foley: Iterable[np.ndarray], channels: int
+    existing: Iterable[np.ndarray],
+    foley: Iterable[np.ndarray],
+    channels: int,
+    centre: int | None = CENTRE,
 ) -> Iterator[np.ndarray]:
     """Sum two sounds that begin together; the shorter one is silent after its end.
 
     Args:
         existing: float32 (samples, channels).
-        foley: float32 (samples,) or (samples, 1 or 2); see `spread`.
+        foley: float32 (samples,) or (samples, 1 or 2).
+        centre: channel of the middle speaker; see `spread`.
 
     Yields:
         float32 (samples, channels)
     """
-    for one, other in _side_by_side(existing, foley, channels):
+    for one, other in _side_by_side(existing, foley, channels, centre):
         yield one + other
 
 
@@ -30,19 +35,20 @@ def duck_sounds(
     foley: Iterable[np.ndarray],
     channels: int,
     sample_rate: int,
+    centre: int | None = CENTRE,
     config: DuckConfig = DUCK,
 ) -> Iterator[np.ndarray]:
     """As `mix_sounds`, the foley turned down while the existing sound is heard."""
     duck = _Duck(sample_rate, config)
-    for one, other in _side_by_side(existing, foley, channels):
+    for one, other in _side_by_side(existing, foley, channels, centre):
         yield one + other * duck.gain(one)[:, None]
 
 
-def spread(sound: np.ndarray, channels: int) -> np.ndarray:
+def spread(sound: np.ndarray, channels: int, centre: int | None = CENTRE) -> np.ndarray:
     """Set a mono or stereo sound into more channels, at its own level.
 
-    Mono plays from both sides of stereo and from the centre of a surround (L R C ...); stereo
-    from its left and right.
+    Mono plays from the centre of a surround, and where there is none, as in stereo and quad, from
+    both sides; stereo from its left and right, which come first in every layout.
 
     Returns:
         (samples, channels)
@@ -54,8 +60,8 @@ def spread(sound: np.ndarray, channels: int) -> np.ndarray:
     if given > channels:
         return np.repeat(sound.mean(axis=1, keepdims=True), channels, axis=1)
     wide = np.zeros((len(sound), channels), sound.dtype)
-    if given == 1 and channels > 2:
-        wide[:, 2] = sound[:, 0]
+    if given == 1 and channels > 2 and centre is not None:
+        wide[:, centre] = sound[:, 0]
     else:
         wide[:, :2] = sound
     return wide
@@ -97,7 +103,10 @@ class _Duck:
 
 
 def _side_by_side(
-    existing: Iterable[np.ndarray], foley: Iterable[np.ndarray], channels: int
+    existing: Iterable[np.ndarray],
+    foley: Iterable[np.ndarray],
+    channels: int,
+    centre: int | None,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Equal chunks of both, to the end of the longer."""
     one, other = _Reader(existing), _Reader(foley)
@@ -106,7 +115,10 @@ def _side_by_side(
         length = max(len(first), len(second))
         if not length:
             return
-        yield _filled(spread(first, channels), length), _filled(spread(second, channels), length)
+        yield (
+            _filled(spread(first, channels, centre), length),
+            _filled(spread(second, channels, centre), length),
+        )
 
 
 def _filled(sound: np.ndarray, length: int) -> np.ndarray:

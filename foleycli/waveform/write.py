@@ -2,7 +2,7 @@
 
 import hashlib
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,6 +17,8 @@ RIFF_LIMIT = 0xFFFF_FFFF  # bytes a RIFF size can say; past it the file is RF64 
 _PCM_GUID = bytes.fromhex("0100000000001000800000aa00389b71")
 # Speakers of WAVE_FORMAT_EXTENSIBLE for 3 to 8 channels, in ffmpeg's default order.
 _CHANNEL_MASKS = {3: 0x7, 4: 0x107, 5: 0x37, 6: 0x3F, 7: 0x70F, 8: 0x63F}
+# Speakers in the order of their bits, by FFmpeg's names.
+_SPEAKERS = ("FL", "FR", "FC", "LFE", "BL", "BR", "FLC", "FRC", "BC", "SL", "SR")
 
 
 def write_waveform(
@@ -27,6 +29,7 @@ def write_waveform(
     *,
     overwrite: bool = False,
     chunks: Callable[[], list[Chunk]] = list,
+    speakers: Sequence[str] = (),
 ) -> str:
     """Stream blocks into a 24-bit .wav, RF64 where it passes 4 GiB.
 
@@ -39,6 +42,7 @@ def write_waveform(
         overwrite: replace a file that is there already.
         chunks: what else the header shall hold. Asked twice, before the first block and after
             the last, so it may tell what was heard; the sizes must stay.
+        speakers: FFmpeg's names of them, a channel each; those usual for so many when empty.
 
     Returns:
         BLAKE2b of the 24-bit samples, in hexadecimal: equal sound, equal words.
@@ -47,7 +51,7 @@ def write_waveform(
         FoleyError: as `atomic_output`.
     """
     with atomic_output(path, overwrite=overwrite) as hidden, hidden.open("wb") as file:
-        return stream_waveform(file, blocks, sample_rate, channels, chunks)
+        return stream_waveform(file, blocks, sample_rate, channels, chunks, speakers)
 
 
 def stream_waveform(
@@ -56,9 +60,11 @@ def stream_waveform(
     sample_rate: int,
     channels: int,
     chunks: Callable[[], list[Chunk]] = list,
+    speakers: Sequence[str] = (),
 ) -> str:
     """As `write_waveform`, into an open file that can seek."""
-    reserved = _header(chunks(), 0, sample_rate, channels)
+    mask = _mask(channels, speakers)
+    reserved = _header(chunks(), 0, sample_rate, channels, mask)
     file.write(reserved)
     data_size, digest = 0, hashlib.blake2b(digest_size=16)
     for block in blocks:
@@ -67,7 +73,7 @@ def stream_waveform(
         data_size += file.write(content)
     file.write(b"\0" * (data_size % 2))
     samples = data_size // (channels * BITS // 8)
-    header = _header(chunks(), samples, sample_rate, channels)
+    header = _header(chunks(), samples, sample_rate, channels, mask)
     if len(header) != len(reserved):
         raise ValueError("header chunks changed their size while the waveform was written")
     file.seek(0)
@@ -87,10 +93,18 @@ def quantise(block: np.ndarray, channels: int = 1) -> bytes:
     return integers.reshape(-1, 1).view(np.uint8)[:, : BITS // 8].tobytes()
 
 
-def _header(chunks: list[Chunk], samples: int, sample_rate: int, channels: int) -> bytes:
+def _mask(channels: int, speakers: Sequence[str]) -> int:
+    """The speakers as bits, where channels stand in the order of those; else the usual ones."""
+    bits = [_SPEAKERS.index(name) for name in speakers if name in _SPEAKERS]
+    if len(bits) == channels and bits == sorted(set(bits)):
+        return sum(1 << bit for bit in bits)
+    return _CHANNEL_MASKS.get(channels, 0)
+
+
+def _header(chunks: list[Chunk], samples: int, sample_rate: int, channels: int, mask: int) -> bytes:
     """All that stands before the first sample; as long for RIFF as for RF64."""
     data_size = samples * channels * BITS // 8
-    format_chunk = _chunk(b"fmt ", _format(sample_rate, channels))
+    format_chunk = _chunk(b"fmt ", _format(sample_rate, channels, mask))
     middle = b"".join(_chunk(name, content) for name, content in chunks) + format_chunk
     riff_size = 4 + 36 + len(middle) + 8 + data_size + data_size % 2
     if riff_size <= RIFF_LIMIT:
@@ -101,7 +115,7 @@ def _header(chunks: list[Chunk], samples: int, sample_rate: int, channels: int) 
     return b"RF64" + unsaid + b"WAVE" + _chunk(b"ds64", sizes) + middle + b"data" + unsaid
 
 
-def _format(sample_rate: int, channels: int) -> bytes:
+def _format(sample_rate: int, channels: int, mask: int) -> bytes:
     frame_size = channels * BITS // 8
     extensible = channels > 2
     tag = 0xFFFE if extensible else 1
@@ -109,7 +123,7 @@ def _format(sample_rate: int, channels: int) -> bytes:
                         frame_size, BITS)  # fmt: skip
     if not extensible:
         return plain
-    return plain + struct.pack("<HHI", 22, BITS, _CHANNEL_MASKS.get(channels, 0)) + _PCM_GUID
+    return plain + struct.pack("<HHI", 22, BITS, mask) + _PCM_GUID
 
 
 def _chunk(name: bytes, content: bytes) -> bytes:

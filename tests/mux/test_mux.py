@@ -128,6 +128,20 @@ def test_a_picture_that_starts_after_its_sound(tmp_path):
         assert abs(click_time(out, number) - flash_time(out)) < Fraction(1, 1000), mode
 
 
+@pytest.mark.parametrize(
+    ("layout", "heard"), [("quad", [0, 1]), ("5.1(side)", [2]), ("5.1", [2]), ("2.1", [0, 1])]
+)
+def test_a_mix_keeps_the_speakers_and_plays_from_the_middle(tmp_path, layout, heard):
+    path, out = tmp_path / "many.mov", tmp_path / "mix.mov"
+    silence = f"-f lavfi -i anullsrc=r=48000:cl={layout} -t 2 -c:a pcm_s24le"
+    ffmpeg(f"{flash()} {silence} -map 0 -map 1 {X264}", path)
+    clip = probe(path)
+    mux_audio(clip, write_click(tmp_path / "click.wav"), out, "mix")
+    assert probe(out).audio[0].layout == clip.audio[0].layout == layout
+    sound, _ = sound_of(out, 0)
+    assert np.flatnonzero(np.abs(sound).max(axis=0) > 0.1).tolist() == heard
+
+
 OPUS = "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -c:a libopus"
 
 

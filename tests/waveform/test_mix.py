@@ -25,6 +25,7 @@ def test_mono_plays_from_the_centre_of_a_surround_and_stereo_from_its_sides():
     assert spread(np.ones(1, np.float32), 6).tolist() == [[0, 0, 1, 0, 0, 0]]
     assert spread(np.ones((1, 2), np.float32), 6).tolist() == [[1, 1, 0, 0, 0, 0]]
     assert spread(np.ones((1, 1), np.float32), 2).tolist() == [[1, 1]]
+    assert spread(np.ones((1, 1), np.float32), 4, centre=None).tolist() == [[1, 1, 0, 0]]  # quad
 
 
 def test_foley_ducks_under_what_is_heard_and_comes_back():
