@@ -29,9 +29,25 @@ def open_media(path: Path) -> InputContainer:
     _check_file(path)
     try:
         # "file:" so that a name with a colon is not taken for a protocol
-        return av.open(f"file:{path}", metadata_errors="replace", options=OPEN_OPTIONS)
+        container = av.open(f"file:{path}", metadata_errors="replace", options=OPEN_OPTIONS)
     except (FFmpegError, OSError, ValueError) as error:
         raise _not_readable(path, error) from error
+    own_layouts(container)
+    return container
+
+
+def own_layouts(container: InputContainer) -> None:
+    """Let sound with channels in an order of its own be looked at, such as 7.1 PCM in a .mov.
+
+    PyAV 18 shares such a layout between objects that each free it, and the process dies. Here the
+    decoder gets a layout that nobody has to free: the usual one, or so many channels.
+    """
+    for stream in container.streams.audio:
+        context = stream.codec_context
+        layout = context.layout if context else None
+        if layout and layout.nb_channels:
+            listed = " (" in layout.name  # 8 channels (FL+FR+FC+LFE+SL+SR+BL+BR)
+            context.layout = f"{layout.nb_channels} channels" if listed else layout.name
 
 
 def content_hash(path: str | Path) -> str:

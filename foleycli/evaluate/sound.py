@@ -8,6 +8,7 @@ from av.container import InputContainer
 from av.error import FFmpegError
 from numpy.typing import NDArray
 
+from foleycli.clip.media import own_layouts
 from foleycli.errors import MediaError
 from foleycli.evaluate.yamnet import SAMPLE_RATE
 from foleycli.waveform import loudness
@@ -24,6 +25,7 @@ def read_sound(path: Path, sample_rate: int = SAMPLE_RATE) -> NDArray[np.float32
     """
     try:
         with av.open(str(path)) as container:
+            own_layouts(container)
             waveform, start = _decode(container, sample_rate)
             return _starting_at(waveform, round((start - _picture_start(container)) * sample_rate))
     except (FFmpegError, IndexError, OSError) as error:

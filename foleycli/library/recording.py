@@ -10,6 +10,7 @@ import soxr
 from av.error import FFmpegError
 from numpy.typing import NDArray
 
+from foleycli.clip.media import own_layouts
 from foleycli.errors import MediaError
 from foleycli.library.level import SAMPLE_RATE, Samples
 
@@ -76,6 +77,7 @@ def _read_ffmpeg(path: Path) -> Samples:
     pieces: list[Samples] = []
     try:
         with av.open(path) as container:
+            own_layouts(container)
             for frame in container.decode(audio=0):
                 pieces += [part.to_ndarray()[0] for part in resampler.resample(frame)]
             pieces += [part.to_ndarray()[0] for part in resampler.resample(None)]

@@ -8,6 +8,7 @@ import pytest
 from foleycli.clip.media import content_hash
 from foleycli.clip.probe import probe
 from foleycli.errors import MediaError
+from foleycli.mux.soundtrack import read_soundtrack
 
 X264 = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"]
 TEST = ["-f", "lavfi", "-i", "testsrc2=s=64x36:r=24:d=0.5"]
@@ -53,6 +54,15 @@ def test_everything_of_a_full_file_is_listed(tmp_path):
     assert clip.data  # the timecode track
 
 
+def test_channels_in_an_order_of_their_own_are_read(tmp_path):
+    """ffmpeg writes 7.1 into a .mov as FL FR FC LFE SL SR BL BR, not the order of its own 7.1."""
+    tone = ["-f", "lavfi", "-i", "anullsrc=r=48000:cl=7.1:d=0.5"]
+    clip = probe(ffmpeg(*TEST, *tone, *X264, "-c:a", "pcm_s24le", tmp_path / "wide.mov"))
+    assert clip.audio[0].channels == 8
+    heard = list(read_soundtrack(clip.path, clip.audio[0].index, 48_000))
+    assert {block.shape[1] for block in heard} == {8} and sum(map(len, heard)) == 24_000
+
+
 @pytest.mark.parametrize(
     ("rate", "label", "drop"),
     [("24000/1001", "01:00:00:00", False), ("30000/1001", "01:00:59;28", True)],
@@ -65,6 +75,11 @@ def test_timecode_is_found_in_every_container(tmp_path, rate, label, drop, suffi
     assert str(clip.timecode) == label
     assert clip.timecode and clip.timecode.drop == drop
     assert clip.frame_rate == Fraction(rate)
+
+
+def test_timecode_of_matroska_is_found_in_capitals(tmp_path):
+    clip = probe(ffmpeg(*TEST, *X264, "-timecode", "01:00:00:00", tmp_path / "tc.mkv"))
+    assert str(clip.timecode) == "01:00:00:00"
 
 
 def test_first_picture_and_container_start_are_told_apart(tmp_path):
