@@ -331,8 +331,8 @@ def _sound_options(plan: _Plan, sound: Path, pictures: int) -> dict[str, Any]:
 def _own_options(plan: _Plan, pictures: int) -> dict[str, Any]:
     options: dict[str, Any] = {}
     for number, track in enumerate(plan.own, start=1 if plan.first else 0):
-        is_default = track.is_default and not plan.first
-        options[f"disposition:a:{number}"] = "default" if is_default else 0
+        if plan.first:  # what else a track is, such as a commentary, it stays
+            options[f"disposition:a:{number}"] = "-default"
         options[f"c:a:{number}"] = "copy" if plan.copies(track) else plan.encoder
         if plan.container.sample_rate and not plan.copies(track):
             options[f"ar:a:{number}"] = plan.container.sample_rate

@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 
 from foleycli.clip.probe import probe
 from foleycli.errors import FoleyError, MediaError, OutputExistsError, UsageError
@@ -231,6 +232,19 @@ def test_everything_else_survives(full_house, tmp_path, mode):
             "replace": [("Foley", 1, True)],
         }[mode]
     )
+
+
+def test_a_commentary_stays_one(tmp_path):
+    path = tmp_path / "talk.mkv"
+    kinds = "-disposition:a:0 comment -disposition:a:1 default+dub"
+    ffmpeg(f"{flash()} {HUM} {HUM} -map 0 -map 1 -map 2 {X264} -c:a flac {kinds}", path)
+    comment, dub, default = Disposition.comment, Disposition.dub, Disposition.default
+    kept = {"track": [comment, default | dub, 0], "mix": [default, comment, dub]}
+    for mode, dispositions in kept.items():
+        out = tmp_path / f"{mode}.mkv"
+        mux_audio(probe(path), write_click(tmp_path / "click.wav"), out, mode)
+        with av.open(str(out)) as file:
+            assert [track.disposition for track in file.streams.audio] == dispositions, mode
 
 
 def test_other_containers_take_what_they_can_and_say_what_not(full_house, tmp_path, caplog):
