@@ -134,24 +134,28 @@ document.getElementById("copy").addEventListener("click", event => {{
   getSelection().selectAllChildren(document.getElementById("command"));
   event.target.textContent = document.execCommand("copy") ? "Copied" : "Press Ctrl-C";
 }});
+// All takes run along, unheard but the chosen one: a sound that starts is late by some frames,
+// one that runs is not. What is late hurries a little.
 function follow(seek) {{
   radios.forEach((radio, i) => {{
-    const sound = sounds[i], at = film.currentTime - offset;
-    const heard = radio.checked && !film.paused && at >= 0 && at < (sound.duration || 1e9);
-    sound.playbackRate = film.playbackRate;
-    if (seek || Math.abs(sound.currentTime - at) > 0.08) sound.currentTime = Math.max(0, at);
-    if (heard && sound.paused) sound.play();
-    if (!heard && !sound.paused) sound.pause();
+    const sound = sounds[i], at = film.currentTime - offset, late = at - sound.currentTime;
+    const runs = !film.paused && at >= 0 && at < (sound.duration || 1e9);
+    const hurry = Math.abs(late) < 0.01 ? 0 : Math.max(-0.1, Math.min(0.1, 4 * late));
+    sound.muted = !radio.checked;
+    sound.playbackRate = film.playbackRate * (1 + hurry);
+    if (seek || Math.abs(late) > 0.3) sound.currentTime = Math.max(0, at);
+    if (runs && sound.paused) sound.play();
+    if (!runs && !sound.paused) sound.pause();
     if (radio.checked) choose(radio.dataset);
   }});
 }}
 for (const what of ["play", "pause", "seeked", "ratechange", "ended"])
   film.addEventListener(what, () => follow(true));
-film.addEventListener("timeupdate", () => follow(false));
-radios.forEach(radio => radio.addEventListener("change", () => follow(true)));
+setInterval(() => follow(false), 100);
+radios.forEach(radio => radio.addEventListener("change", () => follow(false)));
 document.addEventListener("keydown", event => {{
   const radio = radios[Number(event.key) - 1];
-  if (radio) {{ radio.checked = true; follow(true); }}
+  if (radio) {{ radio.checked = true; follow(false); }}
 }});
 follow(false);
 </script></html>
