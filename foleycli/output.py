@@ -126,6 +126,12 @@ def check_output(
 ) -> Path:
     """Resolve where ``path`` would be written, before the slow part; errors as `atomic_output`."""
     target = Path(path).resolve()
+    try:
+        target.stat()
+    except FileNotFoundError:
+        pass
+    except OSError as error:  # the name is too long, or a file stands where a folder should
+        raise output_error(error, target) from error
     if target.is_dir():
         raise UsageError(f"{path} is a folder.", "Name a file in it.")
     if target.exists() and not target.is_file():

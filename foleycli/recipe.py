@@ -14,7 +14,7 @@ from foleycli.clip.probe import Clip
 from foleycli.config import GenerateConfig
 from foleycli.errors import MediaError, OutputExistsError
 from foleycli.features.cues import Cue
-from foleycli.output import atomic_output
+from foleycli.output import atomic_output, check_output
 
 if TYPE_CHECKING:
     from foleycli.models.sources import Source
@@ -67,10 +67,12 @@ def check_recipe(out: Path, *, overwrite: bool) -> None:
     """Keep the recipe of ``shot_sfx.mov`` from that of a ``shot_sfx.mp4`` beside it.
 
     Raises:
+        FoleyError: it cannot be written there.
         OutputExistsError: the recipe's place is another output's, and ``overwrite`` is off.
     """
     path = recipe_path(out)
-    if overwrite or not path.is_file():
+    check_output(path, overwrite=True)
+    if overwrite or not path.exists():
         return
     try:
         owner = path.with_name(json.loads(path.read_text(encoding="utf-8"))["out"])
@@ -86,7 +88,8 @@ def write_recipe(path: Path, recipe: Recipe) -> None:
     """Write a recipe as JSON, whole or not at all."""
     with atomic_output(path, overwrite=True) as beside:
         text = json.dumps(asdict(recipe), indent=1, default=_plain, ensure_ascii=False)
-        beside.write_text(text + "\n", encoding="utf-8")
+        # a byte of a name that is not UTF-8 becomes \udcXX, which JSON reads as it was
+        beside.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
 
 def read_recipe(path: Path) -> Recipe:

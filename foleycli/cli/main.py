@@ -1,5 +1,6 @@
 """The command line: one file a command, and the one place that turns an error into words."""
 
+import io
 import signal
 import sys
 from types import FrameType
@@ -52,6 +53,9 @@ def main() -> None:
     """Entry point of ``foley``. A FoleyError becomes two lines and its exit code; a bug keeps
     its traceback; Ctrl-C says so and ends with 130."""
     signal.signal(signal.SIGTERM, _stop)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # no run ends over a name that it cannot show
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except FoleyError as error:

@@ -145,7 +145,7 @@ def _ixml(about: Broadcast, sample_rate: int, channels: int) -> bytes:
         + _elements(head)
         + f"<SPEED>{_elements(_speed(about, sample_rate))}</SPEED>"
         + f"<TRACK_LIST><TRACK_COUNT>{channels}</TRACK_COUNT>{tracks}</TRACK_LIST></BWFXML>"
-    ).encode()
+    ).encode(errors="replace")
 
 
 def _speed(about: Broadcast, sample_rate: int) -> dict[str, str]:

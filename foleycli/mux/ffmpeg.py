@@ -24,6 +24,9 @@ _GENERIC = re.compile(
     r"|Error: |Could not write header|Error marking filters|Nothing was written"
     r"|Output file is empty|Task finished|Terminating thread",
 )
+# bytes of a name that is not UTF-8, which ffmpeg-python cannot take, and what stands for them
+_STAND_IN = {0xDC00 + byte: 0xF0000 + byte for byte in range(128, 256)}
+_BYTES = {stand_in: byte for byte, stand_in in _STAND_IN.items()}
 _START = re.compile(r"^  Duration: \S+, start: (-?\d+\.\d+)", re.MULTILINE)
 _ADDRESS = re.compile(r"^(\[[^\]]*@ 0x[0-9a-f]+\] )+")
 
@@ -67,7 +70,7 @@ def start_time(path: Path) -> Fraction | None:
     PyAV's own FFmpeg may see it otherwise: Opus in Matroska begins 7 ms earlier for ffmpeg 5.
     None where the file does not say.
     """
-    command = [find_ffmpeg(), "-hide_banner", "-nostdin", "-i", input_path(path)]
+    command = [find_ffmpeg(), "-hide_banner", "-nostdin", "-i", str(path.absolute())]
     said = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     found = _START.search(said.stderr)
     return Fraction(found[1]) if found else None
@@ -88,6 +91,7 @@ def run_ffmpeg(spec: Any, doing: str) -> None:
     """
     options = ["-hide_banner", "-nostdin", "-loglevel", "error", "-y"]
     binary, *arguments = ffmpeg.compile(spec, cmd=find_ffmpeg())
+    arguments = [argument.translate(_BYTES) for argument in arguments]
     child = subprocess.Popen(
         [binary, *options, *arguments],
         stdin=subprocess.DEVNULL,
@@ -139,5 +143,8 @@ def _die_with_parent() -> Callable[[], None] | None:
 
 
 def input_path(path: Path) -> str:
-    """A path as ffmpeg takes it: absolute, so neither ``-dash.mp4`` nor ``a:b.mp4`` is misread."""
-    return str(path.absolute())
+    """A path as ffmpeg takes it: absolute, so neither ``-dash.mp4`` nor ``a:b.mp4`` is misread.
+
+    It is for a spec that `run_ffmpeg` runs, which puts back what stands for odd bytes.
+    """
+    return str(path.absolute()).translate(_STAND_IN)

@@ -1,10 +1,13 @@
 """`foley gen` as it is typed: what goes where, what a dry run tells, what one bad clip costs."""
 
 import json
+import os
+import sys
 
 import pytest
 
 from foleycli.models import sources
+from foleycli.recipe import find_clip, read_recipe
 from tests.films import strikes, write_film
 from tests.timeline.clicks import Clicks
 
@@ -87,3 +90,17 @@ def test_cues_past_the_end_are_said(foley, film, tmp_path):
     sheet.write_text("start,what\n0.2,door\n9,door\n")
     _, _, errors = foley("gen", film, "-o", tmp_path / "a.mp4", "--cues", sheet)
     assert "1 of 2 cues begin after the end" in errors
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are Unicode")
+def test_a_name_that_is_not_utf_8_is_a_name(foley, film, tmp_path):
+    odd = film.rename(tmp_path / os.fsdecode(b"caf\xe9.mp4"))
+    code, lines, _ = foley("gen", odd, "--wav", "--mix")
+    assert code == 0 and "\\udce9" in lines[0]
+    recipe = odd.with_name(f"{odd.stem}_sfx.foley.json")
+    assert find_clip(read_recipe(recipe), recipe) == odd
+
+
+def test_a_name_too_long_for_the_recipe_is_refused_before_the_slow_part(foley, film, tmp_path):
+    code, _, errors = foley("gen", film, "-o", tmp_path / ("a" * 248 + ".mp4"))
+    assert code == 1 and "too long" in errors and names(tmp_path) == ["shot.mp4"]
