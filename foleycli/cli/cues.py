@@ -1,7 +1,9 @@
 """``foley cues``: the cue sheet of a clip."""
 
 import csv
+import logging
 import sys
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,9 +11,12 @@ import typer
 
 from foleycli.cli import options
 from foleycli.cli.progress import listen_for_warnings, show_progress
+from foleycli.errors import MediaError
 
 if TYPE_CHECKING:
     from foleycli.features.cues import Cue
+
+LOG = logging.getLogger("foleycli")
 
 
 def cues(
@@ -67,7 +72,17 @@ def _read(clip: Path, markers: Path, start: str | None) -> list["Cue"]:
     from foleycli.timeline.markers import marker_cues, read_markers
 
     timeline, origin = _clock(clip, start)
-    return marker_cues(read_markers(markers, timeline), timeline.rate, origin)
+    found = marker_cues(read_markers(markers, timeline), timeline.rate, origin)
+    inside = [cue for cue in found if cue.start < timeline.duration - origin]
+    if not inside:
+        first, last = timeline.timecode(Fraction(0)), timeline.timecode(timeline.duration)
+        raise MediaError(
+            f"No marker of {markers.name} lies in {clip.name}, from {first} to {last}.",
+            "Give the timeline they are set on the clip's own timecode, and export them again.",
+        )
+    if len(inside) < len(found):
+        LOG.warning("%d markers lie beyond the clip's end and are left out", len(found) - len(inside))
+    return inside
 
 
 def _write(
@@ -82,8 +97,6 @@ def _write(
 
 def _clock(clip: Path, start: str | None):
     """The clip as a timeline, and where on it the cues' time 0 lies."""
-    from fractions import Fraction
-
     from foleycli.clip.probe import probe
     from foleycli.clip.timecode import parse_time
     from foleycli.timeline.markers import clip_timeline

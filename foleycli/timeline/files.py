@@ -35,7 +35,7 @@ def read_timeline(path: Path, rate: Fraction | None = None) -> Timeline:
         raise MediaError(
             f"{path.name} is no timeline we read.", f"Export it as {', '.join(SUFFIXES)}."
         )
-    text = _text(path)
+    text = text_of(path)
     try:
         if suffix == ".edl":
             return edl.read_edl(text, rate, path.stem)
@@ -52,7 +52,7 @@ def read_timeline(path: Path, rate: Fraction | None = None) -> Timeline:
 
 def states_rate(path: Path) -> bool:
     """Whether an EDL says which rate it runs at, as ours do."""
-    return edl.stated_rate(_text(path)) is not None
+    return edl.stated_rate(text_of(path)) is not None
 
 
 def films_of_list(path: Path) -> tuple[Event, ...]:
@@ -62,12 +62,17 @@ def films_of_list(path: Path) -> tuple[Event, ...]:
         MediaError: it cannot be read.
     """
     try:
-        return edl.named_films(_text(path))
+        return edl.named_films(text_of(path))
     except FoleyError as error:
         raise type(error)(f"{path.name}: {error.problem}", error.remedy) from error
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """What is written in a file, in whichever of the usual encodings.
+
+    Raises:
+        MediaError: it cannot be read.
+    """
     if path.is_dir():  # .fcpxmld is a folder with the document in it
         path = path / "Info.fcpxml"
     try:
@@ -131,7 +136,7 @@ def add_sounds(
         _write(path, overwrite, lambda beside: otio.add_sounds(original, timeline, sounds, beside))
         return
     text = {"edl": edl, "fcpxml": fcpxml, "fcp7": fcp7}[_format(path)].add_sounds(
-        _text(original), timeline, sounds
+        text_of(original), timeline, sounds
     )
     _write(path, overwrite, lambda beside: _put(beside, text))
 
@@ -139,7 +144,7 @@ def add_sounds(
 def _format(path: Path) -> str:
     suffix = path.suffix.lower()
     if suffix == ".xml":
-        in_x = path.exists() and "<fcpxml" in _text(path)[:2000]
+        in_x = path.exists() and "<fcpxml" in text_of(path)[:2000]
         return "fcpxml" if in_x else "fcp7"
     return {".edl": "edl", ".fcpxml": "fcpxml", ".fcpxmld": "fcpxml"}.get(suffix, suffix[1:5])
 

@@ -19,7 +19,7 @@ from foleycli.clip.timecode import Timecode
 from foleycli.errors import FoleyError, MediaError
 from foleycli.features.cues import Cue, Kind
 from foleycli.output import atomic_output
-from foleycli.timeline.files import read_timeline, write_timeline
+from foleycli.timeline.files import read_timeline, text_of, write_timeline
 from foleycli.timeline.model import Event, Marker, Media, Timeline, Track, exact_rate
 from foleycli.timeline.shots import Shot
 
@@ -238,21 +238,25 @@ def read_markers(path: Path, timeline: Timeline) -> tuple[Marker, ...]:
     """Markers of a file `write_markers` wrote, or an editing program, on a timeline's clock.
 
     Raises:
-        MediaError: it cannot be read.
+        MediaError: it cannot be read, or holds none.
     """
-    suffix = path.suffix.lower()
+    suffix, found = path.suffix.lower(), ()
     try:
         if suffix == ".edl":
-            return _edl_markers(path.read_text(encoding="utf-8-sig"), timeline)
-        if suffix == ".csv":
-            return _csv_markers(path.read_text(encoding="utf-8-sig"), timeline)
-        if suffix in (".fcpxml", ".xml", ".otio", ".otioz"):
-            return read_timeline(path, timeline.rate).markers
-    except (OSError, UnicodeDecodeError, KeyError, ValueError) as error:
+            found = _edl_markers(text_of(path), timeline)
+        elif suffix == ".csv":
+            found = _csv_markers(text_of(path), timeline)
+        elif suffix in (".fcpxml", ".xml", ".otio", ".otioz"):
+            found = read_timeline(path, timeline.rate).markers
+    except (KeyError, ValueError) as error:
         raise MediaError(f"{path.name} cannot be read: {error}.", "Export it again.") from error
     except FoleyError as error:
         raise MediaError(f"{path.name}: {error.problem}", error.remedy) from error
-    raise MediaError(f"{path.name} holds no markers we read.", "Give .edl, .csv or .fcpxml.")
+    if not found:
+        raise MediaError(
+            f"{path.name} holds no markers we read.", "Export them as .edl, .csv or .fcpxml."
+        )
+    return found
 
 
 def _edl_markers(text: str, timeline: Timeline) -> tuple[Marker, ...]:

@@ -1,5 +1,6 @@
 """Cues as markers and back: what nobody touches stays exact."""
 
+import contextlib
 from dataclasses import replace
 from fractions import Fraction
 
@@ -125,6 +126,34 @@ def test_a_bed_is_as_long_as_its_marker_was_made(film, tmp_path, suffix) -> None
     assert cues == [CUES[0], replace(CUES[1], duration=12 / NTSC)]
     one = replace(bed, duration=1 / NTSC)  # an editor that keeps no lengths
     assert marker_cues([one], timeline.rate) == [CUES[1]]
+
+
+@pytest.mark.parametrize(
+    ("hour", "text", "says"),
+    [
+        ("01", "t\xfcr", "No marker of markers.edl lies in two.mp4, from 00:00:00:00 to"),
+        ("00", "", "holds no markers"),
+        ("00", "t\xfcr", ""),
+    ],
+)
+def test_markers_that_are_none_of_the_clips_are_refused(
+    film, tmp_path, monkeypatch, capsys, hour, text, says
+) -> None:
+    from foleycli.cli import main
+
+    line = f"* LOC: {hour}:00:01:00 RED     {text}\n" if text else ""
+    (tmp_path / "markers.edl").write_text(f"TITLE: x\n{line}", encoding="latin-1")
+    monkeypatch.setattr(
+        "sys.argv", ["foley", "cues", str(film), "--from", str(tmp_path / "markers.edl")]
+    )
+    if says:
+        with pytest.raises(SystemExit):
+            main.main()
+        assert says in capsys.readouterr().err
+    else:
+        with contextlib.suppress(SystemExit):
+            main.main()
+        assert "hit,t\xfcr" in capsys.readouterr().out
 
 
 def test_resolves_own_name_gives_way_to_the_note() -> None:
