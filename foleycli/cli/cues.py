@@ -81,7 +81,9 @@ def _read(clip: Path, markers: Path, start: str | None) -> list["Cue"]:
             "Give the timeline they are set on the clip's own timecode, and export them again.",
         )
     if len(inside) < len(found):
-        LOG.warning("%d markers lie beyond the clip's end and are left out", len(found) - len(inside))
+        LOG.warning(
+            "%d markers lie beyond the clip's end and are left out", len(found) - len(inside)
+        )
     return inside
 
 
