@@ -204,6 +204,7 @@ class SceneConfig:
 
 
 SAMPLERS = ("dpm", "ddim")
+BUNDLE_DTYPES = ("bf16", "f32")  # in which a bundle's matrices are stored
 # How the new sound joins the clip: an extra track, mixed, mixed and dipped, or alone.
 SOUND_MODES = ("track", "mix", "duck", "replace")
 

@@ -11,6 +11,8 @@ import typer
 
 from foleycli.cli import options
 from foleycli.cli.progress import listen_for_warnings
+from foleycli.config import BUNDLE_DTYPES
+from foleycli.errors import UsageError
 
 if TYPE_CHECKING:
     from foleycli.models.bundle import Bundle
@@ -179,16 +181,17 @@ def _open(name: str) -> "Bundle":
     from foleycli.models.bundle import Bundle
     from foleycli.models.registry import find_model, require_installed
 
-    folder = Path(name)
-    return Bundle.open(folder if folder.is_dir() else require_installed(find_model(name)).folder)
+    if Path(name).is_dir():
+        return Bundle.open(Path(name))
+    model = require_installed(find_model(name))
+    if model.kind == "recordings":
+        raise UsageError(f"{name} holds recordings, no weights.", "Name a model with weights.")
+    return Bundle.open(model.folder)
 
 
 def _check_dtype(dtype: str) -> None:
-    from foleycli.errors import UsageError
-    from foleycli.models.public import DTYPES
-
-    if dtype not in DTYPES:
-        raise UsageError(f"--dtype {dtype} is not known.", f"Give {' or '.join(DTYPES)}.")
+    if dtype not in BUNDLE_DTYPES:
+        raise UsageError(f"--dtype {dtype} is not known.", f"Give {' or '.join(BUNDLE_DTYPES)}.")
 
 
 def _say_licence(model: "Model") -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from foleycli.config import AlignmentConfig, CavpConfig, LatentDiffusionConfig
+from foleycli.config import BUNDLE_DTYPES, AlignmentConfig, CavpConfig, LatentDiffusionConfig
 from foleycli.errors import ModelError
 from foleycli.features.cavp import Cavp
 from foleycli.latents.align import Alignment
@@ -27,7 +27,7 @@ from foleycli.output import atomic_output
 logger = logging.getLogger("foleycli")
 
 FAMILY = "diff-foley"
-DTYPES = {"bf16": torch.bfloat16, "f32": torch.float32}
+DTYPES: dict[str, torch.dtype] = dict(zip(BUNDLE_DTYPES, (torch.bfloat16, torch.float32), strict=True))
 # File names of each part in the public repository begin so.
 PREFIXES = {
     "cavp": "cavp_",

@@ -60,6 +60,22 @@ def test_from_checkpoints_to_the_hub_and_back(hub, checkpoints, tmp_path):
     assert "foley models pull hub:me/student" in gone.stderr
 
 
+def test_what_fails_without_a_network_fails_without_loading_torch():
+    """Seconds on a slow core, before the reason could be said."""
+    code = (
+        "import sys; from foleycli.cli.main import main; sys.argv[1:] = ['models', 'pull',"
+        " 'diff-foley', '--offline']\ntry: main()\n"
+        "except SystemExit as stop: print(stop.code, 'torch' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["4", "False"], run.stderr
+
+
+def test_recordings_have_no_weights_to_verify():
+    refused = foley("verify", "library")
+    assert refused.returncode == 2 and "recordings" in refused.stderr
+
+
 def test_pull_of_the_public_model_from_a_hub_that_lacks_it(hub):
     refused = foley("pull", "diff-foley")
     assert refused.returncode == 4
