@@ -27,7 +27,9 @@ from foleycli.output import atomic_output
 logger = logging.getLogger("foleycli")
 
 FAMILY = "diff-foley"
-DTYPES: dict[str, torch.dtype] = dict(zip(BUNDLE_DTYPES, (torch.bfloat16, torch.float32), strict=True))
+DTYPES: dict[str, torch.dtype] = dict(
+    zip(BUNDLE_DTYPES, (torch.bfloat16, torch.float32), strict=True)
+)
 # File names of each part in the public repository begin so.
 PREFIXES = {
     "cavp": "cavp_",
