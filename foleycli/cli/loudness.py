@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from math import inf
 from pathlib import Path
 from typing import Annotated
 
@@ -48,7 +49,8 @@ def loudness(
     for one in measured:
         misses = one.misses(LOUDNESS[to]) if to else []
         if as_json:
-            print(json.dumps(asdict(one) | {"misses": misses}, default=str))
+            said = {k: None if v == -inf else v for k, v in asdict(one).items()}  # JSON has no -inf
+            print(json.dumps(said | {"misses": misses}, default=str))
             continue
         verdict = f"  {'; '.join(misses) or 'fits ' + to}" if to else ""
         print(

@@ -124,6 +124,7 @@ def _read(path: Path, rate: Fraction | None, roots: Sequence[Path]) -> Timeline:
     if wrong is not None:
         remedy = f"{wrong.remedy} Or give the list's rate: --rate 23.976."
         raise type(wrong)(wrong.problem, remedy) from wrong
+    find_media(films_of_list(path), path.parent, roots)  # names all that are missing
     return read_timeline(path)
 
 

@@ -1,5 +1,7 @@
 """Loudness against delivery presets."""
 
+import contextlib
+import json
 from fractions import Fraction
 
 import numpy as np
@@ -56,6 +58,21 @@ def test_copies_of_stems_add_up_as_the_stems_do(tmp_path) -> None:
     outs = write_at_gain(paths, tmp_path / "set", -1.37)
     whole, *parts = (soundfile.read(out, dtype="int32")[0] for out in outs)
     assert np.array_equal(whole, sum(parts))
+
+
+def test_silence_is_said_in_json_that_all_can_read(tmp_path, monkeypatch, capsys) -> None:
+    from foleycli.cli import main
+
+    soundfile.write(tmp_path / "silent.wav", np.zeros(RATE), RATE)
+    command = ["foley", "loudness", str(tmp_path / "silent.wav"), "--json"]
+    monkeypatch.setattr("sys.argv", command)
+    with contextlib.suppress(SystemExit):
+        main.main()
+
+    def refuse(word: str):
+        raise ValueError(word)
+
+    assert json.loads(capsys.readouterr().out, parse_constant=refuse)["integrated"] is None
 
 
 def test_peaks_are_never_pushed_through_the_ceiling(tone, tmp_path, caplog) -> None:

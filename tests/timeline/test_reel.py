@@ -201,6 +201,13 @@ def test_a_drop_frame_list_too_takes_the_rate_of_its_films(tmp_path, frames) -> 
     assert plan.timeline.rate == fast
 
 
+def test_missing_films_of_an_edl_are_named_before_its_rate_is_asked_for(tmp_path) -> None:
+    text = "001  {0} V C 00:00:00:00 00:00:01:00 0{1}:00:00:00 0{1}:00:01:00\n"
+    (tmp_path / "cut.edl").write_text(text.format("gone.mov", 1) + text.format("lost.mov", 2))
+    with pytest.raises(MediaError, match=r"(?s)2 of .* not found.*gone.*lost"):
+        plan_reel(tmp_path / "cut.edl", tmp_path / "out.edl")
+
+
 def test_a_wrong_line_of_an_edl_is_named_with_its_file(tmp_path, films) -> None:
     text = "001  one.mp4 V C 00:00:00:00 00:00:01:61 01:00:00:00 01:00:01:61\n"
     (tmp_path / "cut.edl").write_text(text)
