@@ -94,11 +94,12 @@ def quantise(block: np.ndarray, channels: int = 1) -> bytes:
 
 
 def _mask(channels: int, speakers: Sequence[str]) -> int:
-    """The speakers as bits, where channels stand in the order of those; else the usual ones."""
+    """The speakers as bits; 0 where channels do not stand in the order of those: nobody knows."""
+    if not speakers:
+        return _CHANNEL_MASKS.get(channels, 0)
     bits = [_SPEAKERS.index(name) for name in speakers if name in _SPEAKERS]
-    if len(bits) == channels and bits == sorted(set(bits)):
-        return sum(1 << bit for bit in bits)
-    return _CHANNEL_MASKS.get(channels, 0)
+    known = len(bits) == channels and bits == sorted(set(bits))
+    return sum(1 << bit for bit in bits) if known else 0
 
 
 def _header(chunks: list[Chunk], samples: int, sample_rate: int, channels: int, mask: int) -> bytes:

@@ -59,3 +59,20 @@ def test_past_the_limit_of_riff_it_is_rf64(tmp_path, monkeypatch):
     assert (riff_size, data_size, samples) == (len(content) - 8, 3003, 1001)
     read, _ = soundfile.read(tmp_path / "a.wav")
     assert np.allclose(read, sound, atol=2**-23)
+
+
+@pytest.mark.parametrize(
+    ("speakers", "mask"),
+    [
+        ((), 0x107),  # 4.0, as FFmpeg takes four channels
+        (("FL", "FR", "BL", "BR"), 0x33),  # quad
+        (("NONE",) * 4, 0),
+        (("BL", "BR", "FL", "FR"), 0),  # an order that the format cannot say
+    ],
+)
+def test_speakers_are_said_where_they_are_known(tmp_path, speakers, mask):
+    sound = np.zeros((10, 4), np.float32)
+    write_waveform(tmp_path / "a.wav", [sound], 48_000, 4, speakers=speakers)
+    data = (tmp_path / "a.wav").read_bytes()
+    place = data.index(b"fmt ") + 8 + 20
+    assert int.from_bytes(data[place : place + 4], "little") == mask
