@@ -38,6 +38,7 @@ from foleycli.waveform.loudness import limit_peaks
 from foleycli.waveform.stems import limit_stems
 
 LOG = logging.getLogger("foleycli")
+LATE = Fraction(1, 10)  # seconds; an --out that is this far past the end is no rounded time
 
 # (stage, how much of it is done, 0 to 1)
 Progress = Callable[[str, float], None]
@@ -111,6 +112,10 @@ def generate(
         for take_out, seed, told in zip(outs, seeds, _shared(progress, config.takes), strict=True)
     )
     _tell_unheard(edited or [], features.duration, film)
+    if end is not None and end - start - features.duration > LATE:
+        LOG.warning(
+            "%s ends at %.2f s, before --out.", film.path.name, float(start + features.duration)
+        )
     duration, follows = features.duration, features.says_what
     return Result(film.path, source.name, duration, tuple(found), takes, follows)
 

@@ -343,6 +343,7 @@ def _own_options(plan: _Plan, pictures: int) -> dict[str, Any]:
 
 
 def _run(spec: Any, plan: _Plan, out: Path) -> None:
+    find_ffmpeg()  # that there is none is no fault of the output's
     try:
         run_ffmpeg(spec, f"mux the sound into {out.name}")
     except OSError as error:

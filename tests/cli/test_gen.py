@@ -78,6 +78,17 @@ def test_a_dry_run_tells_what_the_run_would_do(foley, film, tmp_path):
         assert foley("gen", film, "-o", out, *words, "--dry-run")[0] == code
 
 
+def test_an_end_past_the_end_is_said(foley, film, tmp_path):
+    _, _, errors = foley("gen", film, "-o", tmp_path / "a.mp4", "--out", "9")
+    assert "ends at 0.50 s, before --out" in errors
+
+
+def test_a_wrong_ffmpeg_is_what_is_named(foley, film, tmp_path, monkeypatch):
+    monkeypatch.setenv("FOLEY_FFMPEG", "/nowhere/ffmpeg")
+    code, _, errors = foley("gen", film, "-o", tmp_path / "a.mp4")
+    assert code == 2 and "is not a program.\n  try: Correct or unset it." in errors
+
+
 def test_verify_says_what_it_proved(foley, film, tmp_path):
     code, lines, _ = foley("gen", film, "-o", tmp_path / "a.mp4", "--verify")
     assert code == 0 and "12 picture packets proved the same" in lines[0]
