@@ -71,10 +71,11 @@ def plan_shots(
             overlaps the neighbour there is none: the sound fades there.
 
     Raises:
-        MediaError: naming every event that shows more than its film has.
+        MediaError: naming every film that cannot be used, or every event that shows more than
+            its film has.
     """
     events = on_screen(timeline)
-    films = {path: probe(path) for path in dict.fromkeys(found.values())}
+    films = _films(found)
     _warn_of_rates(films.values(), timeline.rate)
     shots, short = [], []
     for number, event in enumerate(events, 1):
@@ -88,6 +89,26 @@ def plan_shots(
             "Relink them to the right files, or check the rate (--rate).",
         )
     return shots
+
+
+def _films(found: dict[Media, Path]) -> dict[Path, Clip]:
+    """Every film, looked at; all that cannot be are named at once."""
+    films: dict[Path, Clip] = {}
+    wrong: dict[Path, MediaError] = {}
+    for path in dict.fromkeys(found.values()):
+        try:
+            films[path] = probe(path)
+        except MediaError as error:
+            wrong[path] = error
+    if len(wrong) > 1:
+        named = "".join(f"\n  {path}: {error.problem}" for path, error in wrong.items())
+        raise MediaError(
+            f"{len(wrong)} of the timeline's films cannot be used:{named}",
+            " ".join(dict.fromkeys(error.remedy for error in wrong.values())),
+        )
+    if wrong:
+        raise next(iter(wrong.values()))
+    return films
 
 
 def _warn_of_rates(films: Iterable[Clip], rate: Fraction) -> None:

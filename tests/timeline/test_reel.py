@@ -201,6 +201,13 @@ def test_a_drop_frame_list_too_takes_the_rate_of_its_films(tmp_path, frames) -> 
     assert plan.timeline.rate == fast
 
 
+def test_all_films_that_cannot_be_used_are_named_at_once(tmp_path, films) -> None:
+    for name in ("four", "five"):
+        (tmp_path / f"{name}.mp4").write_text("no film")
+    with pytest.raises(MediaError, match=r"(?s)2 of the timeline's films.*four.*five"):
+        run(tmp_path, films, timeline=reel(("one", "four", "five")))
+
+
 def test_missing_films_of_an_edl_are_named_before_its_rate_is_asked_for(tmp_path) -> None:
     text = "001  {0} V C 00:00:00:00 00:00:01:00 0{1}:00:00:00 0{1}:00:01:00\n"
     (tmp_path / "cut.edl").write_text(text.format("gone.mov", 1) + text.format("lost.mov", 2))
