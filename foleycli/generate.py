@@ -103,8 +103,7 @@ def generate(
     edited = read_cues(Path(config.cues)) if config.cues else cues
     source = source or open_source(config)
 
-    pictures = decode_pictures(film, start, end)
-    features = source.encode(_watched(pictures, film, progress))
+    features = source.encode(_watched(film, start, end, progress))
     found = find_cues(features, config.prompt) if edited is None else edited
     seeds = range(config.seed, config.seed + config.takes)
     takes = tuple(
@@ -179,8 +178,8 @@ def look(clip: str | Path, progress: Progress = silent, **options) -> list[Cue]:
     """The cues `generate` would set sounds at; ``options`` as there (prompt, start, end)."""
     config = GenerateConfig(**options)
     film = probe(Path(clip))
-    pictures = decode_pictures(film, *find_span(film, config))
-    return find_cues(open_source(config).encode(_watched(pictures, film, progress)), config.prompt)
+    pictures = _watched(film, *find_span(film, config), progress)
+    return find_cues(open_source(config).encode(pictures), config.prompt)
 
 
 def redo(
@@ -296,9 +295,14 @@ def _shared(progress: Progress, takes: int) -> Iterator[Progress]:
     return (take_number(number) for number in range(takes))
 
 
-def _watched(pictures: Iterator[Picture], film: Clip, progress: Progress) -> Iterator[Picture]:
-    for picture in pictures:
-        progress("looking", min(float(picture.time / film.duration), 1.0) if film.duration else 0.0)
+def _watched(
+    film: Clip, start: Fraction, end: Fraction | None, progress: Progress
+) -> Iterator[Picture]:
+    """The pictures of a span, telling how much of it has gone by."""
+    ends = [time for time in (end, film.duration) if time is not None]
+    length = min(ends) - start if ends else Fraction(0)
+    for picture in decode_pictures(film, start, end):
+        progress("looking", min(float(picture.time / length), 1.0) if length > 0 else 0.0)
         yield picture
     progress("looking", 1.0)
 

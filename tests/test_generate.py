@@ -84,6 +84,16 @@ def test_progress_never_goes_back_whatever_the_takes(film, library, tmp_path):
     assert told[-1] == ("muxing", 1.0)
 
 
+def test_progress_is_of_the_span(film, library, tmp_path):
+    told = []
+    foleycli.generate(
+        film, tmp_path / "a.mp4", source=library, start="1", end="2",
+        progress=lambda stage, done: told.append((stage, done)),
+    )  # fmt: skip
+    looking = [done for stage, done in told if stage == "looking"]
+    assert looking[-2] > 0.9 and max(np.diff(looking)) < 0.1
+
+
 def test_a_bundle_in_a_folder_is_opened_again_by_redo(film, tmp_path):
     bundle = shutil.copytree(SHIPPED, tmp_path / "bundle")
     take = foleycli.generate(
