@@ -220,9 +220,9 @@ def _read_note(parsed: list[_Line], line: str) -> None:
         return
     words, value = note[1].upper(), note[2].strip()
     if words in ("FROM CLIP NAME", "CLIP NAME") or (words == "FROM CLIP" and ":" in line):
-        outgoing = [x for x in parsed[:-1] if x.number == last.number and not x.from_name]
-        for line_before in outgoing:  # a dissolve's first line may be a whole event
-            line_before.from_name = value
+        first = parsed[-2] if len(parsed) > 1 and parsed[-2].number == last.number else None
+        if first and not first.from_name and first.record[0].frames < first.record[1].frames:
+            first.from_name = value  # a dissolve's first line is a whole event
         last.from_name = value
     elif words == "TO CLIP NAME":
         last.to_name = value
@@ -281,7 +281,8 @@ def _events(lines: list[_Line], timeline: Timeline) -> list[Event]:
             name = line.from_name  # the outgoing half of a dissolve
             continue
         shown = line.to_name if line.transition != "C" else line.from_name
-        shown = shown or ("" if pair else line.from_name)
+        # what a dissolve's second line comes from is the first one's name, unless that has its own
+        shown = shown or ("" if pair and not name else line.from_name)
         start = (first.frames - timeline.start) / timeline.rate
         if line.reel in BLACK:
             _fade_out(events, line, start, timeline.rate)

@@ -341,6 +341,24 @@ def test_a_dissolves_first_line_may_be_a_whole_event() -> None:
     assert events[1].intro == Transition(before=Fraction(0), after=Fraction(12, 25))
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "name"),
+    [
+        ("", "* FROM CLIP NAME: one.mov\n* TO CLIP NAME: two.mov\n", "two.mov"),
+        ("", "* FROM CLIP NAME: one.mov\n", "TAPE"),  # the reel: nothing names the clip
+        ("* FROM CLIP NAME: one.mov\n", "* TO CLIP NAME: two.mov\n", "two.mov"),
+        ("* FROM CLIP NAME: one.mov\n", "* FROM CLIP NAME: two.mov\n", "two.mov"),
+    ],
+)
+def test_what_a_dissolve_leads_to_is_not_what_it_comes_from(first, second, name) -> None:
+    text = (
+        "001  AX   V C     00:00:02:00 00:00:02:00 01:00:02:00 01:00:02:00\n" + first
+        + "001  TAPE V D 012 00:00:01:00 00:00:03:00 01:00:02:00 01:00:04:00\n" + second
+    )  # fmt: skip
+    (event,) = read_edl(text, Fraction(25)).tracks[0].events
+    assert event.name == name
+
+
 @pytest.mark.parametrize("channel", ["V", "V2"])
 def test_an_event_over_another_hides_it(channel) -> None:
     text = (
