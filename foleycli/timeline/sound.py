@@ -15,7 +15,7 @@ import soundfile
 from foleycli import __version__
 from foleycli.clip.media import content_hash
 from foleycli.config import OUTPUT, GenerateConfig
-from foleycli.errors import FoleyError, UsageError
+from foleycli.errors import FoleyError, MediaError, UsageError
 from foleycli.features.cues import Cue, read_cues, write_cues
 from foleycli.features.features import Features
 from foleycli.features.find import find_cues
@@ -164,7 +164,12 @@ def _sound_shot(
     for path, description in zip(wanted, made, strict=True):
         if key not in description:
             check_output(path, overwrite=config.overwrite)
+    before = content_hash(shot.film.path)
     features = shot_features(shot, source)
+    if content_hash(shot.film.path) != before:
+        raise MediaError(
+            f"{shot.film.path.name} changed while it was read.", "Run again when it is finished."
+        )
     cues = find_cues(features, config.prompt) if edited is None else edited
     if shot.speed == 0 and edited is None:
         cues = []  # nothing moves in a freeze frame

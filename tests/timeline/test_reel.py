@@ -236,6 +236,24 @@ def test_a_shot_that_fails_stays_silent_and_is_named(tmp_path, films) -> None:
     assert sum(len(t.events) for t in read_timeline(result.plan.out).sounds) == 2
 
 
+def test_a_film_that_changes_while_it_is_read_is_not_sounded(tmp_path) -> None:
+    for name in ("one", "two", "three"):
+        write_film(tmp_path / f"{name}.mp4", strikes([0.5, 1.5], 3), NTSC)
+
+    class Grows(Clicks):
+        def encode(self, pictures):
+            features = super().encode(pictures)
+            if self.looked == 2:
+                with (tmp_path / "two.mp4").open("ab") as film:
+                    film.write(b"more")
+            return features
+
+    result = run(tmp_path, tmp_path, source=Grows())
+    assert [f.shot.number for f in result.failures] == [2]
+    assert "changed while it was read" in result.failures[0].error.problem
+    assert not list(result.plan.folder.glob("*_002_*.wav"))
+
+
 def test_films_at_another_speed_sound_as_they_are_shown() -> None:
     hits = np.zeros(128, np.float32)
     hits[64] = 0.8  # at 1 s of 2 s
