@@ -174,6 +174,8 @@ def _sound_shot(
     if shot.speed == 0 and edited is None:
         cues = []  # nothing moves in a freeze frame
     sheet = wav.with_suffix(".csv")
+    if edited is None and any(_BY_HAND in description.split() for description in made):
+        _set_aside(sheet)
     if edited is None or not (sheet.is_file() and read_cues(sheet) == edited):
         write_cues(sheet, cues, overwrite=True)
     if edited is None:
@@ -199,6 +201,14 @@ def _sound_shot(
     whole = _faded(fit_length(limited, length, len(kinds)), length, shot)
     write_sound(wav, whole, about, stems=kinds, overwrite=True)
     return ShotSound(shot, wav, tuple(cues), False)
+
+
+def _set_aside(sheet: Path) -> None:
+    """Keep cues that somebody edited, where the picture decides again."""
+    kept = sheet.with_name(f"{sheet.stem}_{_BY_HAND}.csv")
+    if sheet.is_file():
+        sheet.replace(kept)
+        LOG.warning("without --cues the picture decides again; edited cues are kept in %s", kept)
 
 
 def _is_made(description: str, key: str, edited: list[Cue] | None) -> bool:

@@ -152,6 +152,17 @@ def test_an_edited_sheet_changes_its_own_shot_only(tmp_path, films) -> None:
     ]
 
 
+def test_edited_cues_are_set_aside_when_the_picture_decides_again(tmp_path, films, caplog) -> None:
+    first = run(tmp_path, films)
+    sheet = first.sounds[1].wav.with_suffix(".csv")
+    write_cues(sheet, [replace(read_cues(sheet)[0], what="glass")], overwrite=True)
+    run(tmp_path, films, overwrite=True, sheets=sheet.parent)
+    run(tmp_path, films, overwrite=True)
+    assert read_cues(sheet)[0].what != "glass"
+    assert read_cues(sheet.with_name(f"{sheet.stem}_by-hand.csv"))[0].what == "glass"
+    assert "without --cues" in caplog.text
+
+
 def test_existing_waves_of_others_are_kept(tmp_path, films) -> None:
     wav = tmp_path / "out_sfx" / "Reel_002_two.wav"
     wav.parent.mkdir()
