@@ -152,8 +152,7 @@ def _is_cover(stream: VideoStream, container: InputContainer) -> bool:
         return True
     # taggers that forget the mark still store a single JPEG or PNG beside the sound
     alone = len(container.streams.video) == 1 and not container.streams.audio
-    name = stream.codec_context.name if stream.codec_context else ""
-    return not alone and name in COVER_CODECS and stream.frames == 1
+    return not alone and _codec(stream) in COVER_CODECS and stream.frames == 1
 
 
 def _is_still(container: InputContainer) -> bool:
@@ -204,7 +203,7 @@ def _describe(
         container=container.format.name,
         picture_index=stream.index,
         picture_number=container.streams.video.index(stream),
-        codec=stream.codec_context.name,
+        codec=_codec(stream),
         profile=str(stream.profile or ""),
         width=width,
         height=height,
@@ -270,7 +269,7 @@ def _audio(stream: AvAudioStream) -> AudioStream:
     known = context is not None
     return AudioStream(
         index=stream.index,
-        codec=context.name if known else "",
+        codec=_codec(stream),
         channels=context.layout.nb_channels if known else 0,
         layout=context.layout.name if known else "",
         sample_rate=context.sample_rate if known else 0,
@@ -283,13 +282,18 @@ def _audio(stream: AvAudioStream) -> AudioStream:
 
 
 def _other(stream: Stream) -> OtherStream:
-    context = stream.codec_context
     return OtherStream(
         index=stream.index,
-        codec=context.name if context else "",
+        codec=_codec(stream),
         title=_title(stream),
         language=stream.metadata.get("language", ""),
     )
+
+
+def _codec(stream: Stream) -> str:
+    """The codec's own name, not its decoder's: mp3, not mp3float; hdmv_pgs_subtitle, not pgssub."""
+    context = stream.codec_context
+    return context.codec.canonical_name if context else ""
 
 
 def _title(stream: Stream) -> str:

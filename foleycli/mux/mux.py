@@ -29,7 +29,7 @@ LOG = logging.getLogger("foleycli")
 
 TITLES = {"track": "Foley", "replace": "Foley", "mix": "Foley mix", "duck": "Foley mix"}
 # Pictures that no container of film and sound keeps as they are.
-NOT_COPIED = frozenset({"gif", "apng", "webp", "bmp", "tiff", "rawvideo"})
+NOT_COPIED = frozenset({"gif", "apng", "webp", "bmp", "tiff", "yuv4mpegpipe"})
 LOSSY = frozenset({"aac", "libopus", "libvorbis", "ac3", "mp2", "wmav2"})
 LOSSY_BITS = 160_000  # per second and channel
 MOST_LOSSY_BITS = 384_000  # per second, the most that MP2 takes
@@ -53,7 +53,7 @@ class _Plan:
     def of(cls, clip: Clip, out: Path, mode: str, codec: str | None) -> "_Plan":
         if mode not in SOUND_MODES:
             raise UsageError(f"Unknown mode {mode}.", f"Known: {', '.join(SOUND_MODES)}.")
-        if clip.codec in NOT_COPIED:
+        if clip.codec in NOT_COPIED or clip.container in NOT_COPIED:
             name = clip.path.name
             raise MediaError(
                 f"{name}: no video file holds {clip.codec} pictures as they are beside sound.",
@@ -61,10 +61,13 @@ class _Plan:
             )
         container = find_container(out, clip.container)
         plan = cls(clip, container, find_codec(container, codec), mode, _same_kind(clip, out))
-        if container.pictures and clip.codec not in container.pictures and not plan.same_kind:
+        raw = clip.codec == "rawvideo"  # ffmpeg marks it wrongly in another kind of file
+        lost = container.pictures is not None and clip.codec not in container.pictures
+        if (lost or raw) and not plan.same_kind:
+            kind = clip.path.suffix if raw else ".mov or .mkv"
             raise FoleyError(
                 f"{out.suffix} files do not keep {clip.codec} pictures intact.",
-                "Name the output .mov or .mkv with -o.",
+                f"Name the output {kind} with -o.",
             )
         return plan
 
@@ -101,7 +104,7 @@ class _Plan:
         return self.clip.attachments if self.container.attachments else ()
 
     def subtitle_codec(self, codec: str) -> str | None:
-        if codec in self.container.subtitles:
+        if self.same_kind or codec in self.container.subtitles:
             return "copy"
         return self.container.text if codec in TEXT_SUBTITLES else None
 

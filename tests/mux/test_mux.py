@@ -1,5 +1,6 @@
 """Sound meets picture: the same instant, untouched packets, nothing lost, for each container."""
 
+import struct
 import subprocess
 from fractions import Fraction
 from pathlib import Path
@@ -339,6 +340,41 @@ def test_a_stream_that_would_be_unreadable_is_not_written(films, tmp_path):
         check_mux(probe(path), tmp_path / "out.ts")
     with pytest.raises(FoleyError, match="do not keep h264 pictures"):
         check_mux(probe(films("plain.mp4")[0]), tmp_path / "out.wmv")
+
+
+def test_uncompressed_pictures_stay_in_their_kind_of_file(tmp_path):
+    path = tmp_path / "raw.mov"
+    ffmpeg(f"{flash()} -c:v rawvideo -pix_fmt uyvy422", path)
+    clip, click = probe(path), write_click(tmp_path / "click.wav")
+    mux_audio(clip, click, tmp_path / "out.mov")
+    assert verify_picture(clip, tmp_path / "out.mov").packets == 48
+    with pytest.raises(FoleyError, match=r"rawvideo.*Name the output \.mov"):
+        check_mux(clip, tmp_path / "out.mkv")
+
+
+def pgs(*times):
+    """Blu-ray subtitles that show nothing, at times in seconds."""
+
+    def segment(time, kind, content):
+        return b"PG" + struct.pack(">IIBH", time * 90_000, 0, kind, len(content)) + content
+
+    empty = struct.pack(">HHBHBBBB", 160, 90, 0x10, 0, 0x80, 0, 0, 0)
+    return b"".join(segment(time, 0x16, empty) + segment(time, 0x80, b"") for time in times)
+
+
+def test_codecs_are_known_by_their_own_names(tmp_path, caplog):
+    """FFmpeg's decoders are called mp3float and pgssub; what they read is copied."""
+    path = tmp_path / "film.mkv"
+    (tmp_path / "s.sup").write_bytes(pgs(0, 1))
+    ffmpeg(f"{flash()} {HUM} -i {tmp_path}/s.sup -map 0 -map 1 -map 2 {X264} -c:a mp3 -c:s copy",
+           path)  # fmt: skip
+    clip, click = probe(path), write_click(tmp_path / "click.wav")
+    assert clip.audio[0].codec == "mp3"
+    for name, subtitles in {"out.mkv": ["hdmv_pgs_subtitle"], "out.mp4": []}.items():
+        mux_audio(clip, click, tmp_path / name)
+        after = probe(tmp_path / name)
+        assert after.audio[0].codec == "mp3" and "mp3 sound" not in caplog.text
+        assert [stream.codec for stream in after.subtitles] == subtitles
 
 
 def test_mxf_takes_sound_at_48_khz_only(tmp_path, caplog):
