@@ -6,6 +6,7 @@ from pathlib import Path
 
 from foleycli.clip.find import VIDEO_SUFFIXES
 from foleycli.errors import MediaError
+from foleycli.recipe import recipe_path
 from foleycli.timeline.model import Event, Media, file_name
 
 
@@ -62,7 +63,7 @@ class _Search:
             if "/" not in wanted and beside.is_file():
                 return [beside]
             if found := self._index().get(wanted.casefold()):
-                return _closest(found, media.path)
+                return _closest(_not_ours(found), media.path)
         return []
 
     def _index(self) -> dict[str, list[Path]]:
@@ -79,6 +80,11 @@ class _Search:
                 for key in {path.name.casefold(), path.stem.casefold()}:
                     self._by_name[key].append(path)
         return self._by_name
+
+
+def _not_ours(found: list[Path]) -> list[Path]:
+    """Of films of one name, those that are no takes of `foley preview` and the like."""
+    return [path for path in found if not recipe_path(path).exists()] or found
 
 
 def _closest(found: list[Path], stated: str) -> list[Path]:

@@ -212,6 +212,16 @@ def test_a_drop_frame_list_too_takes_the_rate_of_its_films(tmp_path, frames) -> 
     assert plan.timeline.rate == fast
 
 
+def test_a_take_of_the_film_is_not_taken_for_the_film(tmp_path, films) -> None:
+    for folder in ("rushes", "rushes/one_takes"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "one.mp4").write_bytes((films / "one.mp4").read_bytes())
+    (tmp_path / "rushes/one_takes/one.foley.json").write_text("{}")
+    write_timeline(reel(("one",)), tmp_path / "cut.fcpxml")
+    plan = plan_reel(tmp_path / "cut.fcpxml", tmp_path / "out.fcpxml", roots=[tmp_path / "rushes"])
+    assert plan.shots[0].film.path == tmp_path / "rushes/one.mp4"
+
+
 def test_all_films_that_cannot_be_used_are_named_at_once(tmp_path, films) -> None:
     for name in ("four", "five"):
         (tmp_path / f"{name}.mp4").write_text("no film")
