@@ -115,6 +115,7 @@ CONTAINERS = {
     ".mts": TS,
     ".mpg": MPG,
     ".mpeg": MPG,
+    ".vob": MPG,
     ".flv": FLV,
     ".3gp": THREEGP,
     ".ogv": OGG,

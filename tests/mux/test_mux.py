@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 
+from foleycli.clip.find import VIDEO_SUFFIXES
 from foleycli.clip.probe import probe
 from foleycli.errors import FoleyError, MediaError, OutputExistsError, UsageError
+from foleycli.mux.containers import CONTAINERS
 from foleycli.mux.ffmpeg import find_ffmpeg
 from foleycli.mux.mux import check_mux, mux_audio
 from foleycli.mux.verify import verify_picture
@@ -419,3 +421,7 @@ def test_verify_tells_a_changed_picture(films, tmp_path):
     (tmp_path / "damaged.mp4").write_bytes(damaged)
     with pytest.raises(FoleyError, match="packet 30"):
         verify_picture(clip, tmp_path / "damaged.mp4")
+
+
+def test_whatever_is_taken_from_a_folder_can_be_written():
+    assert VIDEO_SUFFIXES <= CONTAINERS.keys()
