@@ -44,7 +44,7 @@ Loudness = Annotated[
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; write nothing.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a clip on stdout.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Errors only.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Neither progress nor warnings.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")]
 Model = Annotated[
     str,
