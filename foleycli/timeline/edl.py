@@ -35,6 +35,7 @@ _NOTE = re.compile(
     r"^(?:\*\s*|(?=(?:FROM|TO) CLIP NAME))([A-Z ]+?)\s*(?:(?:\bIS\b\s*)?:|\bIS\b)\s*(.*)$", re.I
 )
 _LOCATOR = re.compile(rf"^\*\s*LOC:\s*{_TC}\s+(\w+)\s*(.*)$")
+_CHANNEL = re.compile(r"NONE|AA|A\d*|V\d*|B")
 _AUD = re.compile(r"^AUD\s+(\d+)(?:\s+(\d+))?")
 _RATE = "FOLEYCLI RATE"
 _EXACT = "FOLEYCLI SPEED"
@@ -150,6 +151,10 @@ def _event_line(match: re.Match[str], place: int, rate: Fraction, drop: bool) ->
             f"Line {place} is a key (one picture over another), which is not followed.",
             "Export the list of one picture track.",
         )
+    if _CHANNEL.sub("", match[3]).strip("/"):
+        raise MediaError(
+            f"Line {place}: {match[3]} names no channels we know.", "Export the list as CMX3600."
+        )
     labels = [match[i] for i in (6, 7, 8, 9)]
     if any(map(_drops, labels)):
         drop = False  # the line itself says which of its times drop frames: those that show it
@@ -233,18 +238,18 @@ def _read_note(parsed: list[_Line], line: str) -> None:
 
 
 def _tracks_of(line: _Line) -> list[str]:
-    """ "V", "V2" ... and "A1", "A2" ... of a channel field such as V, AA/V, B, A2."""
-    if line.channels == "B":
-        return ["V", "A1"]
+    """ "V", "V2" ... and "A1", "A2" ... of a channel field such as V, AA/V, B, A2, VA1."""
     found: list[str] = []
-    for part in line.channels.split("/"):
-        if match := re.fullmatch(r"V(\d*)", part):
-            found.append(f"V{match[1]}" if int(match[1] or 1) > 1 else "V")
+    for part in _CHANNEL.findall(line.channels):
+        if part == "B":
+            found += ["V", "A1"]
         elif part == "AA":
             found += ["A1", "A2"]
-        elif match := re.fullmatch(r"A(\d*)(?:V)?", part):
-            found += [f"A{match[1] or 1}"] + (["V"] if part.endswith("V") else [])
-    return found
+        elif part.startswith("V"):
+            found.append(part if int(part[1:] or 1) > 1 else "V")
+        elif part != "NONE":
+            found.append(f"A{part[1:] or 1}")
+    return list(dict.fromkeys(found))
 
 
 def _picture_first(name: str) -> tuple[bool, int]:

@@ -369,6 +369,25 @@ def test_an_event_over_another_hides_it(channel) -> None:
     assert [(e.name, e.start, e.end) for e in seen] == [("AX", 0, 1), ("BX", 1, 2), ("AX", 2, 4)]
 
 
+@pytest.mark.parametrize(
+    ("field", "pictures", "sounds"),
+    [
+        ("V", 1, []),
+        ("AA/V", 1, ["A1", "A2"]),
+        ("VA1A2", 1, ["A1", "A2"]),
+        ("B", 1, ["A1"]),
+        ("A3", 0, ["A3"]),
+        ("V2", 1, []),
+        ("NONE", 0, []),
+    ],
+)
+def test_channels_as_editors_write_them(field, pictures, sounds) -> None:
+    text = f"001  AX {field} C 01:00:00:00 01:00:01:00 01:00:00:00 01:00:01:00\n"
+    timeline = read_edl(text, Fraction(25))
+    assert len(timeline.pictures) == pictures
+    assert [track.name for track in timeline.sounds] == sounds
+
+
 def test_sounds_are_added_on_channels_nobody_uses() -> None:
     text = (
         "001  AX V C 00:00:00:00 00:00:01:00 01:00:00:00 01:00:01:00\n"
@@ -387,6 +406,7 @@ def test_sounds_are_added_on_channels_nobody_uses() -> None:
         ("001  AX V C 01:00:00:00 01:00:01:00 01:00:00:00", "Line 1"),
         ("001  AX V C 01:00:00:30 01:00:01:00 01:00:00:00 01:00:01:00", "Line 1"),
         ("001  AX V K B 01:00:00:00 01:00:01:00 01:00:00:00 01:00:01:00", "key"),
+        ("001  AX XYZ C 01:00:00:00 01:00:01:00 01:00:00:00 01:00:01:00", "XYZ"),
         ("TITLE: nothing", "no events"),
     ],
 )
