@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
@@ -10,10 +9,11 @@ from typing import Annotated
 import typer
 
 from foleycli.cli import options
+from foleycli.cli.each import each_clip
 from foleycli.cli.options import DEFAULTS
 from foleycli.cli.progress import listen_for_warnings, show_progress
 from foleycli.config import SOUND_MODES, GenerateConfig
-from foleycli.errors import BatchError, FoleyError, UsageError
+from foleycli.errors import UsageError
 
 
 def gen(
@@ -154,7 +154,9 @@ def _say_plans(jobs: list[tuple[Path, Path]], config: GenerateConfig, as_json: b
 
     model = resolve(config)
     find_folder(model)  # so that what is not installed is known
-    _each(jobs, lambda clip, out: _say_plan(clip, out, config, model, as_json), as_json)
+    clips = [clip for clip, _ in jobs]
+    verdict = "would fail, the others would not"
+    each_clip(clips, lambda n: _say_plan(*jobs[n], config, model, as_json), as_json, verdict)
 
 
 def _say_plan(clip: Path, out: Path, config: GenerateConfig, model: str, as_json: bool) -> None:
@@ -212,7 +214,8 @@ def _run(
 
     opened: list[Source] = []
 
-    def sound(clip: Path, out: Path) -> None:
+    def sound(number: int) -> None:
+        clip, out = jobs[number]
         warnings.clear()
         source = opened[0] if opened else open_source(config)
         opened[:] = [source]
@@ -224,27 +227,7 @@ def _run(
             result = _only_best(result, keep_wav=config.wav or config.stems)
         _say_result(result, as_json, warnings)
 
-    _each(jobs, sound, as_json)
-
-
-def _each(jobs: list[tuple[Path, Path]], do: Callable[[Path, Path], None], as_json: bool) -> None:
-    """Do something for each clip; what fails is named at the end, after the others."""
-    failures: list[tuple[Path, FoleyError]] = []
-    for clip, out in jobs:
-        try:
-            do(clip, out)
-        except FoleyError as error:
-            if len(jobs) == 1:
-                raise
-            failures.append((clip, error))
-            if as_json:
-                print(json.dumps({"clip": str(clip), "error": error.problem}), flush=True)
-    if failures:
-        reasons = "\n".join(f"  {clip}: {error}" for clip, error in failures)
-        raise BatchError(
-            f"{len(failures)} of {len(jobs)} clips failed, the others are done.\n{reasons}",
-            "Mend those named and run them again.",
-        )
+    each_clip([clip for clip, _ in jobs], sound, as_json)
 
 
 def _only_best(result, *, keep_wav: bool):

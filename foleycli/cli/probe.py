@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict
 
 from foleycli.cli import options
+from foleycli.cli.each import each_clip
 from foleycli.cli.progress import listen_for_warnings
 
 
@@ -13,9 +14,13 @@ def probe(clips: options.Clips, as_json: options.Json = False) -> None:
     from foleycli.clip.probe import probe as look_into
 
     listen_for_warnings(quiet=False, verbose=False)
-    for path in find_clips(clips):
-        clip = look_into(path)
+    found = find_clips(clips)
+
+    def say(number: int) -> None:
+        clip = look_into(found[number])
         print(json.dumps(asdict(clip), default=str) if as_json else _sheet(clip))
+
+    each_clip(found, say, as_json, "cannot be used")
 
 
 def _sheet(clip) -> str:

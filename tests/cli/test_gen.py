@@ -38,6 +38,8 @@ def test_what_fails_among_others_does_not_stop_them(foley, film, tmp_path):
         code, lines, errors = foley("gen", missing, folder, film, "-o", tmp_path / "out/", more)
         assert code == 5 and "2 of 3" in errors and len(lines) in (1, 3)
     assert names(tmp_path / "out") == ["shot_sfx.foley.json", "shot_sfx.mp4"]
+    code, lines, errors = foley("probe", missing, film)
+    assert code == 5 and "1 of 2 clips cannot be used" in errors and "h264" in lines[1]
 
 
 def test_a_slash_means_a_folder(foley, film, tmp_path):
