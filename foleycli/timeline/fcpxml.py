@@ -510,8 +510,10 @@ class _Writer:
             offset = _time(item.get("offset"), position)
             if found is not None and offset - timeline.start_seconds > at:
                 break
-            local = _time(item.get("start"), reader.own_start(item))
-            found, shift = item, offset - timeline.start_seconds - local
+            # what is connected to an audition stands in its chosen clip, not among its choices
+            shown = item[0] if item.tag == "audition" and len(item) else item
+            local = _time(shown.get("start"), reader.own_start(shown))
+            found, shift = shown, offset - timeline.start_seconds - local
             position = offset + reader.duration(item)
         if found is None:
             offset = _said(timeline.start_seconds)

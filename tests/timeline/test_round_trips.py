@@ -511,6 +511,22 @@ def test_a_picture_inside_a_clip_counts_on_the_clips_clock(item, name, source) -
     assert event.media.name == name and event.source == source
 
 
+def test_sounds_are_connected_to_the_chosen_clip_of_an_audition() -> None:
+    item = (
+        '<gap duration="1s"/><audition offset="1s"><asset-clip ref="r2" start="3601s" '
+        'duration="2s"/><asset-clip ref="r3" duration="3s"/></audition>'
+    )
+    text = WRAPPED.format(item)
+    timeline = read_fcpxml(text)
+    (event,) = on_screen(timeline)
+    assert (event.name, event.start, event.duration, event.source) == ("tape", 1, 2, 3601)
+    sound = replace(event, start=Fraction(2), duration=Fraction(1))
+    written = fcpxml.add_sounds(text, timeline, (Track(kind="sound", events=(sound,)),))
+    audition = ET.fromstring(written).find(".//audition")
+    assert audition is not None and len(audition) == 2
+    assert audition[0][0].get("offset") == "3602s"
+
+
 def test_a_clip_over_two_pictures_is_refused_by_name() -> None:
     item = (
         '<sync-clip name="both" start="2s" duration="2s"><spine>'
