@@ -101,7 +101,8 @@ def read_edl(text: str, rate: Fraction | None = None, name: str = "") -> Timelin
 
 def named_films(text: str) -> tuple[Event, ...]:
     """What a list shows, whatever rate it runs at; the times mean nothing."""
-    plain = re.sub(r"(?m)^FCM:.*$", "", text).replace(";", ":").replace(",", ":")
+    plain = re.sub(r"(?m)^FCM:.*$", "", text)
+    plain = re.sub(_TC, lambda label: re.sub(r"\D", ":", label[1]), plain)
     return tuple(on_screen(read_edl(plain, Fraction(120))))
 
 

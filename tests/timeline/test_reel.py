@@ -202,11 +202,11 @@ def test_an_edl_without_a_rate_takes_its_films(tmp_path, films) -> None:
 @pytest.mark.parametrize("frames", ["20", "45"])
 def test_a_drop_frame_list_too_takes_the_rate_of_its_films(tmp_path, frames) -> None:
     fast = Fraction(60_000, 1001)
-    write_film(tmp_path / "fast.mp4", strikes([0.5], 3), fast)
+    write_film(tmp_path / "fast; one, two.mp4", strikes([0.5], 3), fast)
     (tmp_path / "cut.edl").write_text(
         "FCM: DROP FRAME\n"
         f"001  AX V C 00:00:00;00 00:00:00;{frames} 01:00:00;00 01:00:00;{frames}\n"
-        "* FROM CLIP NAME: fast.mp4\n"
+        "* FROM CLIP NAME: fast; one, two.mp4\n"
     )
     plan = plan_reel(tmp_path / "cut.edl", tmp_path / "out.edl")
     assert plan.timeline.rate == fast
