@@ -198,6 +198,14 @@ def denoiser(
         Path | None,
         typer.Option(exists=True, help="Small: the run of foley train autoencoder, or its file."),
     ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            file_okay=False,
+            help="Small: go on from a bundle's weights, with the --autoencoder of that bundle.",
+        ),
+    ] = None,
     data: SomeData = None,
     model: Base = DIFF_FOLEY,
     table: Table = None,
@@ -224,7 +232,7 @@ def denoiser(
     with asked.options("denoiser", config.updates) as options:
         from foleycli.train.denoiser import train
 
-        print(train(*files, fitted, asked.out, config, options, compiled=compiled))
+        print(train(*files, fitted, asked.out, config, options, start=start, compiled=compiled))
 
 
 @app.command()

@@ -18,10 +18,11 @@ import torch
 from torch import Tensor
 
 from foleycli.config import FEATURES, DenoiserTraining
+from foleycli.errors import ModelError
 from foleycli.latents.autoencoder import PatchAutoencoder
 from foleycli.latents.denoiser import Denoiser, DenoiserConfig, expected_v
 from foleycli.latents.schedule import NoiseSchedule
-from foleycli.models.small import read_autoencoder
+from foleycli.models.small import read_autoencoder, read_tensors
 from foleycli.train.data import Curve, Recording, Scenes, SoundSet, held_out_examples
 from foleycli.train.run import Run, RunOptions
 
@@ -37,11 +38,13 @@ def train(
     config: DenoiserTraining,
     options: RunOptions,
     *,
+    start: Path | None = None,
     compiled: bool = False,
 ) -> Path:
     """Train, or go on; the run's folder, which `train.pack` makes a bundle of.
 
     Args:
+        start: a bundle whose weights are gone on from, to learn other sounds in less time.
         compiled: let torch compile the network: needs a C++ compiler, a tenth faster.
     """
     with Run(out, "denoiser", config, options) as run:
@@ -55,6 +58,8 @@ def train(
 
         # what learns
         denoiser = Denoiser(denoiser_config(config, autoencoder)).to(run.device)
+        if start:
+            begin_as(denoiser, start)
         average = run.average_of(denoiser)
         optimizers = make_optimizers(denoiser, config)
         random = run.generator()
@@ -111,6 +116,23 @@ def denoiser_config(config: DenoiserTraining, autoencoder: PatchAutoencoder) -> 
         heads=config.width // 64,
         timbre=FEATURES.timbre_size,
     )
+
+
+def begin_as(denoiser: Denoiser, bundle: Path) -> None:
+    """Take over a bundle's weights.
+
+    Raises:
+        ModelError: they are of other sizes.
+    """
+    weights, _ = read_tensors(bundle / "denoiser.safetensors")
+    try:
+        denoiser.load_state_dict(weights)
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise ModelError(
+            f"{bundle} cannot be gone on from ({reason}).",
+            "Give the autoencoder and the preset it was trained with.",
+        ) from error
 
 
 def keep_beside(autoencoder_path: Path, out: Path) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -144,6 +145,21 @@ def test_a_vocoder_goes_into_the_bundle_and_sounds(common, fitted, tmp_path):
     assert waveform.shape == (256_000,)
     assert np.array_equal(waveform, model.generate(features, seed=1, steps=2))
     assert "foley train vocoder" in (out / "README.md").read_text()
+
+
+def test_a_run_begins_as_a_bundle(common, fitted, tmp_path):
+    denoiser.train(*common, fitted, tmp_path / "first", TINY, EVERY)
+    pack.pack(*common[:2], tmp_path / "first", tmp_path / "bundle")
+    bundle, still = tmp_path / "bundle", replace(TINY, updates=1, rate=0.0)
+    denoiser.train(*common, fitted, tmp_path / "second", still, EVERY, start=bundle)
+    first, second = (
+        read_latest(tmp_path / run / "checkpoints").module("average") for run in ("first", "second")
+    )
+    for name, tensor in first.items():
+        assert torch.allclose(tensor, second[name], atol=1e-3), name
+    wider = replace(TINY, width=128)
+    with pytest.raises(ModelError, match="cannot be gone on from"):
+        denoiser.train(*common, fitted, tmp_path / "third", wider, EVERY, start=bundle)
 
 
 def test_what_is_no_run_is_not_packed(common, tmp_path):
