@@ -1,7 +1,7 @@
 """Where the files are that a timeline names."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from foleycli.clip.find import VIDEO_SUFFIXES
@@ -44,6 +44,16 @@ def find_media(
             "Give the folder they are in: --media-root DIR (can be repeated).",
         )
     return found
+
+
+def find_some(events: Iterable[Event], folder: Path, roots: Iterable[Path] = ()) -> Iterator[Path]:
+    """The files of those events whose media is found for certain, each once; as `find_media`."""
+    search = _Search(folder, roots)
+    for event in {event.media: event for event in events}.values():
+        assert isinstance(event.media, Media)
+        candidates = search.find(event.media, event.name)
+        if len(candidates) == 1:
+            yield candidates[0]
 
 
 class _Search:

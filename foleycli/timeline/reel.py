@@ -18,8 +18,8 @@ from foleycli.timeline.files import (
     read_timeline,
     states_rate,
 )
-from foleycli.timeline.media import find_media
-from foleycli.timeline.model import Media, Timeline, exact_rate, on_screen
+from foleycli.timeline.media import find_media, find_some
+from foleycli.timeline.model import Timeline, exact_rate, on_screen
 from foleycli.timeline.naming import Naming
 from foleycli.timeline.shots import Shot, plan_shots, relink
 from foleycli.timeline.sound import (
@@ -116,7 +116,11 @@ def _read(path: Path, rate: Fraction | None, roots: Sequence[Path]) -> Timeline:
     if rate is not None or path.suffix.lower() != ".edl" or states_rate(path):
         return read_timeline(path, rate)
     wrong: FoleyError | None = None
-    for candidate in dict.fromkeys(_film_rates(path, roots)):
+    tried: set[Fraction] = set()
+    for candidate in _film_rates(path, roots):
+        if candidate in tried:
+            continue
+        tried.add(candidate)
         try:
             return read_timeline(path, candidate)
         except FoleyError as error:
@@ -130,13 +134,12 @@ def _read(path: Path, rate: Fraction | None, roots: Sequence[Path]) -> Timeline:
 
 def _film_rates(path: Path, roots: Sequence[Path]) -> Iterator[Fraction]:
     """The rates of the films that a list names, as far as they are found."""
-    for event in films_of_list(path):
-        assert isinstance(event.media, Media)
+    for film_path in find_some(films_of_list(path), path.parent, roots):
         try:
-            film = probe(find_media([event], path.parent, roots)[event.media])
+            film = probe(film_path)
             if film.frame_rate is not None:
                 yield exact_rate(film.frame_rate)
-        except (MediaError, UsageError):  # missing, or of a rate no timeline has
+        except (MediaError, UsageError):  # no film, or of a rate no timeline has
             continue
 
 
