@@ -127,12 +127,12 @@ def _one_mode(**asked: bool) -> str:
 
 def _jobs(clips: list[Path], output: str | None) -> list[tuple[Path, Path]]:
     """Each clip with the video to write for it: a name that was given, in a folder, or beside."""
-    from foleycli.clip.find import find_clips, name_output, tell_apart
+    from foleycli.clip.find import find_clips, is_folder, name_output, tell_apart
 
     found = find_clips(clips)
-    several = len(found) > 1 or any(clip.is_dir() for clip in clips)
+    several = len(found) > 1 or any(is_folder(clip) for clip in clips)
     folder = Path(output) if output else None
-    if output and folder and not folder.is_dir() and not output.endswith(("/", os.sep)):
+    if output and folder and not is_folder(folder) and not output.endswith(("/", os.sep)):
         if not several:
             return [(found[0], folder)]
         if folder.suffix:

@@ -8,11 +8,12 @@ import typer
 from foleycli.config import GENERATE, LOUDNESS, SOUND_MODES, GenerateConfig
 from foleycli.errors import UsageError
 
+# a clip that is not there or may not be read fails as any other that cannot be used
 Clips = Annotated[
     list[Path],
-    typer.Argument(help="Video clips, or folders of them.", show_default=False),
+    typer.Argument(readable=False, help="Video clips, or folders of them.", show_default=False),
 ]
-Clip = Annotated[Path, typer.Argument(help="A video clip.", show_default=False)]
+Clip = Annotated[Path, typer.Argument(readable=False, help="A video clip.", show_default=False)]
 Start = Annotated[
     str | None,
     typer.Option("--in", help="Sound from here on: timecode, seconds, or frames such as 300f."),

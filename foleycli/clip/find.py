@@ -23,9 +23,9 @@ def find_clips(paths: Iterable[Path]) -> list[Path]:
     paths = list(paths)
     found: dict[Path, None] = {}
     for path in paths:
-        clips = _videos_in(path) if path.is_dir() else [path]
+        clips = _videos_in(path) if is_folder(path) else [path]
         found.update(dict.fromkeys(clips or [path]))
-    if len(paths) == 1 and list(found) == paths and paths[0].is_dir():
+    if len(paths) == 1 and list(found) == paths and is_folder(paths[0]):
         raise MediaError(
             f"{paths[0]} holds no video.", f"Looked for {' '.join(sorted(VIDEO_SUFFIXES))}."
         )
@@ -57,10 +57,24 @@ def is_output(path: Path) -> bool:
     return re.search(r"_sfx(_take\d+)?$", path.stem) is not None
 
 
+def is_folder(path: Path) -> bool:
+    """Whether it is a folder; what cannot be looked at is none."""
+    try:
+        return path.is_dir()
+    except OSError:  # its folder may not be entered, or the name is too long: said when opened
+        return False
+
+
 def _videos_in(folder: Path) -> list[Path]:
+    try:
+        there = list(folder.iterdir())
+    except OSError as error:
+        raise MediaError(
+            f"{folder} cannot be listed: {error.strerror}.", "Change its permissions (chmod u+rx)."
+        ) from error
     return sorted(
         path
-        for path in folder.iterdir()
+        for path in there
         if path.suffix.lower() in VIDEO_SUFFIXES
         and not path.name.startswith(".")
         and not is_output(path)

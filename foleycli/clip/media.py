@@ -71,12 +71,21 @@ def content_hash(path: str | Path) -> str:
 
 
 def _check_file(path: Path) -> None:
-    if path.is_symlink() and not path.exists():
+    try:
+        path.lstat()
+        is_there = path.exists()
+    except FileNotFoundError:
+        is_there = False
+    except OSError as error:
+        raise MediaError(
+            f"{path} cannot be reached: {error.strerror}.", "Check the name and its folder."
+        ) from error
+    if not is_there and path.is_symlink():
         raise MediaError(
             f"{path.name} is a link to {path.readlink()}, which is not there.",
             "Mount the volume it points to, or give the film itself.",
         )
-    if not path.exists():
+    if not is_there:
         raise MediaError(f"{path} does not exist.", "Check the name.")
     if path.is_dir():
         raise MediaError(f"{path.name} is a folder, not a film.", "Give a file in it.")

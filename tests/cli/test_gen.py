@@ -26,6 +26,8 @@ def test_a_clip_that_is_not_there_is_refused_like_any_that_cannot_be_used(foley,
     for command in ("gen", "probe", "cues", "shots"):
         code, _, errors = foley(command, tmp_path / "none.mp4")
         assert code == 3 and "does not exist" in errors and "try: " in errors
+    code, _, errors = foley("gen", tmp_path / ("a" * 300 + ".mp4"))
+    assert code == 3 and "too long" in errors
     (tmp_path / "link.mp4").symlink_to("nowhere.mp4")
     code, _, errors = foley("gen", tmp_path / "link.mp4")
     assert code == 3 and "link to nowhere.mp4" in errors
