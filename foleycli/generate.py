@@ -99,6 +99,7 @@ def generate(
     film = probe(Path(clip))
     start, end = find_span(film, config)
     find_target(config)
+    check_numbers(config)
     outs = plan_outputs(film, out, config)
     edited = read_cues(Path(config.cues)) if config.cues else cues
     source = source or open_source(config)
@@ -222,6 +223,17 @@ def find_span(film: Clip, config: GenerateConfig) -> tuple[Fraction, Fraction | 
             f"--out {config.end} is not after --in {config.start or 0}.", "Swap or correct them."
         )
     return start, end
+
+
+def check_numbers(config: GenerateConfig) -> None:
+    """Refuse what the command line does not let through.
+
+    Raises:
+        UsageError: there would be no take, or no step.
+    """
+    for name, number in (("takes", config.takes), ("steps", config.steps)):
+        if number < 1:
+            raise UsageError(f"{name}={number} makes no sound.", "Give 1 or more.")
 
 
 def find_target(config: GenerateConfig) -> LoudnessTarget | None:

@@ -272,3 +272,9 @@ def test_a_word_or_a_time_changes_its_event_only(film, library, tmp_path, edited
     spans = [(float(at), float(at) + 0.2) for at in {HITS[1][0], edited[0]}]
     inside = [any(start - 0.1 <= t <= end + 0.1 for start, end in spans) for t in differ]
     assert len(differ) > RATE // 100 and all(inside)
+
+
+@pytest.mark.parametrize("options", [{"takes": 0}, {"steps": 0}])
+def test_no_take_and_no_step_are_refused(film, library, tmp_path, options) -> None:
+    with pytest.raises(UsageError, match="makes no sound"):
+        foleycli.generate(film, tmp_path / "out.mov", source=library, **options)

@@ -4,9 +4,11 @@ import io
 import signal
 import sys
 from types import FrameType
+from typing import Annotated
 
 import typer
 
+from foleycli import __version__
 from foleycli.cli import (
     batch,
     cues,
@@ -33,6 +35,23 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"foley {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _foley(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Say which it is."),
+    ] = False,
+) -> None: ...
+
+
 app.command()(gen.gen)
 app.command()(batch.batch)
 app.command()(redo.redo)

@@ -13,6 +13,12 @@ VIDEO_SUFFIXES = frozenset(
 )
 
 
+# raw streams take no sound: the kind of file that does
+BECOMES = dict.fromkeys(".264 .265 .dv .h264 .h265 .hevc .m1v .m2v".split(), ".mov") | {
+    ".ivf": ".mkv"
+}
+
+
 def find_clips(paths: Iterable[Path]) -> list[Path]:
     """Files as given, folders as the videos directly in them by name, each once; what was made
     from them before is left out. Among others, a folder without a video fails when its turn comes.
@@ -34,7 +40,7 @@ def find_clips(paths: Iterable[Path]) -> list[Path]:
 
 def name_output(clip: Path, folder: Path | None = None) -> Path:
     """The video to write for a clip: ``shot_sfx.mp4``, in a folder or beside it."""
-    return (folder or clip.parent) / f"{clip.stem}_sfx{clip.suffix}"
+    return (folder or clip.parent) / f"{clip.stem}_sfx{_suffix(clip)}"
 
 
 def tell_apart(clips: Sequence[Path], outs: Sequence[Path]) -> list[Path]:
@@ -45,11 +51,15 @@ def tell_apart(clips: Sequence[Path], outs: Sequence[Path]) -> list[Path]:
     """
     times = Counter(out.with_suffix("") for out in outs)
     return [
-        out.with_name(f"{clip.stem}_{clip.suffix[1:]}_sfx{clip.suffix}")
+        out.with_name(f"{clip.stem}_{clip.suffix[1:]}_sfx{_suffix(clip)}")
         if times[out.with_suffix("")] > 1 and clip.suffix and out.name == name_output(clip).name
         else out
         for clip, out in zip(clips, outs, strict=True)
     ]
+
+
+def _suffix(clip: Path) -> str:
+    return BECOMES.get(clip.suffix.lower(), clip.suffix)
 
 
 def is_output(path: Path) -> bool:

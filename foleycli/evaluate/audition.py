@@ -57,7 +57,7 @@ def write_page(
         offset=json.dumps(offset),
     )
     with atomic_output(path, overwrite=overwrite) as beside:
-        beside.write_text(page, encoding="utf-8")
+        beside.write_text(page, encoding="utf-8", errors="replace")
 
 
 def read_choice(path: Path) -> tuple[Path, Path] | None:
@@ -99,7 +99,7 @@ def _row(page: Path, clip: Path, number: int, take: Audition) -> str:
 
 def _link(page: Path, file: Path) -> str:
     relative = os.path.relpath(file.resolve(), page.parent.resolve())
-    return quote(relative.replace(os.sep, "/"))
+    return quote(os.fsencode(relative.replace(os.sep, "/")))  # names need not be UTF-8
 
 
 _PAGE = """<!doctype html>

@@ -64,14 +64,19 @@ def _draw_strip(axis: Axes, path: Path) -> float:
     chosen = np.linspace(0, len(pictures) - 1, min(STRIP, len(pictures))).round().astype(int)
     strip = np.concatenate([pictures[i] for i in chosen], axis=1)
     axis.imshow(strip, aspect="auto", extent=(0, float(end), 0, 1))
-    axis.set(title=path.name, yticks=[], xlim=(0, float(end)))
+    axis.set(title=_drawn(path.name), yticks=[], xlim=(0, float(end)))
     return float(end)
+
+
+def _drawn(name: str) -> str:
+    """A file's name as matplotlib draws it: bytes that are no UTF-8 become question marks."""
+    return name.encode("utf-8", "replace").decode()
 
 
 def _draw_waveform(axis: Axes, samples: NDArray[np.float32], name: str, duration: float) -> None:
     times = np.arange(len(samples)) / RATE
     axis.plot(times[::8], samples[::8], linewidth=0.4, color="tab:blue")
-    axis.set(xlim=(0, duration), ylim=(-1, 1), ylabel=name, xticks=[])
+    axis.set(xlim=(0, duration), ylim=(-1, 1), ylabel=_drawn(name), xticks=[])
 
 
 def _draw_spectrogram(axis: Axes, samples: NDArray[np.float32], duration: float) -> None:

@@ -5,6 +5,7 @@ import sys
 
 import typer
 
+import foleycli
 from foleycli.cli.main import app
 
 HEAVY = {"torch", "numpy", "av", "scipy", "diffusers", "onnxruntime", "foleycli.generate"}
@@ -38,3 +39,10 @@ def test_help_loads_nothing_heavy() -> None:
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "gen" in run.stdout
     assert not HEAVY & set(run.stderr.split())
+
+
+def test_it_says_which_version_it_is() -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "foleycli.cli.main", "--version"], capture_output=True, text=True
+    )
+    assert (run.returncode, run.stdout) == (0, f"foley {foleycli.__version__}\n")
