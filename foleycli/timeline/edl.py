@@ -23,6 +23,7 @@ from foleycli.timeline.model import (
     exact_rate,
     file_name,
     on_screen,
+    sounding,
 )
 
 _TC = r"(\d{1,2}[:;.]\d{2}[:;.]\d{2}[:;.,]\d{2})"
@@ -103,7 +104,7 @@ def named_films(text: str) -> tuple[Event, ...]:
     """What a list shows, whatever rate it runs at; the times mean nothing."""
     plain = re.sub(r"(?m)^FCM:.*$", "", text)
     plain = re.sub(_TC, lambda label: re.sub(r"\D", ":", label[1]), plain)
-    return tuple(on_screen(read_edl(plain, Fraction(120))))
+    return tuple(sounding(read_edl(plain, Fraction(120))))
 
 
 def stated_rate(text: str) -> Fraction | None:

@@ -15,6 +15,9 @@ RATES = tuple(
     sorted(Fraction(n * 1000, d) for n in (24, 25, 30, 48, 50, 60, 100, 120) for d in (1000, 1001))
 )
 
+# files of one picture, which makes no sound
+STILLS = tuple(".bmp .gif .heic .jpeg .jpg .png .psd .tga .tif .tiff .webp".split())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Media:
@@ -28,6 +31,11 @@ class Media:
     rate: Fraction | None = None  # frames a second
     channels: int = 0  # of sound
     sample_rate: int = 0  # Hz
+
+    @property
+    def is_still(self) -> bool:
+        """Whether it is called as one picture is: a title card, a logo."""
+        return file_name(self.path or self.name).lower().endswith(STILLS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +204,19 @@ def on_screen(timeline: Timeline) -> list[Event]:
                 for start, end in _uncovered(event, sorted(covered)):
                     seen += _opened(event.part(start, end))
     return sorted(seen, key=lambda event: event.start)
+
+
+def sounding(timeline: Timeline) -> list[Event]:
+    """What is seen and may sound: stills stay silent.
+
+    Raises:
+        MediaError: as `on_screen`.
+    """
+    return [
+        event
+        for event in on_screen(timeline)
+        if not (isinstance(event.media, Media) and event.media.is_still)
+    ]
 
 
 def _uncovered(

@@ -19,7 +19,7 @@ from foleycli.timeline.files import (
     states_rate,
 )
 from foleycli.timeline.media import find_media, find_some
-from foleycli.timeline.model import Timeline, exact_rate, on_screen
+from foleycli.timeline.model import Timeline, exact_rate, sounding
 from foleycli.timeline.naming import Naming
 from foleycli.timeline.shots import Shot, plan_shots, relink
 from foleycli.timeline.sound import (
@@ -94,9 +94,9 @@ def plan_reel(
     check_written(out, path)
     check_output(out, overwrite=overwrite, inputs=(path,))
     timeline = _read(path, rate, roots)
-    events = on_screen(timeline)
+    events = sounding(timeline)
     if not events:
-        raise MediaError(f"{path.name} shows nothing.", "Export a timeline with pictures.")
+        raise MediaError(f"{path.name} shows no film.", "Export a timeline with pictures.")
     found = find_media(events, path.parent, roots)
     length = min(handles, MAX_HANDLES) / timeline.rate
     shots = tuple(plan_shots(timeline, found, length))

@@ -11,7 +11,7 @@ from pathlib import Path
 from foleycli.clip.probe import Clip, probe
 from foleycli.clip.timecode import rate_name
 from foleycli.errors import MediaError
-from foleycli.timeline.model import Event, Media, Timeline, Transition, on_screen
+from foleycli.timeline.model import Event, Media, Timeline, Transition, sounding
 
 LOG = logging.getLogger("foleycli")
 _ZERO = Fraction(0)
@@ -74,7 +74,7 @@ def plan_shots(
         MediaError: naming every film that cannot be used, or every event that shows more than
             its film has.
     """
-    events = on_screen(timeline)
+    events = sounding(timeline)
     films = _films(found)
     _warn_of_rates(films.values(), timeline.rate)
     shots, short = [], []

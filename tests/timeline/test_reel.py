@@ -410,6 +410,24 @@ def test_a_list_that_names_no_files_becomes_xml_that_does(tmp_path, films) -> No
     assert [e.source * NTSC for e in events] == [10, 6, 10]
 
 
+@pytest.mark.parametrize("suffix", [".edl", ".fcpxml", ".xml", ".otio"])
+def test_stills_stay_silent_and_need_not_be_there(tmp_path, films, suffix) -> None:
+    plain = reel()
+    events = list(plain.tracks[0].events)
+    card = Media(name="Title card.PNG", path="art/Title card.PNG", rate=NTSC, duration=60 / NTSC)
+    events[0] = replace(
+        events[0], name="Title card.PNG", media=replace(card, start=Fraction(0)), source=Fraction(0)
+    )
+    cut = replace(plain, tracks=(replace(plain.tracks[0], events=tuple(events)),))
+    result = run(tmp_path, films, suffix, timeline=cut)
+    assert [shot.film.path.name for shot in result.plan.shots] == ["two.mp4", "three.mp4"]
+    stem, _ = soundfile.read(result.plan.stem)
+    assert not stem[: round(20 / NTSC * SAMPLE_RATE)].any() and stem.any()
+    back = read_timeline(result.plan.out, NTSC)
+    shown = [event for track in back.pictures for event in track.events]
+    assert [event.name for event in shown] == ["Title card.PNG", "two.mp4", "three.mp4"]
+
+
 def test_films_of_another_rate_are_named(tmp_path, films, caplog) -> None:
     run(tmp_path, films)
     assert not caplog.records
