@@ -3,6 +3,7 @@
 import json
 import os
 from dataclasses import asdict, replace
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -209,16 +210,15 @@ def _run(
     warnings: list[str],
 ) -> None:
     from foleycli.generate import generate
-    from foleycli.models.sources import Source, open_source
+    from foleycli.models.sources import open_source
     from foleycli.output import make_folder
 
-    opened: list[Source] = []
+    opened = cache(lambda: open_source(config))  # once, when the first clip needs it
 
     def sound(number: int) -> None:
         clip, out = jobs[number]
         warnings.clear()
-        source = opened[0] if opened else open_source(config)
-        opened[:] = [source]
+        source = opened()
         make_folder(out.parent)
         with show_progress(clip.name, quiet=quiet, looking=source.looking) as progress:
             asked = replace(config, wav=config.wav or best)  # takes are compared by ear

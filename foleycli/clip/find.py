@@ -30,11 +30,11 @@ def find_clips(paths: Iterable[Path]) -> list[Path]:
     found: dict[Path, None] = {}
     for path in paths:
         clips = _videos_in(path) if is_folder(path) else [path]
+        if not clips and len(paths) == 1:
+            raise MediaError(
+                f"{path} holds no video.", f"Looked for {' '.join(sorted(VIDEO_SUFFIXES))}."
+            )
         found.update(dict.fromkeys(clips or [path]))
-    if len(paths) == 1 and list(found) == paths and is_folder(paths[0]):
-        raise MediaError(
-            f"{paths[0]} holds no video.", f"Looked for {' '.join(sorted(VIDEO_SUFFIXES))}."
-        )
     return list(found)
 
 

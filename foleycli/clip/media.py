@@ -70,6 +70,18 @@ def content_hash(path: str | Path) -> str:
     return digest.hexdigest()
 
 
+def check_unchanged(path: Path, before: str) -> None:
+    """Refuse a file that is not what it was when its `content_hash` was ``before``.
+
+    Raises:
+        MediaError: it changed.
+    """
+    if content_hash(path) != before:
+        raise MediaError(
+            f"{path.name} changed while it was read.", "Run again when it is finished."
+        )
+
+
 def _check_file(path: Path) -> None:
     try:
         path.lstat()

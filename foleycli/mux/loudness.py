@@ -14,7 +14,7 @@ from foleycli.errors import MediaError, UsageError
 from foleycli.mux.bwf import write_broadcast
 from foleycli.mux.bwf_read import read_broadcast
 from foleycli.output import check_output
-from foleycli.waveform.loudness import LoudnessMeter, PeakMeter
+from foleycli.waveform.loudness import LoudnessMeter, PeakMeter, from_db
 from foleycli.waveform.stems import round_stems
 
 LOG = logging.getLogger("foleycli")
@@ -109,7 +109,7 @@ def write_at_gain(
     folder.mkdir(parents=True, exist_ok=True)
     for out in outs:
         check_output(out, overwrite=overwrite)
-    gain = np.float32(10 ** (gain_db / 20))
+    gain = np.float32(from_db(gain_db))
     parts = paths[1:] if _add_up(paths) else ()
     for path, out in zip(paths, outs, strict=True):
         info, about = soundfile.info(str(path)), read_broadcast(path)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
 from foleycli import __version__
-from foleycli.clip.media import content_hash
+from foleycli.clip.media import check_unchanged, content_hash
 from foleycli.errors import FoleyError, MediaError
 from foleycli.features.cues import read_cues
 from foleycli.models.identity import source_fingerprint
@@ -125,13 +125,13 @@ def _generate(job: Job, source: "Source", left_behind: bool, progress: Progress)
     before = content_hash(job.clip)
     config, told = replace(job.config, overwrite=overwrite), partial(progress, str(job.clip))
     result = generate(job.clip, job.out, config, source, told)
-    if content_hash(job.clip) != before:
+    try:
+        check_unchanged(job.clip, before)
+    except MediaError:
         for take in result.takes:
             take.out.unlink(missing_ok=True)
             take.recipe.unlink(missing_ok=True)
-        raise MediaError(
-            f"{job.clip.name} changed while it was read.", "Run again when it is finished."
-        )
+        raise
     return len(result.cues), result.takes[0].waveform_hash
 
 

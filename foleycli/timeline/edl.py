@@ -22,6 +22,7 @@ from foleycli.timeline.model import (
     Transition,
     exact_rate,
     file_name,
+    in_order,
     on_screen,
     sounding,
 )
@@ -92,7 +93,7 @@ def read_edl(text: str, rate: Fraction | None = None, name: str = "") -> Timelin
         if name.startswith("V"):
             tracks += _layers(events)
         else:
-            tracks.append(Track(kind="sound", events=_in_order(events), name=name))
+            tracks.append(Track(kind="sound", events=in_order(events), name=name))
     notes = tuple(
         Marker(start=(at.frames - start) / rate, duration=1 / rate, name=words)
         for at, words in markers
@@ -270,11 +271,7 @@ def _layers(events: list[Event]) -> list[Track]:
         if place == len(layers):
             layers.append([])
         layers[place].append(event)
-    return [Track(kind="picture", events=_in_order(layer)) for layer in layers]
-
-
-def _in_order(events: list[Event]) -> tuple[Event, ...]:
-    return tuple(sorted(events, key=lambda event: event.start))
+    return [Track(kind="picture", events=in_order(layer)) for layer in layers]
 
 
 def _events(lines: list[_Line], timeline: Timeline) -> list[Event]:

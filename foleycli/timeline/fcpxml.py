@@ -13,7 +13,16 @@ from pathlib import Path
 from urllib.parse import quote, unquote, urlparse
 
 from foleycli.errors import MediaError
-from foleycli.timeline.model import Event, Marker, Media, Timeline, Track, Transition, file_name
+from foleycli.timeline.model import (
+    Event,
+    Marker,
+    Media,
+    Timeline,
+    Track,
+    Transition,
+    file_name,
+    in_order,
+)
 
 VERSION = "1.10"
 SHOWN = ("asset-clip", "clip", "video", "ref-clip", "sync-clip")
@@ -64,11 +73,11 @@ class _Reader:
         if spine is not None:
             self._spine(spine, placed, start, -start, 0)
         tracks = [
-            Track(kind="picture", events=_in_order(placed.pictures[lane]), name=f"V{lane}")
+            Track(kind="picture", events=in_order(placed.pictures[lane]), name=f"V{lane}")
             for lane in sorted(placed.pictures)
         ]
         tracks += [
-            Track(kind="sound", events=_in_order(placed.sounds[lane]), name=f"A{-lane}")
+            Track(kind="sound", events=in_order(placed.sounds[lane]), name=f"A{-lane}")
             for lane in sorted(placed.sounds, reverse=True)
         ]
         return Timeline(
@@ -271,10 +280,6 @@ class _Reader:
 
 def _end(item: ET.Element) -> Fraction:
     return _time(item.get("offset")) + _time(item.get("duration"))
-
-
-def _in_order(events: list[Event]) -> tuple[Event, ...]:
-    return tuple(sorted(events, key=lambda event: event.start))
 
 
 def _time(text: str | None, otherwise: Fraction = _ZERO) -> Fraction:

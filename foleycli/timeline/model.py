@@ -1,7 +1,7 @@
 """A timeline, exact: what is cut where, in seconds as Fraction, whatever file it came from."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
@@ -185,6 +185,11 @@ def whole_frames(seconds: Fraction, rate: Fraction) -> int:
     if frames.denominator != 1:
         raise ValueError(f"{seconds} s is frame {float(frames):g} at {rate_name(rate)}")
     return int(frames)
+
+
+def in_order(events: Iterable[Event]) -> tuple[Event, ...]:
+    """By where they begin."""
+    return tuple(sorted(events, key=lambda event: event.start))
 
 
 def on_screen(timeline: Timeline) -> list[Event]:

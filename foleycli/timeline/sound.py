@@ -13,9 +13,9 @@ import numpy as np
 import soundfile
 
 from foleycli import __version__
-from foleycli.clip.media import content_hash
+from foleycli.clip.media import check_unchanged, content_hash
 from foleycli.config import OUTPUT, GenerateConfig
-from foleycli.errors import FoleyError, MediaError, UsageError
+from foleycli.errors import FoleyError, UsageError
 from foleycli.features.cues import Cue, read_cues, write_cues
 from foleycli.features.features import Features
 from foleycli.features.find import find_cues
@@ -166,10 +166,7 @@ def _sound_shot(
             check_output(path, overwrite=config.overwrite)
     before = content_hash(shot.film.path)
     features = shot_features(shot, source)
-    if content_hash(shot.film.path) != before:
-        raise MediaError(
-            f"{shot.film.path.name} changed while it was read.", "Run again when it is finished."
-        )
+    check_unchanged(shot.film.path, before)
     cues = find_cues(features, config.prompt) if edited is None else edited
     if shot.speed == 0 and edited is None:
         cues = []  # nothing moves in a freeze frame
