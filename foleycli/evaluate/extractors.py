@@ -47,11 +47,18 @@ def _panns() -> Extractor:
     return PannsListener()
 
 
+def _passt() -> Extractor:
+    from foleycli.evaluate.passt import PasstListener
+
+    return PasstListener()
+
+
 OPENERS: dict[str, Callable[[], Extractor]] = {
     "yamnet": yamnet,
     "aisfx": _aisfx,
     "vggish": _vggish,
     "panns": _panns,
+    "passt": _passt,
 }
 
 

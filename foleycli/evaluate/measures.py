@@ -244,6 +244,7 @@ CLIP_MEASURES = (
         compute=lambda own, sound, film: level.clipping(sound.samples),
     ),
     *_divergences("panns"),
+    *_divergences("passt"),
 )
 
 
@@ -292,6 +293,7 @@ SET_MEASURES = (
     *_set_measures("aisfx", "fad", "fd", "kid"),
     *_set_measures("vggish", "fad"),
     *_set_measures("panns", "fd", "kid", "is"),
+    *_set_measures("passt", "fd", "kid", "is"),
 )
 
 # Asked for by name only: minutes a clip, known to mislead, or for mixes of one and the same sound.

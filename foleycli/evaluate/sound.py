@@ -63,6 +63,18 @@ def integrated_loudness(waveform: NDArray[np.float32], sample_rate: int = SAMPLE
     return loudness.integrated_loudness([waveform], sample_rate)
 
 
+def cut_windows(waveform: NDArray[np.float32], length: int) -> NDArray[np.float32]:
+    """Windows of a sound (samples,), one after another: (windows, length).
+
+    The last one ends where the sound ends and so may repeat some of the one before; a sound shorter
+    than a window is filled up with silence.
+    """
+    if len(waveform) <= length:
+        return np.pad(waveform, (0, length - len(waveform)))[None]
+    last = len(waveform) - length
+    return np.stack([waveform[start : start + length] for start in (*range(0, last, length), last)])
+
+
 def _unreadable(path: Path) -> MediaError:
     return MediaError(f"no sound could be read from {path}.", "Choose another file.")
 

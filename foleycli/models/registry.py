@@ -179,6 +179,26 @@ MODELS = (
         page="https://zenodo.org/record/3987831",
     ),
     Model(
+        name="eval-passt",
+        summary="PaSST-S at 32 kHz, the listener of newer papers' KL, FD and IS.",
+        kind="listener",
+        code_licence="Apache-2.0",
+        weights_licence="Apache-2.0",
+        folder=cache_folder("models") / "eval-passt",
+        card_folder=PACKAGE / "models" / "listeners" / "passt",
+        files=BUNDLE_FILES,
+        downloads=(
+            ModelFile(
+                "passt-s-f128-p16-s10-ap.476-swa.pt",
+                344_665_734,
+                "302903fa8c4aee817b11dc982da0b29aaf8d11a3e722420476d0a12c9db70c2c",
+                url="https://github.com/kkoutini/PaSST/releases/download/v0.0.1-audioset/"
+                "passt-s-f128-p16-s10-ap.476-swa.pt",
+            ),
+        ),
+        page="https://github.com/kkoutini/PaSST/releases/tag/v0.0.1-audioset",
+    ),
+    Model(
         name="eval-align",
         summary="Diff-Foley's classifier of alignment accuracy; it sees by diff-foley.",
         kind="listener",

@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from foleycli.errors import ModelError, UsageError
-from foleycli.evaluate import aisfx, panns, vggish
+from foleycli.evaluate import aisfx, panns, passt, vggish
 from foleycli.evaluate.extractors import open_extractor
 from foleycli.evaluate.heard import Heard
+from foleycli.models.filled import filled
 from foleycli.waveform.mel import mel_filters
 
 
@@ -71,8 +72,27 @@ def test_a_tone_lights_its_band_of_panns():
     assert band == int(weights.argmax())
 
 
+def test_a_tone_lights_its_band_of_passt():
+    tone = np.sin(2 * np.pi * 1000 * np.arange(320_000) / 32_000).astype(np.float32)
+    mel = passt.passt_mel(tone[None])
+    assert mel.shape == (1, 128, 1000)
+    assert int(mel[0].mean(1).argmax()) == int(passt.passt_filters()[:, 32].argmax())
+
+
+def test_passt_hears_where_a_patch_lies():
+    torch.manual_seed(0)
+    net = passt.Passt(size=32, depth=1, heads=2).eval()
+    net.load_state_dict(filled(net.state_dict()))
+    mel = torch.zeros(3, 128, 998)
+    mel[1, :16, :16] = mel[2, -16:, :16] = 5  # low, high
+    with torch.no_grad():
+        embedding, logits = net(mel)
+    assert embedding.shape == (3, 32) and logits.shape == (3, 527)
+    assert not torch.allclose(embedding[1], embedding[2], atol=1e-3)
+
+
 def test_unknown_listeners_list_the_known_ones():
-    with pytest.raises(UsageError, match="yamnet, aisfx, vggish, panns"):
+    with pytest.raises(UsageError, match="yamnet, aisfx, vggish, panns, passt"):
         open_extractor("ear")
 
 

@@ -136,6 +136,7 @@ def test_what_is_missing_is_named(monkeypatch):
     monkeypatch.delenv("FOLEY_ALIGN", raising=False)
     for name, command in (
         ("fd_panns", "foley models pull eval-panns"),
+        ("kl_softmax_passt", "foley models pull eval-passt"),
         ("fad_vggish", "foley models pull eval-vggish"),
         ("align_acc", "foley models pull eval-align"),
         ("align_acc (own classifier)", "foley train align"),

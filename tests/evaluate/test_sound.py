@@ -4,7 +4,7 @@ import pytest
 import soundfile
 
 from foleycli.errors import MediaError
-from foleycli.evaluate.sound import at_loudness, integrated_loudness, read_sound
+from foleycli.evaluate.sound import at_loudness, cut_windows, integrated_loudness, read_sound
 
 
 def test_997_hz_at_full_scale_is_minus_3_lufs():
@@ -55,3 +55,11 @@ def _video_with_late_click(path, late_ms):
         block.sample_rate, block.pts = 16_000, late_ms * 16
         out.mux(audio.encode(block))
         out.mux(audio.encode())
+
+
+def test_windows_lie_side_by_side_and_the_last_ends_with_the_sound():
+    sound = np.arange(1, 26, dtype=np.float32)
+    assert [window[0] for window in cut_windows(sound, 10)] == [1, 11, 16]
+    assert [window[0] for window in cut_windows(sound[:20], 10)] == [1, 11]
+    assert cut_windows(sound[:4], 10).tolist() == [[1, 2, 3, 4, 0, 0, 0, 0, 0, 0]]
+    assert cut_windows(sound[:0], 10).shape == (1, 10)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from foleycli.errors import ModelError, UsageError
-from foleycli.evaluate import panns, vggish
+from foleycli.evaluate import panns, passt, vggish
 from foleycli.models import listeners
 from foleycli.models.filled import filled
 from foleycli.models.identity import find_folder
@@ -71,6 +71,28 @@ def test_pulled_vggish_hears_one_row_a_patch(hub, tmp_path, monkeypatch):
     assert heard.embeddings.shape == (3, 128)
     with pytest.raises(ValueError, match="no classes"):
         _ = heard.scores
+
+
+def test_pulled_passt_hears_windows_of_ten_seconds(hub, tmp_path, monkeypatch):
+    sizes = {"size": 32, "depth": 1, "heads": 2}
+    net = _filled(passt.Passt(**sizes)).eval()
+    file = io.BytesIO()
+    torch.save(net.state_dict(), file)  # published so, with nothing around
+    sha256 = hashlib.sha256(file.getvalue()).hexdigest()
+    model = _model("eval-passt", hub, tmp_path, file.getvalue(), sha256)
+    pull(model)
+    monkeypatch.setattr(listeners, "find_model", lambda name: model)
+    listen = passt.PasstListener(**sizes)
+    noise = np.random.default_rng(0).standard_normal(12 * 32_000).astype(np.float32)
+    heard = listen(noise)
+    assert heard.embeddings.shape == (2, 32)
+    first, last = listen(noise[:320_000]), listen(noise[-320_000:])
+    assert np.array_equal(heard.class_logits, np.concatenate([first.logits, last.logits]))
+    with torch.inference_mode():
+        embedding, _ = net(passt.passt_mel(noise[None, :320_000]))
+    assert np.array_equal(first.embeddings, embedding.numpy())
+    short, filled_up = noise[:32_000], np.pad(noise[:32_000], (0, 9 * 32_000))
+    assert np.array_equal(listen(short).class_logits, listen(filled_up).class_logits)
 
 
 def test_no_token_is_shown_to_a_web_page(hub, tmp_path, monkeypatch, cnn14):
