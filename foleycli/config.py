@@ -84,6 +84,19 @@ class CavpConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SynchformerConfig:
+    """Sizes of the public network that finds how far sound and picture are apart
+    (arXiv 2401.16423): pictures 25 a second, sound at 16 kHz."""
+
+    size: int = 768  # of a token
+    heads: int = 12  # of the encoders of pictures and of sound
+    blocks: int = 12  # of either
+    picture_size: int = 224  # pixels, each side
+    sync_heads: int = 8  # of the transformer over both
+    sync_blocks: int = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LatentDiffusionConfig:
     """Sizes of ``diff-foley``'s denoiser and autoencoder: Stable Diffusion 1 over mel pictures."""
 
@@ -427,6 +440,7 @@ FEATURES = FeatureConfig()
 CUES = CueConfig()
 MEL = MelConfig()
 CAVP = CavpConfig()
+SYNCHFORMER = SynchformerConfig()
 LATENT_DIFFUSION = LatentDiffusionConfig()
 ALIGNMENT = AlignmentConfig()
 PATCHES = {"small": PatchConfig(), "tiny": PatchConfig(channels=256, scenes=300)}
