@@ -53,12 +53,19 @@ def _passt() -> Extractor:
     return PasstListener()
 
 
+def _imagebind() -> Extractor:
+    from foleycli.evaluate.imagebind_score import ImageBindListener
+
+    return ImageBindListener()
+
+
 OPENERS: dict[str, Callable[[], Extractor]] = {
     "yamnet": yamnet,
     "aisfx": _aisfx,
     "vggish": _vggish,
     "panns": _panns,
     "passt": _passt,
+    "imagebind": _imagebind,
 }
 
 

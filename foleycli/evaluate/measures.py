@@ -179,6 +179,18 @@ def _align_acc(judge: str, words: str) -> ClipMeasure:
     )
 
 
+def _imagebind(own: Sound, sound: Sound, film: Film) -> float:
+    from foleycli.evaluate.imagebind_score import imagebind_score  # opens what pulls models
+
+    return imagebind_score(sound, film)
+
+
+def _imagebind_delta(own: Sound, sound: Sound, film: Film) -> float:
+    from foleycli.evaluate.imagebind_score import imagebind_delta
+
+    return imagebind_delta(own, sound, film)
+
+
 CLIP_MEASURES = (
     ClipMeasure(
         name="kl",
@@ -245,6 +257,14 @@ CLIP_MEASURES = (
     ),
     *_divergences("panns"),
     *_divergences("passt"),
+    ClipMeasure(
+        name="imagebind",
+        unit="x100",
+        better="higher",
+        needs=("imagebind",),
+        source="ImageBind's cosine of picture and sound, as av-benchmark's IB-score",
+        compute=_imagebind,
+    ),
 )
 
 
@@ -305,6 +325,14 @@ ON_REQUEST = (
     _highlight("mag", highlight.mag, "mean difference of STFT magnitudes"),
     _highlight("env", highlight.envelope, "RMS difference of Hilbert envelopes"),
     _highlight("wdis", highlight.w_dis, "Wasserstein distance of sample values"),
+    ClipMeasure(
+        name="imagebind_delta",
+        unit="x100",
+        better="lower",
+        needs=("imagebind",),
+        source="VisAH's delta IB: how far that score is from the own sound's",
+        compute=_imagebind_delta,
+    ),
 )
 
 MEASURES: tuple[Measure, ...] = (*CLIP_MEASURES, *SET_MEASURES, *ON_REQUEST)

@@ -90,6 +90,24 @@ class Bundle:
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             raise ModelError(f"{self.folder / WEIGHTS} is broken: {error}.", MADE_AGAIN) from error
 
+    def mapped(self, part: str) -> "dict[str, Tensor]":
+        """The same, mapped: nothing is read before it is used, and processes share one copy.
+
+        For networks of gigabytes that run as they are stored.
+
+        Raises:
+            ModelError: the file is broken.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(self.folder / WEIGHTS, "pt") as file:
+                prefix = part + "."
+                names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
+                return {name.removeprefix(prefix): file.get_tensor(name) for name in names}
+        except (OSError, SafetensorError) as error:
+            raise ModelError(f"{self.folder / WEIGHTS} is broken: {error}.", MADE_AGAIN) from error
+
     def verify(self) -> None:
         """Hash every file again.
 

@@ -25,7 +25,7 @@ def make_listener(model: Model, path: Path, *, overwrite: bool = False) -> Bundl
     tensors = {
         f"{PART}.{name}": tensor.contiguous()
         for name, tensor in read_checkpoint(path).items()
-        if not name.startswith(FRONT_END)
+        if name.startswith(model.keeps or "") and not name.startswith(FRONT_END)
     }
     if not tensors:
         raise ModelError(f"{path} holds no weights.", "Fetch it again.")
@@ -33,8 +33,11 @@ def make_listener(model: Model, path: Path, *, overwrite: bool = False) -> Bundl
     return write_bundle(model.folder, config, tensors, model.card, overwrite=overwrite)
 
 
-def load_listener(name: str, build: Callable[[], Net]) -> tuple[Net, str]:
+def load_listener(name: str, build: Callable[[], Net], *, mapped: bool = False) -> tuple[Net, str]:
     """A network with the weights of an installed bundle, ready to listen, and their fingerprint.
+
+    Args:
+        mapped: leave them in the file until they are used; processes share them.
 
     Raises:
         ModelError: it is not installed (the remedy names the command), or has other tensors.
@@ -43,7 +46,8 @@ def load_listener(name: str, build: Callable[[], Net]) -> tuple[Net, str]:
     with torch.device("meta"):
         net = build()
     try:
-        net.load_state_dict(bundle.tensors(PART), assign=True)
+        tensors = bundle.mapped(PART) if mapped else bundle.tensors(PART)
+        net.load_state_dict(tensors, assign=True)
     except RuntimeError as error:
         reason = str(error).strip().partition("\n")[2].strip()
         raise ModelError(

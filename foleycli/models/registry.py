@@ -46,6 +46,7 @@ class Model:
     files: tuple[ModelFile, ...]  # in its folder
     card_folder: Path  # where its card and scores are, installed or not
     downloads: tuple[ModelFile, ...] = ()  # on the hub, of which its files are made
+    keeps: tuple[str, ...] = ()  # beginnings of names of tensors that are kept; all of them if none
     hub: str | None = None  # owner/name
     revision: str | None = None  # commit
     page: str | None = None  # address where it is published, of one that is on no hub
@@ -197,6 +198,28 @@ MODELS = (
             ),
         ),
         page="https://github.com/kkoutini/PaSST/releases/tag/v0.0.1-audioset",
+    ),
+    Model(
+        name="eval-imagebind",
+        summary="ImageBind's vision and audio parts, the judge of papers' ImageBind score.",
+        kind="listener",
+        code_licence="Apache-2.0",
+        weights_licence="CC BY-NC-SA 4.0: not for commercial use",
+        folder=cache_folder("models") / "eval-imagebind",
+        card_folder=PACKAGE / "models" / "listeners" / "imagebind",
+        files=BUNDLE_FILES,
+        downloads=(
+            ModelFile(
+                "imagebind_huge.pth",
+                url="https://dl.fbaipublicfiles.com/imagebind/imagebind_huge.pth",
+            ),
+        ),
+        keeps=tuple(
+            f"modality_{part}.{sense}."
+            for part in ("preprocessors", "trunks", "heads")
+            for sense in ("vision", "audio")
+        ),
+        page="https://github.com/facebookresearch/ImageBind",
     ),
     Model(
         name="eval-align",

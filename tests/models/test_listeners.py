@@ -10,11 +10,14 @@ import torch
 
 from foleycli.errors import ModelError, UsageError
 from foleycli.evaluate import panns, passt, vggish
+from foleycli.evaluate.imagebind import ImageBind, Trunk
+from foleycli.evaluate.imagebind_score import ImageBindListener, mel_pieces
 from foleycli.models import listeners
 from foleycli.models.filled import filled
 from foleycli.models.identity import find_folder
 from foleycli.models.pull import pull
 from foleycli.models.registry import ModelFile, find_model
+from tests.films import still, write_film
 
 NARROW = 16
 
@@ -23,6 +26,13 @@ def _published(net: torch.nn.Module, **beside: object) -> bytes:
     """A checkpoint as its makers save one, with a sampler's order beside the weights."""
     file = io.BytesIO()
     torch.save({"model": net.state_dict(), **beside}, file)
+    return file.getvalue()
+
+
+def _published_bare(tensors: dict[str, torch.Tensor]) -> bytes:
+    """A checkpoint that is nothing but its weights."""
+    file = io.BytesIO()
+    torch.save(tensors, file)
     return file.getvalue()
 
 
@@ -93,6 +103,37 @@ def test_pulled_passt_hears_windows_of_ten_seconds(hub, tmp_path, monkeypatch):
     assert np.array_equal(first.embeddings, embedding.numpy())
     short, filled_up = noise[:32_000], np.pad(noise[:32_000], (0, 9 * 32_000))
     assert np.array_equal(listen(short).class_logits, listen(filled_up).class_logits)
+
+
+def test_of_imagebind_two_senses_are_kept_and_see_and_hear(hub, tmp_path, monkeypatch):
+    sizes = (Trunk(width=16, blocks=1, heads=2), Trunk(width=12, blocks=1, heads=3), 8)
+    net = _filled(ImageBind(*sizes)).eval()
+    others = {"modality_trunks.text.blocks.0.norm_1.weight": torch.ones(4)}
+    others["modality_postprocessors.audio.1.log_logit_scale"] = torch.tensor(3.0)
+    content = _published_bare(net.state_dict() | others)
+    model = _model("eval-imagebind", hub, tmp_path, content)
+    bundle = pull(model)
+    assert set(bundle.mapped("net")) == set(net.state_dict())
+    assert "not for commercial use" in model.weights_licence
+    assert "Not for commercial use" in (bundle.folder / "README.md").read_text()
+    monkeypatch.setattr(listeners, "find_model", lambda name: model)
+    listener = ImageBindListener(*sizes)
+    waveform = np.random.default_rng(0).standard_normal(16_000 * 4).astype(np.float32)
+    with torch.inference_mode():
+        heard = net.hear(mel_pieces(waveform)).numpy()
+    assert listener(waveform).embeddings == pytest.approx(heard, abs=1e-5)
+    film = write_film(tmp_path / "film.mp4", still(5, level=80))
+    assert listener.see(film).shape == (6, 8)  # at 1, 3, 5 s: two pairs, three crops each
+
+
+def test_a_file_of_weights_that_is_cut_short_is_refused(hub, tmp_path, monkeypatch):
+    net = ImageBind(Trunk(width=4, blocks=1, heads=1), Trunk(width=4, blocks=1, heads=1), 4)
+    model = _model("eval-imagebind", hub, tmp_path, _published_bare(net.state_dict()))
+    weights = pull(model).folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    monkeypatch.setattr(listeners, "find_model", lambda name: model)
+    with pytest.raises(ModelError, match="broken"):
+        ImageBindListener(*(Trunk(width=4, blocks=1, heads=1),) * 2, 4)
 
 
 def test_no_token_is_shown_to_a_web_page(hub, tmp_path, monkeypatch, cnn14):
