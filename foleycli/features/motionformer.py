@@ -1,4 +1,4 @@
-"""Pictures as Synchformer sees them: eight rows for each 0.64 s, attention over space and time apart.
+"""Pictures as Synchformer sees them: eight rows for 0.64 s, attention over space and time apart.
 
 A vision transformer with divided space-time attention (TimeSformer, Bertasius et al. 2021, arXiv
 2102.05095) as Motionformer (Patrick et al. 2021, arXiv 2106.05392) sets it up, and one layer more

@@ -2,8 +2,10 @@
 
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import repeat
 
 import numpy as np
 from av import VideoFrame
@@ -95,15 +97,10 @@ def decode_pictures(
     for shown, stop, last in _span(clip, start, end, damage):
         filled = max(count_rows(stop), 1, rows) if last else count_rows(shown.end_stamp - start)
         repeats, rows = filled - rows, filled
-        try:
+        with _converting(clip):
             frame = crop(shown.frame, start + time) if crop else shown.frame
             luma = shrinker.luma(frame)
             rgb = shrinker.rgb(frame) if repeats else None
-        except (FFmpegError, ValueError) as error:
-            raise MediaError(
-                f"{clip.path.name} has pictures ({clip.pixel_format}) that cannot be converted.",
-                "Export it as H.264 .mp4 or ProRes .mov.",
-            ) from error
         yield Picture(time, stop - time, luma, rgb, repeats)
         damage.pictures += shown.frame.is_corrupt
         time = stop
@@ -117,14 +114,51 @@ def decode_pictures(
         )
 
 
-def count_rows(duration: Fraction) -> int:
-    """Rows of the 4-fps sequence that have been filled after ``duration`` seconds.
+@contextmanager
+def _converting(clip: Clip) -> Iterator[None]:
+    try:
+        yield
+    except (FFmpegError, ValueError) as error:
+        raise MediaError(
+            f"{clip.path.name} has pictures ({clip.pixel_format}) that cannot be converted.",
+            "Export it as H.264 .mp4 or ProRes .mov.",
+        ) from error
+
+
+def decode_squares(clip: Clip, frame_rate: int, size: int) -> Iterator[NDArray[np.uint8]]:
+    """Decode the pictures on screen at every tick of a rate, one at a time.
+
+    The frame of a tick is chosen as in `count_rows`; the middle square of it is taken, see
+    `foleycli.frames.resize.middle_square`. A picture that is held is yielded again, not copied.
+
+    Yields:
+        (size, size, 3) uint8, upright.
+
+    Raises:
+        MediaError: nothing decodes.
+    """
+    shrinker, rows = Shrinker(clip.rotation), 0
+    for shown, stop, last in _span(clip, Fraction(0), None, Damage()):
+        filled = (
+            max(count_rows(stop, frame_rate), 1, rows)
+            if last
+            else count_rows(shown.end_stamp, frame_rate)
+        )
+        if filled > rows:
+            with _converting(clip):
+                picture = shrinker.square(shown.frame, size)
+            yield from repeat(picture, filled - rows)
+            rows = filled
+
+
+def count_rows(duration: Fraction, frame_rate: int = FRAMES.frame_rate) -> int:
+    """Rows of the sequence at a rate that have been filled after ``duration`` seconds.
 
     Row n is the last frame that begins before (n + 1/2) / 4 s, as FFmpeg's ``fps=4`` takes it,
     so 8.2 s make 33 rows and 8.0 s make 32. (A clip shorter than 1/8 s still gets one.)
     """
     over, under = duration.numerator, duration.denominator  # whole numbers: it is asked often
-    return (2 * FRAMES.frame_rate * over + under) // (2 * under)
+    return (2 * frame_rate * over + under) // (2 * under)
 
 
 def _span(

@@ -50,6 +50,28 @@ def resize_rgb(rgb: NDArray[np.uint8], size: int = FRAMES.size) -> NDArray[np.ui
     return np.ascontiguousarray(square[0, :3].numpy().transpose(1, 2, 0))
 
 
+def middle_square(rgb: NDArray[np.uint8], size: int = FRAMES.size) -> NDArray[np.uint8]:
+    """The middle of a picture whose short side is brought to ``size`` (bicubic, averaging).
+
+    What torchvision's Resize(size, BICUBIC) and CenterCrop(size) make of a picture of bytes.
+
+    Args:
+        rgb: (height, width, 3 or 4) uint8; a fourth channel is ignored.
+
+    Returns:
+        (size, size, 3) uint8
+    """
+    short = min(rgb.shape[:2])
+    height, width = (size * side // short for side in rgb.shape[:2])
+    pixels = torch.from_numpy(np.array(rgb)).permute(2, 0, 1)[None]
+    small = torch.nn.functional.interpolate(
+        pixels, (height, width), mode="bicubic", antialias=True
+    )[0, :3].numpy()
+    top, left = round((height - size) / 2), round((width - size) / 2)
+    square = small[:, top : top + size, left : left + size]
+    return np.ascontiguousarray(square.transpose(1, 2, 0))
+
+
 class Shrinker:
     """Makes both small pictures; holds one FFmpeg scaler each, since setting one up costs 1 ms."""
 
@@ -79,11 +101,18 @@ class Shrinker:
 
     def rgb(self, frame: VideoFrame) -> NDArray[np.uint8]:
         """The picture in colour as the encoders take it: (224, 224, 3) uint8."""
+        return self._upright(resize_rgb(self._whole(frame)))
+
+    def square(self, frame: VideoFrame, size: int) -> NDArray[np.uint8]:
+        """Its middle in colour, not squashed: (size, size, 3) uint8."""
+        return middle_square(np.rot90(self._whole(frame), self._turns), size)
+
+    def _whole(self, frame: VideoFrame) -> NDArray[np.uint8]:
         # four bytes a pixel, which FFmpeg writes faster than three
         full = self._color.reformat(
             frame, format="rgba", src_colorspace=color_matrix(frame), threads=1
         )
-        return self._upright(resize_rgb(_pixels(full, 4)))
+        return _pixels(full, 4)
 
     def _upright(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return np.ascontiguousarray(np.rot90(picture, self._turns))

@@ -11,7 +11,8 @@ import pytest
 
 from foleycli.clip.probe import probe
 from foleycli.errors import UsageError
-from foleycli.frames.decode import count_rows, decode_pictures
+from foleycli.frames.decode import count_rows, decode_pictures, decode_squares
+from foleycli.frames.resize import middle_square
 
 SELECTION = json.loads((Path(__file__).parent / "frame_selection.json").read_text())
 X264 = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"]
@@ -90,6 +91,26 @@ def test_rows_are_rounded_half_up():
     assert [count_rows(Fraction(x)) for x in ("8.2", "8.0", "0.1", "0.125", "10")] == [
         *(33, 32, 0, 1, 40)
     ]
+
+
+@pytest.mark.parametrize("rate", ["24000/1001", "30", "25", "10"])
+def test_squares_are_the_frames_that_ffmpeg_takes_at_a_rate(rate, films):
+    clip = films(rate)
+    raw = subprocess.run(
+        ["ffmpeg", "-v", "error", "-i", clip.path, "-vf", "fps=25", "-f", "rawvideo",
+         "-pix_fmt", "rgb24", "-"],
+        capture_output=True, check=True,
+    ).stdout  # fmt: skip
+    frames = np.frombuffer(raw, np.uint8).reshape(-1, 36, 64, 3)
+    theirs = np.stack([middle_square(frame, 36) for frame in frames]).astype(int)
+    ours = np.stack(list(decode_squares(clip, 25, 36)))
+    assert ours.shape == (250, 36, 36, 3)
+    assert len(theirs) >= 249  # the last one depends on how long FFmpeg takes a frame to last
+    right = np.abs(ours[:249] - theirs[:249]).mean()
+    wrong = min(
+        np.abs(ours[1:249] - theirs[:248]).mean(), np.abs(ours[:248] - theirs[1:249]).mean()
+    )
+    assert right < wrong / 10
 
 
 def test_matroska_milliseconds_are_undone(tmp_path):

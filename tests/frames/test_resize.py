@@ -8,7 +8,7 @@ import pytest
 from av.video.reformatter import ColorRange, Colorspace
 from PIL import Image
 
-from foleycli.frames.resize import Shrinker, resize_rgb
+from foleycli.frames.resize import Shrinker, middle_square, resize_rgb
 
 
 def pil(rgb):
@@ -34,6 +34,19 @@ def test_larger_pictures_differ_from_pil_by_1_at_most_and_rarely():
     difference = np.abs(resize_rgb(noise(1080, 1920)).astype(int) - pil(noise(1080, 1920)))
     assert difference.max() <= 1
     assert difference.mean() < 2e-3
+
+
+@pytest.mark.parametrize("shape", [(360, 640), (640, 361), (181, 322), (720, 1280), (100, 120)])
+def test_the_middle_square_is_nearly_pils(shape):
+    height, width = shape
+    scaled = tuple(224 * side // min(shape) for side in (width, height))
+    whole = np.asarray(Image.fromarray(noise(*shape)).resize(scaled, Image.Resampling.BICUBIC))
+    left, top = (round((side - 224) / 2) for side in scaled)
+    square = middle_square(noise(*shape))
+    difference = np.abs(square.astype(int) - whole[top : top + 224, left : left + 224])
+    assert square.shape == (224, 224, 3)
+    assert difference.max() <= 2
+    assert difference.mean() < 0.02
 
 
 def flat(red, green, blue, size, matrix, pixel_format="yuv420p"):
