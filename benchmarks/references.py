@@ -2,7 +2,7 @@
 
     pip install librosa opencv-python-headless scikit-learn mir_eval pyloudnorm
     pip install --no-deps torch-fidelity frechet-audio-distance panns_inference torchlibrosa \\
-        torchvggish resampy essentia six pyyaml
+        torchvggish resampy essentia six pyyaml imagebind-packaged torchaudio einops
     python benchmarks/references.py [CLIP.mp4 ...]
 
 No weights are fetched: networks are compared filled alike. What is not installed is left out.
@@ -11,29 +11,53 @@ Clips are compared by AV-Align (their first 120 frames) and librosa's onsets.
 
 import argparse
 import importlib.metadata
+import importlib.util
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from unittest.mock import MagicMock
+from unittest.mock import MagicMock, patch
 
 import numpy as np
 import torch
 
-from foleycli.evaluate import aisfx, av_align, divergence, highlight, inception, kid, panns, vggish
+from foleycli.clip.probe import probe
+from foleycli.evaluate import (
+    aisfx,
+    av_align,
+    divergence,
+    highlight,
+    imagebind,
+    imagebind_score,
+    inception,
+    kid,
+    panns,
+    vggish,
+)
 from foleycli.evaluate.fad import frechet_distance
+from foleycli.evaluate.fbank import fbank
 from foleycli.evaluate.heard import Heard
 from foleycli.evaluate.onset_precision import average_precision
 from foleycli.evaluate.sound import integrated_loudness, read_sound
 from foleycli.evaluate.timing import onset_f1
+from foleycli.models.filled import filled
+from foleycli.mux.ffmpeg import find_ffmpeg
 
 # Packages that the references import and these comparisons do not use.
 UNUSED = (
     "torchvision torchvision.transforms torchvision.transforms.functional torchvision.datasets "
     "torchvision.models torchvision.io laion_clap encodec encodec.utils torchaudio "
     "torchaudio.transforms"
+).split()
+
+IMAGEBIND_UNUSED = (
+    "pkg_resources torchaudio pytorchvideo pytorchvideo.data pytorchvideo.data.clip_sampling "
+    "pytorchvideo.data.encoded_video torchvision.transforms._transforms_video ftfy regex iopath "
+    "iopath.common iopath.common.file_io timm timm.models timm.models.layers"
 ).split()
 
 Row = tuple[str, str, float, float]  # measure, package, theirs, ours
@@ -167,6 +191,92 @@ def networks() -> Iterator[Row]:
     yield "VGGish embedding", "torchvggish", theirs_sum, ours_sum
 
 
+def imagebinds() -> Iterator[Row]:
+    """ImageBind's vision and audio parts, two blocks of full width each, filled alike; and the
+    bands of a sound that it hears."""
+    theirs = _published_imagebind()
+    ours = imagebind.ImageBind(
+        replace(imagebind.VISION, blocks=2), replace(imagebind.AUDIO, blocks=2)
+    )
+    weights = filled({name: theirs.state_dict()[name] for name in ours.state_dict()})
+    theirs.load_state_dict(weights, strict=False)
+    ours.eval().load_state_dict(weights)
+    rng = np.random.default_rng(0)
+    pictures = torch.from_numpy(rng.standard_normal((3, 3, 2, 224, 224)).astype("f4"))
+    noise = _noise(8, 16_000)
+    pieces = imagebind_score.mel_pieces(noise)
+    with torch.no_grad():
+        found = theirs({"vision": pictures[None], "audio": pieces[None]})
+        seen, heard = ours.see(pictures).mean(0), ours.hear(pieces).mean(0)
+    package = "imagebind-packaged"
+    scale = theirs.modality_postprocessors["audio"][1].log_logit_scale.exp()
+    yield "ImageBind, sum of a film", package, float(found["vision"].sum()), float(seen.sum())
+    told = float(found["audio"].sum() / scale), float(heard.sum())
+    yield "ImageBind, sum of a sound", package, *told
+    cosine = torch.nn.functional.cosine_similarity
+    both = float(cosine(found["vision"][0], found["audio"][0], dim=0))
+    yield "ImageBind, their cosine", package, both, float(cosine(seen, heard, dim=0))
+    file = importlib.metadata.distribution("torchaudio").locate_file(
+        "torchaudio/compliance/kaldi.py"
+    )
+    spec = importlib.util.spec_from_file_location("kaldi", str(file))
+    assert spec and spec.loader
+    kaldi = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(kaldi)
+    bands = kaldi.fbank(
+        torch.from_numpy(noise[:32_000])[None], htk_compat=True, sample_frequency=16_000,
+        use_energy=False, window_type="hanning", num_mel_bins=128, dither=0.0,
+    )  # fmt: skip
+    mine = fbank(torch.from_numpy(noise[:32_000]))
+    yield "Kaldi's bands, their mean", "torchaudio", float(bands.mean()), float(mine.mean())
+
+
+def _published_imagebind() -> Any:
+    """The package's network; what it imports and does not need here is stood in for."""
+    blank = {name: MagicMock() for name in IMAGEBIND_UNUSED}
+    layers = blank["timm.models.layers"]
+    layers.trunc_normal_, layers.DropPath = torch.nn.init.trunc_normal_, torch.nn.Dropout
+    with patch.dict(sys.modules, blank):
+        from imagebind.models.imagebind_model import ImageBindModel
+    other: dict[str, Any] = {
+        f"{sense}_{size}": value
+        for sense in ("text", "depth", "thermal", "imu")
+        for size, value in (("embed_dim", 16), ("num_blocks", 1), ("num_heads", 2))
+    }
+    return ImageBindModel(
+        vision_embed_dim=1280, vision_num_blocks=2, audio_num_blocks=2, out_embed_dim=1024, **other
+    ).eval()
+
+
+def looks(paths: list[Path]) -> Iterator[Row]:
+    """The pictures ImageBind is shown: FFmpeg's ``fps``, torchvision's resizing of bytes (a call of
+    torch), ImageBind's crops."""
+    with patch.dict(sys.modules, {name: MagicMock() for name in IMAGEBIND_UNUSED}):
+        from imagebind.data import SpatialCrop
+    mean, spread = (
+        torch.tensor(values)[:, None, None, None]
+        for values in ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
+    )
+    for path in paths:
+        clip = probe(path)
+        command = [find_ffmpeg(), "-v", "error", "-noautorotate", "-i", str(path), "-vf", "fps=1/2"]
+        raw = subprocess.run(
+            [*command, "-pix_fmt", "rgb24", "-f", "rawvideo", "-"], capture_output=True, check=True
+        ).stdout
+        height, width = clip.coded_height, clip.coded_width
+        frames = np.frombuffer(raw, np.uint8).reshape(-1, height, width, 3).copy()
+        size = [int(224 * side / min(height, width)) for side in (height, width)]
+        small = torch.nn.functional.interpolate(
+            torch.from_numpy(frames).permute(0, 3, 1, 2), size, mode="bicubic", antialias=True
+        )
+        normal = (small.permute(1, 0, 2, 3) / 255 - mean) / spread
+        theirs = torch.stack(SpatialCrop(224, 3)([normal]))  # (crops, 3, time, 224, 224)
+        shown = imagebind_score.pictures_of(path)
+        ours = torch.stack([imagebind_score.crops(*picture) for picture in shown], dim=2)
+        told = float(theirs.abs().mean()), float(ours.abs().mean())
+        yield f"ImageBind's pictures of {path.stem}", "imagebind-packaged", *told
+
+
 def front_ends() -> Iterator[Row]:
     """aiSFX's spectrogram: the mean of its first patch."""
     import essentia
@@ -249,7 +359,7 @@ def main() -> None:
     print("| what | package | theirs | ours |\n|---|---|---|---|")
     parts: list[Callable[[], Iterator[Row]]] = [
         sets, fad, divergences, onsets, loudness, highlights, networks, front_ends,
-        lambda: films(clips),
+        lambda: films(clips), imagebinds, lambda: looks(clips),
     ]  # fmt: skip
     for part in parts:
         try:
