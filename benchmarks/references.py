@@ -3,10 +3,11 @@
     pip install librosa opencv-python-headless scikit-learn mir_eval pyloudnorm
     pip install --no-deps torch-fidelity frechet-audio-distance panns_inference torchlibrosa \\
         torchvggish resampy essentia six pyyaml imagebind-packaged torchaudio einops
-    python benchmarks/references.py [CLIP.mp4 ...]
+    python benchmarks/references.py [CLIP.mp4 ...] [--synchformer FOLDER]
 
 No weights are fetched: networks are compared filled alike. What is not installed is left out.
-Clips are compared by AV-Align (their first 120 frames) and librosa's onsets.
+Clips are compared by AV-Align (their first 120 frames) and librosa's onsets. FOLDER is a checkout of
+v-iashin/Synchformer, see benchmarks/synchformer.py.
 """
 
 import argparse
@@ -271,8 +272,7 @@ def looks(paths: list[Path]) -> Iterator[Row]:
         )
         normal = (small.permute(1, 0, 2, 3) / 255 - mean) / spread
         theirs = torch.stack(SpatialCrop(224, 3)([normal]))  # (crops, 3, time, 224, 224)
-        shown = imagebind_score.pictures_of(path)
-        ours = torch.stack([imagebind_score.crops(*picture) for picture in shown], dim=2)
+        ours = torch.stack(list(imagebind_score.look(path)), dim=2)
         told = float(theirs.abs().mean()), float(ours.abs().mean())
         yield f"ImageBind's pictures of {path.stem}", "imagebind-packaged", *told
 
@@ -353,7 +353,9 @@ def main() -> None:
     """Print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("clips", nargs="*", type=Path)
-    clips = parser.parse_args().clips
+    parser.add_argument("--synchformer", type=Path, metavar="FOLDER")
+    asked = parser.parse_args()
+    clips = asked.clips
     for name in UNUSED:
         sys.modules.setdefault(name, MagicMock())
     print("| what | package | theirs | ours |\n|---|---|---|---|")
@@ -361,11 +363,15 @@ def main() -> None:
         sets, fad, divergences, onsets, loudness, highlights, networks, front_ends,
         lambda: films(clips), imagebinds, lambda: looks(clips),
     ]  # fmt: skip
+    if asked.synchformer:
+        from synchformer import compare
+
+        parts.append(lambda: compare(asked.synchformer))
     for part in parts:
         try:
             for what, package, theirs, ours in part():
-                version: Any = importlib.metadata.version(package)
-                print(f"| {what} | {package} {version} | {theirs:.7g} | {ours:.7g} |", flush=True)
+                version = "" if "/" in package else f" {importlib.metadata.version(package)}"
+                print(f"| {what} | {package}{version} | {theirs:.7g} | {ours:.7g} |", flush=True)
         except ImportError as error:
             print(f"left out: {error}", file=sys.stderr)
 

@@ -18,9 +18,7 @@ from av import VideoFrame
 from numpy.typing import NDArray
 from torch import Tensor
 
-from foleycli.clip.media import decoded, open_media
 from foleycli.clip.probe import probe
-from foleycli.errors import MediaError
 from foleycli.evaluate.extractors import open_extractor
 from foleycli.evaluate.fbank import SAMPLE_RATE, WINDOW, fbank
 from foleycli.evaluate.heard import Heard
@@ -35,13 +33,13 @@ from foleycli.evaluate.imagebind import (
 )
 from foleycli.evaluate.kept import kept
 from foleycli.evaluate.material import Film, Sound
+from foleycli.frames.decode import decode_ticks
 from foleycli.frames.resize import color_matrix
 from foleycli.models.listeners import load_listener
 
 NAME = "eval-imagebind"
-PERIOD = 2  # seconds from picture to picture, and of a piece of sound
-FIRST = Fraction(1)  # second before whose end the first picture is looked at
-PIECES = 3  # of a sound
+RATE = Fraction(1, 2)  # pictures a second
+LENGTH, PIECES = 2 * SAMPLE_RATE, 3  # samples of a piece of sound, and how many of them
 MEAN = torch.tensor([0.48145466, 0.4578275, 0.40821073])[:, None, None]  # of RGB: CLIP's
 SPREAD = torch.tensor([0.26862954, 0.26130258, 0.27577711])[:, None, None]
 MEL_MEAN, MEL_SPREAD = -4.268, 9.138
@@ -52,7 +50,7 @@ def imagebind_score(sound: Sound, film: Film) -> float:
 
     Raises:
         ModelError: ImageBind is not here; the remedy names the command.
-        MediaError: the film shows nothing.
+        MediaError: nothing of the film decodes.
     """
     listener = cast(ImageBindListener, open_extractor("imagebind"))
     kind = f"imagebind-film-{listener.fingerprint}"
@@ -94,10 +92,7 @@ class ImageBindListener:
 
         Of a film under three seconds there is one picture, and it is its own pair.
         """
-        pictures = pairs(crops(frame, turns) for frame, turns in pictures_of(path))
-        rows = [self._net.see(torch.stack(pair, dim=2)) for pair in pictures]
-        if not rows:
-            raise MediaError(f"{path.name} shows no picture.", "Export it again.")
+        rows = [self._net.see(torch.stack(pair, dim=2)) for pair in pairs(look(path))]
         return torch.cat(rows).numpy()
 
 
@@ -109,35 +104,18 @@ def mel_pieces(waveform: NDArray[np.float32]) -> Tensor:
     """
     samples = torch.from_numpy(waveform.astype(np.float32))
     samples = F.pad(samples, (0, max(0, WINDOW - len(samples))))
-    length = PERIOD * SAMPLE_RATE
-    spare = max(0, len(samples) - length)
+    spare = max(0, len(samples) - LENGTH)
     starts = (spare * i // (PIECES - 1) for i in range(PIECES))
-    mels = torch.stack([fbank(samples[start : start + length]).T for start in starts])
+    mels = torch.stack([fbank(samples[start : start + LENGTH]).T for start in starts])
     mels = F.pad(mels, (0, MEL_FRAMES - mels.shape[-1]))
     return ((mels - MEL_MEAN) / MEL_SPREAD)[:, None]
 
 
-def pictures_of(path: Path) -> Iterator[tuple[VideoFrame, int]]:
-    """Frames of a film as FFmpeg's ``fps=1/2`` takes them, the last before 1, 3, 5 ... s, each with
-    the quarter turns that make it upright. Of a film under a second it is the last one.
-    """
+def look(path: Path) -> Iterator[Tensor]:
+    """The pictures that FFmpeg's ``fps=1/2`` takes, the last before 1, 3, 5 ... s, as `crops` makes
+    them upright: (3, 3, 224, 224) each."""
     clip = probe(path)
-    start, end, tick = None, Fraction(0), FIRST
-    shown: VideoFrame | None = None
-    with open_media(path) as container:
-        stream = container.streams.video[clip.picture_number]
-        stream.thread_type = "AUTO"
-        for frame in decoded(container, stream):
-            stamp = end if frame.pts is None else frame.pts * clip.time_base
-            start = stamp if start is None else start
-            while shown is not None and tick <= stamp - start:
-                yield shown, clip.rotation // 90
-                tick += PERIOD
-            shown, end = frame, stamp + (frame.duration or 0) * clip.time_base
-    if shown is not None and start is not None:
-        while tick <= max(end - start, FIRST):
-            yield shown, clip.rotation // 90
-            tick += PERIOD
+    return decode_ticks(clip, RATE, lambda frame: crops(frame, clip.rotation // 90))
 
 
 def crops(frame: VideoFrame, turns: int = 0) -> Tensor:

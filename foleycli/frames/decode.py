@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import repeat
+from typing import TypeVar
 
 import numpy as np
 from av import VideoFrame
@@ -28,6 +29,7 @@ HELD = 3600  # seconds; no picture is held for longer, unless the header's durat
 BACKWARD = 1  # seconds; a smaller step back is one bad stamp, a larger one a new clock
 SEEK_MARGINS = (3, 15)  # seconds before the span: where to seek first, and then
 JUMPING_FORMATS = ("mpegts", "mpeg")
+Made = TypeVar("Made")
 Crop = Callable[[VideoFrame, Fraction], VideoFrame]  # a frame and its time -> the part to look at
 
 
@@ -128,8 +130,7 @@ def _converting(clip: Clip) -> Iterator[None]:
 def decode_squares(clip: Clip, frame_rate: int, size: int) -> Iterator[NDArray[np.uint8]]:
     """Decode the pictures on screen at every tick of a rate, one at a time.
 
-    The frame of a tick is chosen as in `count_rows`; the middle square of it is taken, see
-    `foleycli.frames.resize.middle_square`. A picture that is held is yielded again, not copied.
+    Of each the middle square is taken, see `foleycli.frames.resize.middle_square`.
 
     Yields:
         (size, size, 3) uint8, upright.
@@ -137,7 +138,22 @@ def decode_squares(clip: Clip, frame_rate: int, size: int) -> Iterator[NDArray[n
     Raises:
         MediaError: nothing decodes.
     """
-    shrinker, rows = Shrinker(clip.rotation), 0
+    shrinker = Shrinker(clip.rotation)
+    return decode_ticks(clip, frame_rate, lambda frame: shrinker.square(frame, size))
+
+
+def decode_ticks(
+    clip: Clip, frame_rate: int | Fraction, make: Callable[[VideoFrame], Made]
+) -> Iterator[Made]:
+    """What ``make`` makes of the frame on screen at every tick of a rate, one at a time.
+
+    The frame of a tick is chosen as in `count_rows`. What was made of a frame that is held is
+    yielded again, not copied.
+
+    Raises:
+        MediaError: nothing decodes.
+    """
+    rows = 0
     for shown, stop, last in _span(clip, Fraction(0), None, Damage()):
         filled = (
             max(count_rows(stop, frame_rate), 1, rows)
@@ -146,12 +162,12 @@ def decode_squares(clip: Clip, frame_rate: int, size: int) -> Iterator[NDArray[n
         )
         if filled > rows:
             with _converting(clip):
-                picture = shrinker.square(shown.frame, size)
-            yield from repeat(picture, filled - rows)
+                made = make(shown.frame)
+            yield from repeat(made, filled - rows)
             rows = filled
 
 
-def count_rows(duration: Fraction, frame_rate: int = FRAMES.frame_rate) -> int:
+def count_rows(duration: Fraction, frame_rate: int | Fraction = FRAMES.frame_rate) -> int:
     """Rows of the sequence at a rate that have been filled after ``duration`` seconds.
 
     Row n is the last frame that begins before (n + 1/2) / 4 s, as FFmpeg's ``fps=4`` takes it,
