@@ -6,8 +6,8 @@
     python benchmarks/references.py [CLIP.mp4 ...] [--synchformer FOLDER]
 
 No weights are fetched: networks are compared filled alike. What is not installed is left out.
-Clips are compared by AV-Align (their first 120 frames) and librosa's onsets. FOLDER is a checkout of
-v-iashin/Synchformer, see benchmarks/synchformer.py.
+Clips are compared by AV-Align (their first 120 frames) and librosa's onsets. FOLDER is a checkout
+of v-iashin/Synchformer, see benchmarks/synchformer.py.
 """
 
 import argparse

@@ -191,6 +191,12 @@ def _imagebind_delta(own: Sound, sound: Sound, film: Film) -> float:
     return imagebind_delta(own, sound, film)
 
 
+def _desync(own: Sound, sound: Sound, film: Film) -> float:
+    from foleycli.evaluate.desync import desync  # opens what pulls models
+
+    return desync(sound, film)
+
+
 CLIP_MEASURES = (
     ClipMeasure(
         name="kl",
@@ -234,6 +240,14 @@ CLIP_MEASURES = (
     _av_align(2023, 12),
     _align_acc("align", "the public classifier"),
     _align_acc("align-own", "a classifier trained here"),
+    ClipMeasure(
+        name="desync",
+        unit="s",
+        better="lower",
+        needs=("synchformer",),
+        source="Synchformer's offset (arXiv 2401.16423) at both ends, as av-benchmark's DeSync",
+        compute=_desync,
+    ),
     _hallucination("speech", hallucination.SPEECH),
     _hallucination("music", hallucination.MUSIC),
     ClipMeasure(
@@ -362,5 +376,9 @@ def check_needs(measure: Measure) -> None:
             open_extractor(name)
         elif name == "opencv":
             opencv()
+        elif name == "synchformer":
+            from foleycli.evaluate.desync import open_judge
+
+            open_judge()
         else:
             align_acc.open_judge(name)

@@ -23,7 +23,7 @@ CORE = (
     "kl_softmax_yamnet", "speech_hallucination", "music_hallucination",
     "fad_vggish", "fd_panns", "kid_panns", "is_panns", "kl_softmax_panns",
     "fd_passt", "is_passt", "kl_softmax_passt",
-    "imagebind",
+    "imagebind", "desync",
 )  # fmt: skip
 
 

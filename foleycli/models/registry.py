@@ -234,6 +234,26 @@ MODELS = (
         hub="SimianLuo/Diff-Foley",
         revision="b17ddbe76e6d42f4b4135eeb443b1c1644267e3e",
     ),
+    Model(
+        name="eval-synchformer",
+        summary="Synchformer, the judge of DeSync: how far apart sound and picture are.",
+        kind="listener",
+        code_licence="Apache-2.0",
+        weights_licence="not stated by its makers; CC BY-NC 4.0 on MMAudio's page of the file",
+        folder=cache_folder("models") / "eval-synchformer",
+        card_folder=PACKAGE / "models" / "listeners" / "synchformer",
+        files=BUNDLE_FILES,
+        downloads=(
+            ModelFile(
+                "synchformer_state_dict.pth",
+                950_058_171,
+                "8aff082f2df5c3bc52759db0c865c7ee772ae6400b860d1b7e90413f2defb67c",
+                url="https://github.com/hkchengrex/MMAudio/releases/download/v0.1/"
+                "synchformer_state_dict.pth",
+            ),
+        ),
+        page="https://github.com/hkchengrex/MMAudio/releases/tag/v0.1",
+    ),
 )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from foleycli.errors import ModelError, UsageError
-from foleycli.evaluate import align_acc, extractors
+from foleycli.evaluate import align_acc, desync, extractors
 from foleycli.evaluate.material import Film, Sound
 from foleycli.evaluate.measures import (
     CLIP_MEASURES,
@@ -102,7 +102,7 @@ def test_own_sound_comes_before_shifted_noise_and_silence(name, film, sounds):
 
 @pytest.mark.parametrize(
     "measure",
-    [m for m in (*CLIP_MEASURES, *ON_REQUEST) if "align" not in m.needs],
+    [m for m in (*CLIP_MEASURES, *ON_REQUEST) if not {"align", "synchformer"} & {*m.needs}],
     ids=lambda m: m.name,
 )
 def test_every_measure_is_defined_for_silence(measure, film, sounds):
@@ -133,12 +133,14 @@ def test_av_align_says_its_frame_rate(film, sounds):
 def test_what_is_missing_is_named(monkeypatch):
     extractors.open_extractor.cache_clear()
     align_acc.open_judge.cache_clear()
+    desync.open_judge.cache_clear()
     monkeypatch.delenv("FOLEY_ALIGN", raising=False)
     for name, command in (
         ("fd_panns", "foley models pull eval-panns"),
         ("kl_softmax_passt", "foley models pull eval-passt"),
         ("fad_vggish", "foley models pull eval-vggish"),
         ("align_acc", "foley models pull eval-align"),
+        ("desync", "foley models pull eval-synchformer"),
         ("align_acc (own classifier)", "foley train align"),
     ):
         measure = find_measure(name)
