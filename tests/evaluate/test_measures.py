@@ -140,6 +140,7 @@ def test_what_is_missing_is_named(monkeypatch):
         ("kl_softmax_passt", "foley models pull eval-passt"),
         ("fad_vggish", "foley models pull eval-vggish"),
         ("align_acc", "foley models pull eval-align"),
+        ("imagebind", "foley models pull eval-imagebind"),
         ("desync", "foley models pull eval-synchformer"),
         ("align_acc (own classifier)", "foley train align"),
     ):
