@@ -53,6 +53,12 @@ def _passt() -> Extractor:
     return PasstListener()
 
 
+def _clap() -> Extractor:
+    from foleycli.evaluate.clap import ClapListener
+
+    return ClapListener()
+
+
 def _imagebind() -> Extractor:
     from foleycli.evaluate.imagebind_score import ImageBindListener
 
@@ -65,6 +71,7 @@ OPENERS: dict[str, Callable[[], Extractor]] = {
     "vggish": _vggish,
     "panns": _panns,
     "passt": _passt,
+    "clap": _clap,
     "imagebind": _imagebind,
 }
 

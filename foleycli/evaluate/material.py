@@ -127,10 +127,15 @@ class Sound:
 
 
 class Film:
-    """A film's picture, and what the measures know of it."""
+    """A film's picture, and what the measures know of it.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        words: what the set says sounds in it; empty when it says nothing.
+    """
+
+    def __init__(self, path: Path, words: str = "") -> None:
         self.path = path
+        self.words = words
         self._flows: dict[Fraction | None, NDArray[np.float64]] = {}
 
     @cached_property

@@ -14,6 +14,7 @@ from typing import Literal
 from foleycli.errors import UsageError
 from foleycli.evaluate import (
     align_acc,
+    clap_score,
     divergence,
     hallucination,
     highlight,
@@ -272,6 +273,22 @@ CLIP_MEASURES = (
     *_divergences("panns"),
     *_divergences("passt"),
     ClipMeasure(
+        name="clap",
+        better="higher",
+        needs=("clap",),
+        source="cosine of sound and words by LAION CLAP (arXiv 2211.06687), as av-benchmark's",
+        compute=lambda own, sound, film: clap_score.clap_score(sound.heard("clap"), film.words),
+    ),
+    ClipMeasure(
+        name="clap_audio",
+        better="higher",
+        needs=("clap",),
+        source="cosine of both sounds by LAION CLAP",
+        compute=lambda own, sound, film: clap_score.clap_audio(
+            own.heard("clap"), sound.heard("clap")
+        ),
+    ),
+    ClipMeasure(
         name="imagebind",
         unit="x100",
         better="higher",
@@ -328,6 +345,7 @@ SET_MEASURES = (
     *_set_measures("vggish", "fad"),
     *_set_measures("panns", "fd", "kid", "is"),
     *_set_measures("passt", "fd", "kid", "is"),
+    *_set_measures("clap", "fad"),
 )
 
 # Asked for by name only: minutes a clip, known to mislead, or for mixes of one and the same sound.

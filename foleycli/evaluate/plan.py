@@ -22,7 +22,7 @@ CORE = (
     "fad_yamnet", "fd_yamnet", "kid_yamnet", "is_yamnet", "align_acc", "align_acc (own classifier)",
     "kl_softmax_yamnet", "speech_hallucination", "music_hallucination",
     "fad_vggish", "fd_panns", "kid_panns", "is_panns", "kl_softmax_panns",
-    "fd_passt", "is_passt", "kl_softmax_passt",
+    "fd_passt", "is_passt", "kl_softmax_passt", "clap",
     "imagebind", "desync",
 )  # fmt: skip
 

@@ -51,7 +51,7 @@ def score_clip(task: Scoring) -> None:
     example = plan.example(task.id)
     path = plan.scores(example)
     known = {} if task.again else _read_scores(path)
-    film = Film(example.clip)
+    film = Film(example.clip, example.prompt or example.label)
     own = Sound.read(example.clip, film.duration)
     judge = _Judge(own, film, plan)
     controls = known.get("controls", {})

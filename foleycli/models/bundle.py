@@ -11,7 +11,7 @@ import mmap
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -159,6 +159,7 @@ def write_bundle(
     config: Mapping[str, Any],
     tensors: "Mapping[str, Tensor]",
     card: str,
+    attached: Sequence[Path] = (),
     *,
     overwrite: bool = False,
 ) -> Bundle:
@@ -168,6 +169,7 @@ def write_bundle(
         config: must name the ``family``; ``format`` is added.
         tensors: named ``part.name``.
         card: the model card, Markdown.
+        attached: files to copy into it.
 
     Raises:
         OutputExistsError: the folder is there and ``overwrite`` is off.
@@ -178,6 +180,8 @@ def write_bundle(
     beside = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
     try:
         beside.mkdir(parents=True)
+        for path in attached:
+            shutil.copyfile(path, beside / path.name)
         _write_files(beside, {**config, "format": FORMAT}, tensors, card)
         if folder.exists():
             shutil.rmtree(folder)

@@ -3,12 +3,12 @@
 A bundle of one has the family ``listener``, its ``name``, and the part ``net``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from foleycli.errors import ModelError
 from foleycli.models.bundle import Bundle, write_bundle
@@ -16,12 +16,18 @@ from foleycli.models.public import read_checkpoint
 from foleycli.models.registry import Model, find_model, require_installed
 
 Net = TypeVar("Net", bound=nn.Module)
+Arrange = Callable[[nn.Module, dict[str, Tensor]], dict[str, Tensor]]
 FAMILY, PART = "listener", "net"
 FRONT_END = ("spectrogram_extractor.", "logmel_extractor.")  # constants that some weights carry
 
 
-def make_listener(model: Model, path: Path, *, overwrite: bool = False) -> Bundle:
-    """Make a bundle of a listener's public checkpoint, in 32 bits as it was published."""
+def make_listener(model: Model, paths: Sequence[Path], *, overwrite: bool = False) -> Bundle:
+    """Make a bundle of a listener's public checkpoint, in 32 bits as it was published.
+
+    Args:
+        paths: the checkpoint, and what shall lie beside it as it is.
+    """
+    path, *attached = paths
     tensors = {
         f"{PART}.{name}": tensor.contiguous()
         for name, tensor in read_checkpoint(path).items()
@@ -29,15 +35,22 @@ def make_listener(model: Model, path: Path, *, overwrite: bool = False) -> Bundl
     }
     if not tensors:
         raise ModelError(f"{path} holds no weights.", "Fetch it again.")
-    config = {"family": FAMILY, "name": model.name, "source": {"page": str(model.page)}}
-    return write_bundle(model.folder, config, tensors, model.card, overwrite=overwrite)
+    config = {"family": FAMILY, "name": model.name, "source": {"page": model.source}}
+    return write_bundle(model.folder, config, tensors, model.card, attached, overwrite=overwrite)
 
 
-def load_listener(name: str, build: Callable[[], Net], *, mapped: bool = False) -> tuple[Net, str]:
+def load_listener(
+    name: str,
+    build: Callable[[], Net],
+    *,
+    mapped: bool = False,
+    arrange: Arrange = lambda net, public: public,
+) -> tuple[Net, str]:
     """A network with the weights of an installed bundle, ready to listen, and their fingerprint.
 
     Args:
         mapped: leave them in the file until they are used; processes share them.
+        arrange: of the network and the public tensors, those tensors by the network's names.
 
     Raises:
         ModelError: it is not installed (the remedy names the command), or has other tensors.
@@ -47,7 +60,7 @@ def load_listener(name: str, build: Callable[[], Net], *, mapped: bool = False) 
         net = build()
     try:
         tensors = bundle.mapped(PART) if mapped else bundle.tensors(PART)
-        net.load_state_dict(tensors, assign=True)
+        net.load_state_dict(arrange(net, tensors), assign=True)
     except RuntimeError as error:
         reason = str(error).strip().partition("\n")[2].strip()
         raise ModelError(
@@ -55,3 +68,12 @@ def load_listener(name: str, build: Callable[[], Net], *, mapped: bool = False) 
             f"Run `foley models pull {name} --again`.",
         ) from error
     return net.eval().requires_grad_(False), bundle.fingerprint[:16]
+
+
+def listener_file(name: str, file: str) -> Path:
+    """What lies beside the weights of an installed listener, such as its tokenizer.
+
+    Raises:
+        ModelError: it is not installed.
+    """
+    return require_installed(find_model(name)).folder / file

@@ -61,9 +61,9 @@ def pull(
         wanted = _listed(model, wanted[0], token, offline)
     remotes = _look(model, wanted, token, offline)
     if remotes:  # a branch may move: fetch all files of the commit it stands for now
-        commit = next(iter(remotes.values())).commit
-        wanted = [_at(file, commit) for file in wanted]
-        remotes = {_at(file, commit): remote for file, remote in remotes.items()}
+        commits = {file.repo: remote.commit for file, remote in remotes.items()}
+        wanted = [_at(file, commits.get(file.repo, file.revision)) for file in wanted]
+        remotes = {_at(file, remote.commit): remote for file, remote in remotes.items()}
     paths = [
         fetch(file, remotes.get(file), token, offline, _named(progress, file)) for file in wanted
     ]
@@ -137,7 +137,8 @@ def remove(model: Model, *, downloads: bool = True) -> int:
         raise UsageError(f"{model.name} ships in the package.", "It cannot be removed alone.")
     folders = [model.folder]
     if downloads:
-        folders.append(download_path(_hub_file(model, 0)).parents[1])
+        files = [_hub_file(model, i) for i in range(len(model.downloads))]
+        folders += {download_path(file).parents[1] for file in files}
     freed = 0
     for folder in folders:
         if folder.is_dir():
@@ -149,9 +150,9 @@ def remove(model: Model, *, downloads: bool = True) -> int:
 def _hub_file(model: Model, index: int) -> HubFile:
     file = model.downloads[index]
     return HubFile(
-        repo=model.hub or model.name,
+        repo=file.hub or model.hub or model.name,
         path=file.name,
-        revision=model.revision or "main",
+        revision=file.revision or model.revision or "main",
         sha256=file.sha256,
         url=file.url,
     )
@@ -201,19 +202,19 @@ def _make(
 ) -> Bundle:
     if model.name.startswith(HUB):
         return _copy(model.folder, paths, overwrite)
-    if model.page:  # a listener, of one checkpoint
-        from foleycli.models.listeners import make_listener
-
-        return make_listener(model, paths[0], overwrite=overwrite)
     from foleycli.models.public import PREFIXES, convert_checkpoints
 
-    progress("converting", 0, 1)
     files = {
         part: path
         for path in paths
         for part, prefix in PREFIXES.items()
         if path.name.startswith(prefix)
     }
+    if not files:  # a listener, of one checkpoint
+        from foleycli.models.listeners import make_listener
+
+        return make_listener(model, paths, overwrite=overwrite)
+    progress("converting", 0, 1)
     source = {"hub": str(model.hub), "revision": str(model.revision)}
     made = convert_checkpoints(files, model.folder, model.card, dtype, source, overwrite=overwrite)
     progress("converting", 1, 1)

@@ -31,6 +31,8 @@ class ModelFile:
     size: int | None = None
     sha256: str | None = None
     url: str | None = None  # of one that is on no hub
+    hub: str | None = None  # owner/name, where it is not the model's
+    revision: str | None = None  # commit there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,6 +222,33 @@ MODELS = (
             for sense in ("vision", "audio")
         ),
         page="https://github.com/facebookresearch/ImageBind",
+    ),
+    Model(
+        name="eval-clap",
+        summary="LAION CLAP, the judge of the CLAP score: how well a sound fits words.",
+        kind="listener",
+        code_licence="Apache-2.0",
+        weights_licence="CC0-1.0; its tokenizer, RoBERTa's, MIT",
+        folder=cache_folder("models") / "eval-clap",
+        card_folder=PACKAGE / "models" / "listeners" / "clap",
+        files=(*BUNDLE_FILES, ModelFile("tokenizer.json")),
+        downloads=(
+            ModelFile(
+                "music_speech_audioset_epoch_15_esc_89.98.pt",
+                2_352_471_003,
+                "51c68f12f9d7ea25fdaaccf741ec7f81e93ee594455410f3bca4f47f88d8e006",
+            ),
+            ModelFile(
+                "tokenizer.json",
+                1_355_863,
+                "847bbeab6174d66a88898f729d52fa8d355fafe1bea101cf960dd404581df70e",
+                hub="FacebookAI/roberta-base",
+                revision="e2da8e2f811d1448a5b465c236feacd80ffbac7b",
+            ),
+        ),
+        keeps=("audio_branch.", "audio_projection.", "text_branch.", "text_projection.", "logit_"),
+        hub="lukewys/laion_clap",
+        revision="4226474e38defca6fc9272a7848bb7b0355ccd7a",
     ),
     Model(
         name="eval-align",

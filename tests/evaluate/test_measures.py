@@ -49,7 +49,7 @@ def film(tmp_path_factory):
             frame.pts = i
             out.mux(stream.encode(frame))
         out.mux(stream.encode())
-    return Film(path)
+    return Film(path, "a square jumps")
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +138,7 @@ def test_what_is_missing_is_named(monkeypatch):
     for name, command in (
         ("fd_panns", "foley models pull eval-panns"),
         ("kl_softmax_passt", "foley models pull eval-passt"),
+        ("clap", "foley models pull eval-clap"),
         ("fad_vggish", "foley models pull eval-vggish"),
         ("align_acc", "foley models pull eval-align"),
         ("imagebind", "foley models pull eval-imagebind"),
