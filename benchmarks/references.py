@@ -2,7 +2,8 @@
 
     pip install librosa opencv-python-headless scikit-learn mir_eval pyloudnorm
     pip install --no-deps torch-fidelity frechet-audio-distance panns_inference torchlibrosa \\
-        torchvggish resampy essentia six pyyaml imagebind-packaged torchaudio einops
+        torchvggish resampy essentia six pyyaml imagebind-packaged torchaudio einops \\
+        hear21passt
     python benchmarks/references.py [CLIP.mp4 ...] [--synchformer FOLDER]
 
 No weights are fetched: networks are compared filled alike. What is not installed is left out.
@@ -11,8 +12,10 @@ of v-iashin/Synchformer, see benchmarks/synchformer.py.
 """
 
 import argparse
+import contextlib
 import importlib.metadata
 import importlib.util
+import io
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -37,6 +40,7 @@ from foleycli.evaluate import (
     inception,
     kid,
     panns,
+    passt,
     vggish,
 )
 from foleycli.evaluate.fad import frechet_distance
@@ -217,6 +221,16 @@ def imagebinds() -> Iterator[Row]:
     cosine = torch.nn.functional.cosine_similarity
     both = float(cosine(found["vision"][0], found["audio"][0], dim=0))
     yield "ImageBind, their cosine", package, both, float(cosine(seen, heard, dim=0))
+    bands = _kaldi().fbank(
+        torch.from_numpy(noise[:32_000])[None], htk_compat=True, sample_frequency=16_000,
+        use_energy=False, window_type="hanning", num_mel_bins=128, dither=0.0,
+    )  # fmt: skip
+    mine = fbank(torch.from_numpy(noise[:32_000]))
+    yield "Kaldi's bands, their mean", "torchaudio", float(bands.mean()), float(mine.mean())
+
+
+def _kaldi() -> Any:
+    """The one file of torchaudio that these comparisons need, without the library around it."""
     file = importlib.metadata.distribution("torchaudio").locate_file(
         "torchaudio/compliance/kaldi.py"
     )
@@ -224,12 +238,35 @@ def imagebinds() -> Iterator[Row]:
     assert spec and spec.loader
     kaldi = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(kaldi)
-    bands = kaldi.fbank(
-        torch.from_numpy(noise[:32_000])[None], htk_compat=True, sample_frequency=16_000,
-        use_energy=False, window_type="hanning", num_mel_bins=128, dither=0.0,
-    )  # fmt: skip
-    mine = fbank(torch.from_numpy(noise[:32_000]))
-    yield "Kaldi's bands, their mean", "torchaudio", float(bands.mean()), float(mine.mean())
+    return kaldi
+
+
+def passts() -> Iterator[Row]:
+    """PaSST-S filled alike, and the spectrogram it hears."""
+    names = ("torchaudio", "timm", "timm.models", "timm.models._hub", "timm.models.hub")
+    blank = {name: MagicMock() for name in names}
+    blank["torchaudio"].compliance.kaldi = _kaldi()
+    with patch.dict(sys.modules, blank), contextlib.redirect_stdout(io.StringIO()):
+        from hear21passt import base
+
+        net = base.get_model_passt("passt_s_swa_p16_128_ap476", pretrained=False)
+        with patch.object(base, "get_model_passt", lambda **options: net):
+            theirs = base.get_basic_model(mode="all").eval()
+        ours = passt.Passt().eval()
+        weights = filled(net.state_dict())
+        net.load_state_dict(weights)
+        ours.load_state_dict(weights)
+        noise = _noise(10, passt.SAMPLE_RATE)[None]
+        mel = passt.passt_mel(noise)
+        with torch.no_grad():
+            bands = theirs.mel(torch.from_numpy(noise))
+            logits, embedding = theirs(torch.from_numpy(noise))[0].split((passt.CLASSES, 768))
+            rows = ours(mel)
+    package = "hear21passt"
+    pairs = ("spectrogram", bands, mel), ("embedding", embedding, rows[0])
+    for what, one, other in (*pairs, ("logits", logits, rows[1])):
+        told = float(one.abs().sum()), float(other.abs().sum())
+        yield f"PaSST, sum of sizes of its {what}", package, *told
 
 
 def _published_imagebind() -> Any:
@@ -361,7 +398,7 @@ def main() -> None:
     print("| what | package | theirs | ours |\n|---|---|---|---|")
     parts: list[Callable[[], Iterator[Row]]] = [
         sets, fad, divergences, onsets, loudness, highlights, networks, front_ends,
-        lambda: films(clips), imagebinds, lambda: looks(clips),
+        lambda: films(clips), passts, imagebinds, lambda: looks(clips),
     ]  # fmt: skip
     if asked.synchformer:
         from synchformer import compare

@@ -9,7 +9,7 @@ drawn at random; here all of it is heard, in windows of 10 s.
 
 import importlib.util
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -87,33 +87,43 @@ class ClapListener:
         self._tokenizer.enable_truncation(WORDS)
         self._read: dict[str, NDArray[np.float32]] = {}
 
-    @torch.inference_mode()
     def __call__(self, waveform: NDArray[np.float32]) -> Heard:
         """Hear a mono waveform (samples,) at 48 kHz: a unit row for each window of 10 s."""
-        windows = clap_mel(cut_windows(repeated(waveform, WINDOW), WINDOW))
-        rows = [
-            self._net.audio_projection(self._net.audio_model(window).pooler_output)
-            for window in windows.split(1)
-        ]
-        return Heard(F.normalize(torch.cat(rows), dim=1).numpy())
+        return Heard(hear(self._net, waveform))
 
-    @torch.inference_mode()
     def read(self, words: str) -> NDArray[np.float32]:
         """A unit row (512,) for words."""
         if words not in self._read:
-            tokens = torch.tensor([self._tokenizer.encode(words).ids])
-            row = self._net.text_model(
-                tokens,
-                token_type_ids=torch.zeros_like(tokens),
-                position_ids=torch.arange(tokens.shape[1])[None] + FIRST,
-            ).pooler_output
-            self._read[words] = F.normalize(self._net.text_projection(row), dim=1)[0].numpy()
+            self._read[words] = read(self._net, self._tokenizer.encode(words).ids)
         return self._read[words]
+
+
+@torch.inference_mode()
+def hear(net: Any, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Unit rows (windows, 512) of a mono waveform (samples,) at 48 kHz."""
+    windows = clap_mel(cut_windows(repeated(waveform, WINDOW), WINDOW)).split(1)
+    rows = [net.audio_projection(net.audio_model(window).pooler_output) for window in windows]
+    return F.normalize(torch.cat(rows), dim=1).numpy()
+
+
+@torch.inference_mode()
+def read(net: Any, tokens: Sequence[int]) -> NDArray[np.float32]:
+    """A unit row (512,) of the numbers of tokens."""
+    given = torch.tensor([tokens])
+    row = net.text_model(
+        given,
+        token_type_ids=torch.zeros_like(given),
+        position_ids=torch.arange(len(tokens))[None] + FIRST,
+    ).pooler_output
+    return F.normalize(net.text_projection(row), dim=1)[0].numpy()
 
 
 def build(sizes: Mapping[str, dict[str, Any]] = SIZES) -> Any:
     """The network, transformers' ClapModel."""
-    from transformers import ClapConfig, ClapModel  # takes seconds to import
+    from transformers import (  # pyright: ignore[reportMissingImports]  # an extra
+        ClapConfig,
+        ClapModel,
+    )
 
     return ClapModel(ClapConfig(**sizes))
 
