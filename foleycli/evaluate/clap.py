@@ -82,7 +82,9 @@ class ClapListener:
             )
         from tokenizers import Tokenizer
 
-        self._net, self.fingerprint = load_listener(NAME, lambda: build(sizes), arrange=arrange)
+        self._net, self.fingerprint = load_listener(
+            NAME, lambda: build(sizes), mapped=True, arrange=arrange
+        )
         self._tokenizer = Tokenizer.from_file(str(listener_file(NAME, TOKENIZER)))
         self._tokenizer.enable_truncation(WORDS)
         self._read: dict[str, NDArray[np.float32]] = {}
