@@ -36,10 +36,16 @@ def fbank(waveform: Tensor, n_mels: int = 128) -> Tensor:
 
 
 @lru_cache(maxsize=2)
-def filters(n_mels: int) -> Tensor:
-    """Triangles of height 1, straight on Kaldi's mel scale, (n_mels, 257)."""
-    bins = to_mel(np.arange(N_FFT // 2 + 1) * SAMPLE_RATE / N_FFT)
-    low, high = to_mel(np.array([LOWEST, SAMPLE_RATE / 2]))
+def filters(
+    n_mels: int,
+    n_fft: int = N_FFT,
+    sample_rate: int = SAMPLE_RATE,
+    lowest: float = LOWEST,
+    highest: float = SAMPLE_RATE / 2,
+) -> Tensor:
+    """Triangles of height 1, straight on Kaldi's mel scale, (n_mels, n_fft // 2 + 1)."""
+    bins = to_mel(np.arange(n_fft // 2 + 1) * sample_rate / n_fft)
+    low, high = to_mel(np.array([lowest, highest]))
     edges = np.linspace(low, high, n_mels + 2)[:, None]
     rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])

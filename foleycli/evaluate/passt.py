@@ -6,14 +6,13 @@ which hear21passt loads. As MMAudio's evaluation (hkchengrex/av-benchmark) uses 
 leaves out what comes after 10 s, here it is heard too, in windows of 10 s.
 """
 
-from functools import lru_cache
-
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from foleycli.evaluate.fbank import filters
 from foleycli.evaluate.heard import Heard
 from foleycli.evaluate.sound import cut_windows
 from foleycli.models.listeners import load_listener
@@ -131,18 +130,5 @@ def passt_mel(waveforms: NDArray[np.float32]) -> Tensor:
         torch.hann_window(FRAME, periodic=False), pad_mode="reflect", return_complex=True,
     )  # fmt: skip
     power = torch.view_as_real(spectrogram).square().sum(-1)
-    return ((passt_filters() @ power + OFFSET).log() - MEAN) / SCALE
-
-
-@lru_cache(maxsize=1)
-def passt_filters() -> Tensor:
-    """Triangles that are straight in mel, of height 1, (128, 513), as Kaldi has them."""
-    bins = _mel(np.arange(N_FFT // 2 + 1) * SAMPLE_RATE / N_FFT)
-    edges = np.linspace(0, _mel(np.array(HIGHEST)), N_MELS + 2)[:, None]
-    rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
-    falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
-    return torch.from_numpy(np.maximum(0, np.minimum(rising, falling))).float()
-
-
-def _mel(hertz: NDArray[np.float64]) -> NDArray[np.float64]:
-    return 1127 * np.log1p(hertz / 700)
+    bands = filters(N_MELS, N_FFT, SAMPLE_RATE, 0.0, HIGHEST) @ power
+    return ((bands + OFFSET).log() - MEAN) / SCALE
