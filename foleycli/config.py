@@ -373,6 +373,14 @@ class WhenDistillTraining(DistillTraining):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WhenTraining(TrainingConfig):
+    """The reader of motion that ships, on rendered scenes whose hits are known."""
+
+    shards: int = 56  # files of 50 scenes; the first is held out
+    varied: float = 0.6  # share of the examples that are close-ups or camera moves
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CavpDistillTraining(DistillTraining):
     """The video encoder of the full-size model, on films."""
 
@@ -523,6 +531,11 @@ TRAINING: dict[str, dict[str, TrainingConfig]] = {
         ),
         "small": DenoiserTraining(updates=4000, batch=32, rate=4e-4),
         "tiny": DenoiserTraining(updates=1000, batch=16, rate=1e-3, width=192, depth=4),
+    },
+    "when": {
+        "small": WhenTraining(
+            updates=6000, batch=16, rate=2e-3, warm_up=300, cool_down=0.5, average=0.995, bf16=False
+        ),
     },
     "distill-what": {
         "small": WhatDistillTraining(

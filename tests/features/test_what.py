@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from foleycli.features.efficientnet import EfficientNetLite0, SameConv
+from foleycli.features.efficientnet import EfficientNetLite, SameConv
 from foleycli.features.phrases import read_shares, vocabulary
 from foleycli.features.what import Seer, class_sounds
 
@@ -27,7 +27,7 @@ def test_same_padding_puts_the_odd_pixel_right_and_below():
 
 
 def test_network_has_the_published_size():
-    network = EfficientNetLite0()
+    network = EfficientNetLite()
     # 4,652,008 published (github.com/tensorflow/tpu, efficientnet/lite), of which 42,016 are
     # gains and shifts of batch normalisation; a folded convolution keeps one bias a channel
     biases = sum(m.out_channels for m in network.modules() if isinstance(m, SameConv))

@@ -10,15 +10,16 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
-from foleycli.config import TRAINING, WhatDistillTraining, WhenDistillTraining
+from foleycli.config import TRAINING, WhatDistillTraining, WhenDistillTraining, WhenTraining
 from foleycli.errors import ModelError, UsageError
-from foleycli.features.efficientnet import EfficientNetLite0
+from foleycli.features.efficientnet import EfficientNetLite
 from foleycli.features.encode import Encoder, teacher_file
 from foleycli.features.when_net import load_net
 from foleycli.train import distill_what, distill_when
 from foleycli.train.distill import distillation_loss, kind_of
 from foleycli.train.run import RunOptions
-from foleycli.train.when import DURATION
+from foleycli.train.views import DURATION, VIEWS, load_views, render_views
+from foleycli.train.when import train as train_when
 
 WHAT = replace(
     cast(WhatDistillTraining, TRAINING["distill-what"]["small"]), updates=2, batch=4, views=1
@@ -63,7 +64,7 @@ def what(photos, tmp_path_factory):
 
 
 def test_last_blocks_learn_and_the_others_stay_the_teachers(what):
-    teacher, student = EfficientNetLite0.from_pretrained(), EfficientNetLite0.from_file(what)
+    teacher, student = EfficientNetLite.from_pretrained(), EfficientNetLite.from_file(what)
     pairs = zip(teacher.named_parameters(), student.parameters(), strict=True)
     moved = {
         name for (name, before), after in pairs if not torch.equal(before.half(), after.half())
@@ -93,12 +94,12 @@ def test_views_of_other_settings_are_refused(photos, what):
 def scenes(photos, tmp_path_factory):
     folder = tmp_path_factory.mktemp("scenes")
     for shard in range(WHEN.shards):
-        distill_when.render_views(photos, folder / f"views{shard:04d}.npz", 0, shard, scenes=3)
+        render_views(photos, folder / f"views{shard:04d}.npz", 0, shard, scenes=3)
     return folder
 
 
 def test_a_scene_is_the_same_in_every_view(scenes):
-    scene = distill_when.load_views(scenes / "views0001.npz")[0]
+    scene = next(load_views(scenes / "views0001.npz"))
     times = [track.times for track in scene.views.values()]
     assert len(scene.views) == 3
     assert all(time[-1] == pytest.approx(times[0][-1], abs=0.2) for time in times)
@@ -122,6 +123,16 @@ def test_the_reader_learns_from_its_teacher(when, photos, scenes, tmp_path):
     assert loss < 0.05  # it is the teacher; but half of the batches are mirrored
 
 
+def test_the_reader_learns_from_scenes_in_every_view(photos, scenes, tmp_path):
+    preset = cast(WhenTraining, TRAINING["when"]["small"])
+    config = replace(preset, updates=3, batch=2, shards=2, validate=3)
+    path = train_when(photos, scenes, tmp_path, config, RunOptions())
+    assert load_net(path).state_dict().keys() == load_net(teacher_file()).state_dict().keys()
+    head, line = (tmp_path / "validation.csv").read_text().splitlines()
+    assert set(VIEWS) < set(head.split(","))
+    assert all(0 <= float(value) <= 1 for value in line.split(",")[-3:])
+
+
 def test_an_encoder_is_opened_by_its_folder(what, when, tmp_path):
     for file in (what, when):
         (tmp_path / file.name).write_bytes(file.read_bytes())
@@ -130,3 +141,16 @@ def test_an_encoder_is_opened_by_its_folder(what, when, tmp_path):
     assert not np.array_equal(seen[0], seen[1])
     with pytest.raises(ModelError, match="student, teacher"):
         Encoder.open(str(tmp_path / "nothing"))
+
+
+def test_a_folder_names_the_networks_that_see_and_their_shares_are_averaged(tmp_path):
+    frames = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), np.uint8)
+    seen = []
+    for versions in ([0], [2], [0, 2]):
+        (tmp_path / "encoder.json").write_text(json.dumps({"versions": versions}))
+        seen.append(Encoder.open(str(tmp_path)).seer.classify(frames))
+    assert np.allclose(seen[2], (seen[0] + seen[1]) / 2, atol=1e-6)
+    assert not np.allclose(seen[0], seen[1], atol=1e-3)
+    (tmp_path / "encoder.json").write_text("{")
+    with pytest.raises(ModelError, match=r"encoder\.json cannot be read"):
+        Encoder.open(str(tmp_path))

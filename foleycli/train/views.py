@@ -1,0 +1,130 @@
+"""Rendered scenes as the reader of motion sees them: whole, close up, and through a moving window.
+
+A scene is rendered once a view, with the same grain and compression, only seen otherwise. What is
+heard in it is known, and the same in every view: what lies outside the window sounds too.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foleycli.config import CINEMATIC, FRAMES, CinematicConfig
+from foleycli.errors import FoleyError
+from foleycli.features.track import RATE, Track
+from foleycli.features.when import MotionReader
+from foleycli.output import atomic_output
+from foleycli.processes import do_all
+from foleycli.train.cinematic import Window, clip_random, draw_window
+from foleycli.train.scenes import Photos, Scene, render_scene
+
+VIEWS = ("full", "cu", "cm")
+SHARD = 50  # scenes in a file; the first file is held out
+DURATION = 4.0  # seconds of a scene
+POINTS = round(DURATION * RATE)
+FINE = 8  # a scene has no pixels: windows are drawn on a grid this much finer than the picture's
+
+
+@dataclass(frozen=True, slots=True)
+class SeenScene:
+    """One scene as the reader of motion sees it."""
+
+    views: dict[str, Track]  # full, cu and cm
+    hits: NDArray[np.floating]  # (k, 2) seconds and strength of what is heard in the whole picture
+    activity: NDArray[np.floating]  # (256,)
+
+
+def render_all(
+    photos: Path, folder: Path, shards: int, seed: int
+) -> tuple[list[SeenScene], list[SeenScene]]:
+    """Scenes to learn from, and those held out; what ``folder`` lacks is rendered, on all cores.
+
+    Raises:
+        FoleyError: a file could not be rendered.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"views{n:04d}.npz" for n in range(shards)]
+    missing = [n for n, path in enumerate(paths) if not path.exists()]
+    for n, problem in do_all(
+        partial(render_shard, photos, folder, seed), missing, os.cpu_count() or 1
+    ):
+        if problem:
+            raise FoleyError(f"{paths[n].name} was not rendered: {problem}", "Run it again.")
+    held_out, *learned = (list(load_views(path)) for path in paths)
+    return [scene for scenes in learned for scene in scenes], held_out
+
+
+def render_shard(photos: Path, folder: Path, seed: int, shard: int) -> None:
+    """One file of scenes, as other processes are asked for it."""
+    render_views(photos, folder / f"views{shard:04d}.npz", seed, shard)
+
+
+def render_views(photos: Path, out: Path, seed: int, shard: int, scenes: int = SHARD) -> None:
+    """Render the scenes of one file thrice, and keep what the reader of motion sees of them.
+
+    A file that is there already is left as it is.
+    """
+    if out.exists():
+        return
+    rng = np.random.default_rng((seed, shard))
+    held = Photos(photos, rng)
+    arrays: dict[str, np.ndarray] = {}
+    for n in range(scenes):
+        state, seen = rng.bit_generator.state, {}
+        for kind in VIEWS:
+            rng.bit_generator.state = state
+            scene = render_scene(rng, held, DURATION, scene_window(kind, f"{seed}-{shard}-{n}"))
+            track = watch(scene)
+            if track is None:  # nothing moves
+                break
+            seen |= _track_arrays(f"{n}.{kind}.", track)
+            seen[f"{n}.hits"] = np.array(scene.hits).reshape(-1, 2)  # of the whole, in every view
+            seen[f"{n}.activity"] = scene.activity
+        else:
+            arrays |= seen
+    with atomic_output(out, overwrite=True) as beside:
+        np.savez(beside, **arrays)  # pyright: ignore[reportArgumentType]
+
+
+def scene_window(kind: str, name: str, config: CinematicConfig = CINEMATIC) -> Window | None:
+    """The window a scene is seen through; None for all of it."""
+    if kind == "full":
+        return None
+    width, height = FINE * FRAMES.luma_width, FINE * FRAMES.luma_height
+    return draw_window(kind, width, height, DURATION, clip_random(config.seed, name), config)
+
+
+def watch(scene: Scene) -> Track | None:
+    """What the reader of motion sees of a scene; None where nothing moves."""
+    seen: list[Track] = []
+
+    def keep(track: Track, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        seen.append(track)
+        return np.zeros(len(points), np.float32), np.zeros(len(points), np.float32)
+
+    reader = MotionReader(keep)
+    for moment, luma in zip(scene.times, scene.lumas, strict=True):
+        reader.push(moment, luma)
+    reader.curves(scene.duration)
+    return seen[0] if seen else None
+
+
+def load_views(path: Path) -> Iterator[SeenScene]:
+    """Scenes of one file, cells still in half precision."""
+    with np.load(path) as arrays:
+        for n in sorted({int(name.partition(".")[0]) for name in arrays.files}):
+            views = {
+                kind: Track(*(arrays[f"{n}.{kind}.{part}"] for part in Track.__slots__))
+                for kind in VIEWS
+            }
+            yield SeenScene(views, arrays[f"{n}.hits"], arrays[f"{n}.activity"])
+
+
+def _track_arrays(prefix: str, track: Track) -> dict[str, np.ndarray]:
+    """A track as named arrays, cells in half precision."""
+    arrays = {f"{prefix}{part}": getattr(track, part) for part in Track.__slots__}
+    return arrays | {f"{prefix}cells": track.cells.astype(np.float16)}
