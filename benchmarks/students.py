@@ -1,21 +1,23 @@
-"""What close-ups and camera moves cost the encoder, and how much of it its students win back.
+"""What close-ups and camera moves cost the encoder, and how much of it a student wins back.
 
-    python benchmarks/students.py --clips CLIPS --photos PHOTOS --scenes SCENES --students STUDENTS
+    python benchmarks/students.py --clips CLIPS --photos PHOTOS --scenes SCENES
 
-Every encoder (the teacher, and each folder of STUDENTS with ``what.safetensors``,
-``when.safetensors`` or ``encoder.json``) sees the full picture, a close-up (cu) and a camera move
-(cm) of
+Every encoder (the teacher, the student that ships, and each folder of --students with
+``what.safetensors``, ``when.safetensors`` or ``encoder.json``) sees the full picture, close-ups
+(cu) and camera moves (cm) of
 
-- held-out photographs (crc32 of the name divisible by ten), panned and cropped: films of 4 s;
-- SCENES, a file of held-out rendered scenes that ``foley train distill`` wrote;
+- photographs, panned and cropped: films of 4 s;
+- SCENES, a file of held-out rendered scenes that ``foley train when`` or ``distill`` wrote;
 - CLIPS, real videos with clips.csv; their windows are cut in memory, the same in every run.
 
-It is compared with what the teacher sees in the full picture: ``cosine`` of rows of *what*,
-``word`` (the same surest sound, over 2 s as in find_cues), ``top3`` (shared words of three),
-``hits`` (F1 of *when* within 100 ms); on clips also with the clip's own sound: env and onf1c of
-plain noise made from the curves, and for the encoders named by --sounds what ``library`` makes
-of them (kl, cosy, env, onf1c). Brackets hold 95 % of resampled means over clips; ``recovered``
-is the part of the teacher's loss that a student wins back.
+Of each example --windows windows of either kind are drawn, and its scores are their means. It is
+compared with what the teacher sees in the full picture: ``cosine`` of rows of *what*, ``word``
+(the same surest sound, over 2 s as in find_cues), ``top3`` (shared words of three), ``hits`` (F1 of
+*when* within 100 ms); photographs also with their own class: ``named`` (its sound is the surest);
+scenes with what was rendered: ``true hits``; clips with their own sound: env and onf1c of plain
+noise made from the curves, and for the encoders named by --sounds what ``library`` makes of them
+(kl, cosy, env, onf1c). Brackets hold 95 % of resampled means over examples; ``recovered`` is the
+part of the teacher's loss that a student wins back.
 """
 
 import argparse
@@ -23,8 +25,9 @@ import csv
 import json
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +40,7 @@ from soxr import resample
 from when import plain_sound
 
 from foleycli.clip.probe import probe
-from foleycli.config import CUES, EVALUATE, FEATURES, FRAMES, OUTPUT, TRAINING, GenerateConfig
+from foleycli.config import CINEMATIC, CUES, EVALUATE, FEATURES, FRAMES, OUTPUT, GenerateConfig
 from foleycli.errors import UsageError
 from foleycli.evaluate.compare import Sound, compare, describe
 from foleycli.evaluate.interval import bootstrap
@@ -46,19 +49,19 @@ from foleycli.evaluate.yamnet import SAMPLE_RATE
 from foleycli.features.encode import FACTS, WHAT, WHEN, Encoder, share_context
 from foleycli.features.features import Features
 from foleycli.features.find import find_cues
-from foleycli.features.phrases import phrase_vectors, read_shares, vocabulary
+from foleycli.features.phrases import read_shares, vocabulary
 from foleycli.features.track import Track
 from foleycli.features.when import MotionReader, pick_hits
 from foleycli.frames.decode import Picture, decode_pictures
 from foleycli.models.sources import LibrarySource
 from foleycli.train.cinematic import clip_random, clip_window, crop_for, draw_window, vary_frames
-from foleycli.train.distill_when import VIEWS, load_views
+from foleycli.train.views import VIEWS, load_views
 
 RATE = FEATURES.when_rate
 PHOTO_ROWS = 16  # 4 s
 HELD = 10  # a tenth of the photographs
-FROZEN = TRAINING["distill-what"]["small"].frozen  # pyright: ignore[reportAttributeAccessIssue]
 Scores = dict[str, float]
+Drawn = dict[tuple[str, str], list[Scores]]  # (encoder, view) -> scores of every window
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,35 +72,69 @@ class Example:
     scores: dict[tuple[str, str], Scores]  # (encoder, view) -> measure -> score
 
 
-def photo_examples(folder: Path, encoders: dict[str, Encoder]) -> Iterator[Example]:
-    """Held-out photographs as films of 4 s; only *what* can be seen of a still."""
+def photo_examples(
+    folder: Path, encoders: dict[str, Encoder], windows: int, all_of_them: bool
+) -> Iterator[Example]:
+    """Photographs as films of 4 s; only *what* can be seen of a still.
+
+    Args:
+        all_of_them: not only those that no student learned from.
+    """
+    names = sound_names()
     for path in sorted(folder.glob("*.jpg")):
-        if zlib.crc32(path.name.encode()) % HELD:
+        if zlib.crc32(path.name.encode()) % HELD and not all_of_them:
             continue
         photo = np.asarray(Image.open(path).convert("RGB"))
-        times = (np.arange(PHOTO_ROWS) + 0.5) / FEATURES.frame_rate
-        height, width = photo.shape[:2]
-        seconds = PHOTO_ROWS / FEATURES.frame_rate
-        views = {}
-        for view in VIEWS:
-            if view == "full":
-                square = Image.fromarray(photo).resize(
-                    (FRAMES.size, FRAMES.size), Image.Resampling.BILINEAR
-                )
-                views[view] = np.asarray(square)[None]
-                continue
-            window = draw_window(view, width, height, seconds, clip_random(0, path.name))
-            shown = times[:1] if view == "cu" else times
-            views[view] = vary_frames(np.stack([photo] * len(shown)), list(shown), window)
-        seen = {
-            (name, view): share_context(_repeated(rows), (), encoder.reach)
-            for view, frames in views.items()
-            for (name, encoder), rows in zip(
-                encoders.items(), look_all(frames, encoders), strict=True
-            )
-        }
-        truth = seen["teacher", "full"]
-        yield Example(path.stem, {key: compare_what(truth, what) for key, what in seen.items()})
+        scores: Drawn = {}
+        truth = None
+        for view, seed in drawn_views(windows):
+            for name, rows in look_all(show(photo, path.name, view, seed), encoders).items():
+                what = share_context(_repeated(rows), (), encoders[name].reach)
+                truth = what if truth is None else truth
+                found = compare_what(truth, what)
+                word = names.get(path.name.partition("_")[0])
+                if word is not None:
+                    found["named"] = float((_sounding(what).argmax(axis=1) == word).mean())
+                scores.setdefault((name, view), []).append(found)
+        yield Example(path.stem, mean_scores(scores))
+
+
+def show(photo: NDArray[np.uint8], name: str, view: str, seed: int) -> NDArray[np.uint8]:
+    """What is seen of a photograph: one picture, or those of a move."""
+    if view == "full":
+        square = Image.fromarray(photo).resize(
+            (FRAMES.size, FRAMES.size), Image.Resampling.BILINEAR
+        )
+        return np.asarray(square)[None]
+    height, width = photo.shape[:2]
+    times = (np.arange(PHOTO_ROWS) + 0.5) / FEATURES.frame_rate
+    seconds = PHOTO_ROWS / FEATURES.frame_rate
+    window = draw_window(view, width, height, seconds, clip_random(seed, name))
+    shown = times[:1] if view == "cu" else times
+    return vary_frames(np.stack([photo] * len(shown)), list(shown), window)
+
+
+def sound_names() -> dict[str, int]:
+    """WordNet id -> place in the vocabulary of what such a thing sounds like."""
+    places = {phrase.words: n for n, phrase in enumerate(vocabulary())}
+    with (files("foleycli.features") / "soundings.csv").open(encoding="utf-8") as file:
+        return {row["wnid"]: places[row["sound"]] for row in csv.DictReader(file) if row["sound"]}
+
+
+def drawn_views(windows: int) -> Iterator[tuple[str, int]]:
+    """(view, seed of the window): the full picture first, and once."""
+    yield "full", 0
+    for view in VIEWS[1:]:
+        for seed in range(windows):
+            yield view, seed
+
+
+def mean_scores(drawn: "Drawn") -> dict[tuple[str, str], Scores]:
+    """Means over the windows that were drawn."""
+    return {
+        key: {m: float(np.nanmean([score[m] for score in scores])) for m in scores[0]}
+        for key, scores in drawn.items()
+    }
 
 
 def _repeated(what: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -124,7 +161,7 @@ def scene_examples(path: Path, encoders: dict[str, Encoder]) -> Iterator[Example
 
 
 def clip_examples(
-    folder: Path, encoders: dict[str, Encoder], sounded: list[str], kept: Path | None
+    folder: Path, encoders: dict[str, Encoder], sounded: list[str], kept: Path | None, windows: int
 ) -> Iterator[Example]:
     """Real clips; windows are drawn from their names.
 
@@ -135,19 +172,18 @@ def clip_examples(
         paths = [folder / row["file"] for row in csv.DictReader(file)]
     library = LibrarySource() if sounded else None
     for path, (own, motion) in zip(paths, real_clips(paths), strict=True):
-        seen: dict[tuple[str, str], Features] = {}
-        for view in VIEWS:
-            for name, features in encode_all(see(path, view, kept), encoders).items():
-                seen[name, view] = features
-        truth = seen["teacher", "full"]
-        scores = {}
-        for key, features in seen.items():
-            scores[key] = compare_what(truth.what, features.what)
-            scores[key] |= compare_when(truth, features, own)
-            if library and key[0] in sounded:
-                sound = compare(own, describe(make_sound(library, features, own)), motion)
-                scores[key] |= {m: sound[m] for m in ("kl", "cosy", "env", "onf1c")}
-        yield Example(path.stem, scores)
+        scores: Drawn = {}
+        truth = None
+        for view, seed in drawn_views(windows):
+            for name, features in encode_all(see(path, view, seed, kept), encoders).items():
+                truth = truth or features
+                found = compare_what(truth.what, features.what)
+                found |= compare_when(truth, features, own)
+                if library and name in sounded:
+                    sound = compare(own, describe(make_sound(library, features, own)), motion)
+                    found |= {m: sound[m] for m in ("kl", "cosy", "env", "onf1c")}
+                scores.setdefault((name, view), []).append(found)
+        yield Example(path.stem, mean_scores(scores))
 
 
 def encode_all(pictures: list[Picture], encoders: dict[str, Encoder]) -> dict[str, Features]:
@@ -168,48 +204,31 @@ def encode_all(pictures: list[Picture], encoders: dict[str, Encoder]) -> dict[st
     frames = np.stack([picture.rgb for picture in pictures if picture.rgb is not None])
     repeats = [picture.repeats for picture in pictures if picture.rgb is not None]
     features = {}
-    for (name, encoder), rows in zip(encoders.items(), look_all(frames, encoders), strict=True):
+    for name, rows in look_all(frames, encoders).items():
+        encoder = encoders[name]
         hits, activity = encoder.reading(track, points)
         what = share_context(np.repeat(rows, repeats, axis=0), cuts, encoder.reach)
         features[name] = Features.assemble(what, pick_hits(hits), activity, end, cuts)
     return features
 
 
-def look_all(frames: NDArray[np.uint8], encoders: dict[str, Encoder]) -> list[NDArray[np.float32]]:
-    """Rows (n, 384) of every encoder; blocks that students share with their teacher see once."""
-    seers = [encoder.seer for encoder in encoders.values()]
-    batches = torch.tensor(frames).split(16)
-    with torch.inference_mode():
-        maps = [seers[0].network.read(batch, FROZEN) for batch in batches]
-        rows = []
-        for seer in seers:
-            logits = torch.cat([seer.network.finish(part, FROZEN)[1] for part in maps])
-            rows.append(seer.weigh(logits.softmax(dim=1).numpy(), frames) @ phrase_vectors())
-    return rows
+def look_all(
+    frames: NDArray[np.uint8], encoders: dict[str, Encoder]
+) -> dict[str, NDArray[np.float32]]:
+    """Rows (n, 384) of every encoder."""
+    return {name: encoder.seer.look(frames) for name, encoder in encoders.items()}
 
 
-def check_shared(encoders: dict[str, Encoder]) -> None:
-    """Every student's first blocks are its teacher's, or nothing could be shared.
-
-    Raises:
-        UsageError: naming one that is another network.
-    """
-    teacher = encoders["teacher"].seer.network
-    for name, encoder in encoders.items():
-        for part in (encoder.seer.network.stem, encoder.seer.network.blocks[:FROZEN]):
-            own = teacher.stem if part is encoder.seer.network.stem else teacher.blocks[:FROZEN]
-            pairs = zip(own.parameters(), part.parameters(), strict=True)
-            if not all(torch.allclose(a, b, rtol=1e-2, atol=1e-3) for a, b in pairs):
-                raise UsageError(f"{name} shares no blocks with its teacher.", "Leave it out.")
-
-
-def see(path: Path, view: str, kept: Path | None) -> list[Picture]:
+def see(path: Path, view: str, seed: int, kept: Path | None) -> list[Picture]:
     """The pictures of a clip in one view."""
-    file = kept / f"{path.stem}.{view}.npz" if kept else None
+    file = kept / f"{path.stem}.{view}{seed}.npz" if kept else None
     if file and file.exists():
         return read_pictures(file)
     film = probe(path)
-    crop = None if view == "full" else crop_for(film, clip_window(view, film, path.stem))
+    crop = None
+    if view != "full":
+        config = replace(CINEMATIC, seed=seed)
+        crop = crop_for(film, clip_window(view, film, path.stem, config))
     pictures = list(decode_pictures(film, crop=crop))
     if file:
         keep_pictures(file, pictures)
@@ -341,11 +360,13 @@ def _cell(interval: tuple[float, float, float]) -> str:
     return "" if np.isnan(interval[0]) else "{:.3f} [{:.2f}, {:.2f}]".format(*interval)
 
 
-def find_encoders(folder: Path) -> dict[str, Encoder]:
-    """The teacher first, then every student in a folder, by name."""
-    found = {path.parent for name in (WHAT, WHEN, FACTS) for path in folder.glob(f"*/{name}")}
-    students = {path.name: Encoder.open(str(path)) for path in sorted(found)}
-    return {"teacher": Encoder.open("teacher"), **students}
+def find_encoders(folder: Path | None) -> dict[str, Encoder]:
+    """The teacher first, then the student that ships, then every one in a folder, by name."""
+    encoders = {name: Encoder.open(name) for name in ("teacher", "student")}
+    if folder:
+        found = {path.parent for name in (WHAT, WHEN, FACTS) for path in folder.glob(f"*/{name}")}
+        encoders |= {path.name: Encoder.open(str(path)) for path in sorted(found)}
+    return encoders
 
 
 def main() -> None:
@@ -355,22 +376,28 @@ def main() -> None:
     parser.add_argument("--clips", type=Path, help="folder of videos with clips.csv")
     parser.add_argument("--photos", type=Path, help="folder of .jpg photographs")
     parser.add_argument("--scenes", type=Path, help="views0000.npz of held-out rendered scenes")
-    parser.add_argument("--students", type=Path, required=True, help="folder of encoders' folders")
+    parser.add_argument("--students", type=Path, help="folder of more encoders' folders")
+    parser.add_argument("--windows", type=int, default=3, help="drawn of each kind and example")
+    parser.add_argument(
+        "--all-photos", action="store_true", help="also those that students may have learned from"
+    )
     parser.add_argument("--sounds", action="append", default=[], help="encoder to sound, by name")
     parser.add_argument("--kept", type=Path, help="folder that keeps decoded clips for another run")
     parser.add_argument("--json", type=Path, help="write every number here")
     options = parser.parse_args()
     torch.set_num_threads(1)
     encoders = find_encoders(options.students)
-    check_shared(encoders)
     parts: dict[str, list[Example]] = {}
     if options.photos:
-        parts["held-out photographs"] = list(photo_examples(options.photos, encoders))
+        title = "photographs" if options.all_photos else "held-out photographs"
+        parts[title] = list(
+            photo_examples(options.photos, encoders, options.windows, options.all_photos)
+        )
     if options.scenes:
         parts["held-out scenes"] = list(scene_examples(options.scenes, encoders))
     if options.clips:
         parts["real clips"] = list(
-            clip_examples(options.clips, encoders, options.sounds, options.kept)
+            clip_examples(options.clips, encoders, options.sounds, options.kept, options.windows)
         )
     for title, examples in parts.items():
         print(tables(title, examples, list(encoders)))

@@ -51,6 +51,7 @@ def batch(
     library: options.Library = None,
     seed: options.Seed = DEFAULTS.seed,
     takes: options.Takes = DEFAULTS.takes,
+    encoder: options.Encoder = DEFAULTS.encoder,
     device: options.Device = DEFAULTS.device,
     mode: Annotated[
         str, typer.Option(help=f"How the sound joins the clip's own: {', '.join(SOUND_MODES)}.")
@@ -81,6 +82,7 @@ def batch(
         negative_prompt=negative_prompt,
         seed=seed,
         takes=takes,
+        encoder=encoder,
         device=device,
         mode=mode,
         wav=wav,

@@ -60,6 +60,7 @@ def gen(
     ] = "all",
     start: options.Start = DEFAULTS.start,
     end: options.End = DEFAULTS.end,
+    encoder: options.Encoder = DEFAULTS.encoder,
     device: options.Device = DEFAULTS.device,
     mix: Annotated[bool, typer.Option("--mix", help="Mix with the clip's own sound.")] = False,
     duck: Annotated[
@@ -99,6 +100,7 @@ def gen(
         takes=takes,
         start=start,
         end=end,
+        encoder=encoder,
         device=device,
         mode=_one_mode(mix=mix, duck=duck, replace=replace),
         wav=wav,

@@ -63,6 +63,14 @@ Library = Annotated[
         envvar="FOLEY_LIBRARY",
     ),
 ]
+Encoder = Annotated[
+    str,
+    typer.Option(
+        help="What looks, for library and small: student, teacher, or a folder that foley train "
+        "distill or when wrote.",
+        envvar="FOLEY_ENCODER",
+    ),
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.", envvar="FOLEY_DEVICE")]
 DEFAULTS = GENERATE
 
@@ -78,4 +86,7 @@ def sound_options(library: Path | None, **asked: Any) -> GenerateConfig:
         value = asked.get(name)
         if value is not None and value not in choices:
             raise UsageError(f"--{name} {value} is not known.", f"Give {', '.join(choices)}.")
+    encoder = asked.get("encoder")
+    if encoder and Path(encoder).is_dir():  # a recipe is read in other folders too
+        asked["encoder"] = str(Path(encoder).absolute())
     return GenerateConfig(library=str(library) if library else None, **asked)

@@ -74,6 +74,7 @@ def timeline(
     negative_prompt: options.NegativePrompt = DEFAULTS.negative_prompt,
     library: options.Library = None,
     seed: options.Seed = DEFAULTS.seed,
+    encoder: options.Encoder = DEFAULTS.encoder,
     device: options.Device = DEFAULTS.device,
     overwrite: options.Overwrite = DEFAULTS.overwrite,
     dry_run: Annotated[
@@ -98,6 +99,7 @@ def timeline(
         prompt=prompt,
         negative_prompt=negative_prompt,
         seed=seed,
+        encoder=encoder,
         device=device,
         overwrite=overwrite,
     )

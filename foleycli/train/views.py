@@ -34,8 +34,8 @@ class SeenScene:
     """One scene as the reader of motion sees it."""
 
     views: dict[str, Track]  # full, cu and cm
-    hits: NDArray[np.floating]  # (k, 2) seconds and strength of what is heard in the whole picture
-    activity: NDArray[np.floating]  # (256,)
+    hits: NDArray[np.float64]  # (k, 2) seconds and strength of what is heard in the whole picture
+    activity: NDArray[np.float64]  # (256,)
 
 
 def render_all(

@@ -119,3 +119,15 @@ def test_a_name_that_is_not_utf_8_is_a_name(foley, film, tmp_path):
 def test_a_name_too_long_for_the_recipe_is_refused_before_the_slow_part(foley, film, tmp_path):
     code, _, errors = foley("gen", film, "-o", tmp_path / ("a" * 248 + ".mp4"))
     assert code == 1 and "too long" in errors and names(tmp_path) == ["shot.mp4"]
+
+
+def test_what_looks_is_chosen_and_written_down(foley, tmp_path, monkeypatch):
+    film = write_film(tmp_path / "shot.mp4", strikes([0.2], 0.5))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    code, _, errors = foley("gen", film, "--encoder", "mine")
+    assert code == 4 and "mine is no encoder" in errors
+    (tmp_path / "mine" / "encoder.json").write_text('{"reach": 2}')
+    assert foley("gen", film, "--encoder", "mine")[0] == 0
+    written = read_recipe(tmp_path / "shot_sfx.foley.json").config.encoder
+    assert written == str(tmp_path / "mine")
