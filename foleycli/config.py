@@ -376,8 +376,8 @@ class WhenDistillTraining(DistillTraining):
 class WhenTraining(TrainingConfig):
     """The reader of motion that ships, on rendered scenes whose hits are known."""
 
-    shards: int = 56  # files of 50 scenes; the first is held out
-    varied: float = 0.6  # share of the examples that are close-ups or camera moves
+    shards: int = 29  # files of 50 scenes; the first is held out
+    varied: float = 0.0  # share of the examples that are close-ups or camera moves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -534,7 +534,7 @@ TRAINING: dict[str, dict[str, TrainingConfig]] = {
     },
     "when": {
         "small": WhenTraining(
-            updates=6000, batch=16, rate=2e-3, warm_up=300, cool_down=0.5, average=0.995, bf16=False
+            updates=1500, batch=16, rate=2e-3, warm_up=150, cool_down=0.9, average=0.995, bf16=False
         ),
     },
     "distill-what": {

@@ -70,7 +70,7 @@ class Asked:
     rate: Annotated[float | None, typer.Option(min=0, help="Learning rate.")] = None
     bf16: Annotated[bool | None, typer.Option("--bf16/--f32", help="How to multiply.")] = None
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto"
-    seed: Annotated[int, typer.Option(help="Same seed, same weights.")] = 0
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same weights.")] = 0
     save: Annotated[float, typer.Option(min=0, help="Seconds between checkpoints.")] = 180.0
     keep: Annotated[int, typer.Option(min=1, help="Checkpoints that stay.")] = 3
     tensorboard: Annotated[
@@ -337,9 +337,18 @@ def when(
     kept: Annotated[
         Path | None, typer.Option(file_okay=False, help="Keeps the scenes, for other runs.")
     ] = None,
+    varied: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="How often a scene is a close-up or a camera move."),
+    ] = None,
+    shards: Annotated[
+        int | None, typer.Option(min=2, help="Files of 50 scenes; the first is held out.")
+    ] = None,
 ) -> None:
-    """The reader of hits from motion, on rendered scenes: whole, close up and in camera moves."""
-    config = asked.config("when")
+    """The reader of hits from motion, on rendered scenes whose hits are known."""
+    given = {"varied": varied, "shards": shards}
+    changes = {name: value for name, value in given.items() if value is not None}
+    config = replace(asked.config("when"), **changes)
     with asked.options("when", config.updates) as options:
         from foleycli.train.when import train
 

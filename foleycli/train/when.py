@@ -2,9 +2,9 @@
 
     foley train when --photos PHOTOS --kept runs/scenes --out runs/when
 
-Each scene is seen whole, close up or through a moving window, and asked for what is heard in all of
-it: a hit that lies outside the window is to be guessed from what it stirs, or left. No film and no
-sound is used, only photographs as scenery.
+With ``--varied`` scenes are also seen close up and through a moving window, and asked for what is
+heard in all of them: a hit that lies outside the window is to be guessed from what it stirs, or
+left. No film and no sound is used, only photographs as scenery.
 """
 
 import json
@@ -41,7 +41,8 @@ def train(photos: Path, scenes: Path, out: Path, config: WhenTraining, options: 
     """
     with Run(out, "when", config, options) as run:
         # what is learned from
-        examples, held_out = render_all(photos, scenes, config.shards, options.seed)
+        with run.first_alone():
+            examples, held_out = render_all(photos, scenes, config.shards, options.seed)
 
         # who learns
         net = WhenNet().to(run.device)
