@@ -25,7 +25,8 @@ app.add_typer(figure, name="figure")
 Run = Annotated[Path, typer.Argument(exists=True, file_okay=False, help="The folder of a run.")]
 Png = Annotated[Path, typer.Option("-o", "--output", help="PNG to write.")]
 Variant = Annotated[str, typer.Option(help="What was seen: full, cu or cm.")]
-Format = Annotated[str, typer.Option(help="terminal, markdown, csv, latex or json.")]
+FILE_WIDTH = 250  # characters of a table that goes to no terminal
+FORMS = {".md": "markdown", ".csv": "csv", ".tex": "latex"}  # by a file's suffix
 
 
 @app.command()
@@ -60,7 +61,10 @@ def run(
     ] = "full",
     measures: Annotated[
         str,
-        typer.Option(help="Commas between, or all; by default the most telling that can be taken."),
+        typer.Option(
+            help="Commas between. 'default' among them stands for the most telling that can be "
+            "taken, 'all' for every one."
+        ),
     ] = "",
     prompts: Annotated[
         bool, typer.Option("--prompts", help="Tell every model in the CSV's words what sounds.")
@@ -89,9 +93,6 @@ def run(
     config = GenerateConfig(seed=seed, steps=steps, guidance=guidance, device=device)
     contestants = [parse_contestant(part, config, prompt=prompts) for part in _parts(models)]
     usable, missing = usable_measures(_parts(measures))
-    if missing and not quiet:
-        print(f"not taken: {', '.join(missing)}", file=sys.stderr)
-        print("\n".join(sorted({f"  {why}" for why in missing.values()})), file=sys.stderr)
     plan = Plan(
         folder=(out or clips.with_name(f"{clips.resolve().name}_eval")).resolve(),
         examples=tuple(read_set(clips.resolve(), listing, split)),
@@ -100,6 +101,9 @@ def run(
         takes=samples,
         measures=usable,
     )
+    if missing and not quiet:
+        print(f"not taken: {', '.join(missing)}", file=sys.stderr)
+        print("\n".join(sorted({f"  {why}" for why in missing.values()})), file=sys.stderr)
     with _stages(quiet) as progress:
         run_plan(plan, jobs, again=again, progress=progress)
     print(f"{plan.folder}  {len(plan.examples)} clips, {len(contestants)} models")
@@ -117,13 +121,22 @@ def table(
         ),
     ] = None,
     form: Annotated[
-        str, typer.Option("--format", "-f", help="terminal, markdown, csv or latex.")
-    ] = "terminal",
+        str | None,
+        typer.Option(
+            "--format",
+            "-f",
+            help="terminal, markdown, csv or latex; by default as the file's name ends.",
+            show_default=False,
+        ),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="File to write; by default stdout.")
     ] = None,
     measures: Annotated[
-        str, typer.Option(help="Commas between, or all; by default the most telling.")
+        str,
+        typer.Option(
+            help="Commas between, default, or all; by default what the run was asked for."
+        ),
     ] = "",
     pairs: Annotated[
         str, typer.Option(help="What to compare, as B:A,D:C: B less A, D less C.")
@@ -145,6 +158,7 @@ def table(
     from foleycli.evaluate.paper import match_rows, paper_tables
     from foleycli.evaluate.results import Results
 
+    form = form or FORMS.get(output.suffix.lower() if output else "", "terminal")
     wanted = ["all"] if paper or category else _parts(measures)
     results = Results(run, wanted)
     asked = tables.parse_pairs(pairs, results.models)
@@ -397,12 +411,16 @@ def _show(made: list["Table"]) -> None:
     from rich.markup import escape
     from rich.table import Table as Shown
 
+    from foleycli.evaluate.table import split_table
+
     console = Console()
-    for each in made:
+    if not console.is_terminal:
+        console = Console(width=FILE_WIDTH)
+    for each in (part for table in made for part in split_table(table, console.width)):
         escaped = [[escape(text) for text in row] for row in each.rows]
         shown = Shown(title=each.title, title_justify="left", title_style="bold", box=None)
         for number, head in enumerate(each.head):
-            shown.add_column(head, justify="right" if number else "left", no_wrap=not number)
+            shown.add_column(head, justify="right" if number else "left", no_wrap=True)
         for number, row in enumerate(escaped):
             shown.add_row(*row, end_section=number in each.ruled)
         console.print(shown)

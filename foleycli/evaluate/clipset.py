@@ -46,9 +46,16 @@ def read_set(folder: Path, table: Path | None = None, split: str | None = None) 
     table = table or _only_csv(folder)
     if table is None:
         return [Example(safe_name(path.stem), path) for path in find_clips([folder])]
-    rows = [row for row in _read_rows(table) if split is None or row.get("split") == split]
+    every = _read_rows(table)
+    rows = [row for row in every if split is None or row.get("split") == split]
     files = _files_by_name(folder)
     found = [(row, path) for row in rows if (path := _find(row, folder, files))]
+    if not rows:
+        if every:
+            splits = ", ".join(sorted({row.get("split", "") for row in every} - {""}))
+            raise UsageError(f"{table} names no clip of the split {split}.",
+                             f"Its splits: {splits or 'none'}.")  # fmt: skip
+        raise UsageError(f"{table} names no clip.", "Its header: file,label,prompt.")
     if not found:
         raise UsageError(
             f"None of the {len(rows)} clips of {table} is in {folder}.",

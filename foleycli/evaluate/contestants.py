@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 from foleycli.clip.find import VIDEO_SUFFIXES
@@ -93,7 +95,9 @@ def parse_variants(text: str) -> tuple[str, ...]:
 
 
 def check_names(contestants: Sequence[Contestant]) -> None:
-    """Raises: UsageError: two rows of a table would have one name."""
+    """Raises: UsageError: there is nobody, or two rows of a table would have one name."""
+    if not contestants:
+        raise UsageError("No model is named.", "Give --models library,small, or NAME=FOLDER.")
     names = [contestant.name for contestant in contestants]
     for name in names:
         if names.count(name) > 1:
@@ -117,6 +121,25 @@ def find_sounds(folder: Path, example: Example, variant: str, takes: int) -> lis
     raise MediaError(
         f"{folder} has no sound for {example.id}{'' if variant == 'full' else f' in {variant}/'}.",
         f"Name it {example.id}.wav, or {example.id}_s00.wav and on.",
+    )
+
+
+def check_folder(
+    contestant: Contestant, examples: Sequence[Example], variants: Sequence[str]
+) -> None:
+    """Raises: UsageError: its folder has not one sound for these clips."""
+    folder = contestant.folder
+    if folder is None:
+        return
+    for example, variant in product(examples, variants):
+        with suppress(MediaError):
+            find_sounds(folder, example, variant, 1)
+            return
+    held = sorted(path.name for path in folder.iterdir())[:3]
+    raise UsageError(
+        f"{folder} has no sound for any clip; it holds {', '.join(held) or 'nothing'}.",
+        f"Name them after the clips' ids: {examples[0].id}.wav, or {examples[0].id}_s00.wav and "
+        "on; those of close-ups in cu/, of camera moves in cm/.",
     )
 
 

@@ -84,8 +84,7 @@ def draw_comparison(
         UsageError: the run has no such model or variant.
         MediaError: a sound is missing.
     """
-    if variant not in plan.variants:
-        raise UsageError(f"The run has no {variant} clips.", f"It has {', '.join(plan.variants)}.")
+    plan.check_variant(variant)
     names = list(models) or [contestant.name for contestant in plan.contestants]
     sounds = [("own sound", example.clip)]
     sounds += [(n, plan.sounds(plan.contestant(n), variant, example)[0]) for n in names]

@@ -4,6 +4,8 @@ Keep a film and its sounds as long as they are compared, and no longer: they hol
 """
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -11,9 +13,11 @@ from pathlib import Path
 import av
 import numpy as np
 import soxr
+from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from foleycli.clip.media import content_hash
+from foleycli.errors import MediaError
 from foleycli.evaluate.av_align import AUDIO, find_peaks_of_sound, flow_curve, frame_rate_of
 from foleycli.evaluate.extractors import Extractor, open_extractor
 from foleycli.evaluate.heard import Heard
@@ -145,8 +149,12 @@ class Film:
 
     @cached_property
     def duration(self) -> float:
-        """Seconds of picture."""
-        with av.open(str(self.path)) as container:
+        """Seconds of picture.
+
+        Raises:
+            MediaError: the file has no picture that can be read; so also below.
+        """
+        with _reading(self.path), av.open(str(self.path)) as container:
             stream = container.streams.video[0]
             if stream.duration and stream.time_base:
                 return float(stream.duration * stream.time_base)
@@ -155,12 +163,14 @@ class Film:
     @cached_property
     def motion(self) -> NDArray[np.float32]:
         """Motion onsets, 25 points a second."""
-        return motion_curve(self.path)
+        with _reading(self.path):
+            return motion_curve(self.path)
 
     @cached_property
     def frame_rate(self) -> Fraction:
         """Frames a second, on average."""
-        return frame_rate_of(self.path)
+        with _reading(self.path):
+            return frame_rate_of(self.path)
 
     def flow(self, frame_rate: Fraction | None = None) -> NDArray[np.float64]:
         """Optical flow into each frame, or at each tick of a rate, kept on disk by content.
@@ -173,6 +183,17 @@ class Film:
             made = kept(kind, self.digest, lambda: {"flow": flow_curve(self.path, frame_rate)})
             self._flows[frame_rate] = made["flow"]
         return self._flows[frame_rate]
+
+
+@contextmanager
+def _reading(film: Path) -> Iterator[None]:
+    """What fails in here is the film's fault."""
+    try:
+        yield
+    except (FFmpegError, IndexError, OSError) as error:
+        raise MediaError(
+            f"no picture could be read from {film}.", "Copy it again, or leave it out."
+        ) from error
 
 
 def _arrays(heard: Heard) -> dict[str, NDArray[np.float32]]:

@@ -8,6 +8,7 @@ tells what each was checked against.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from fractions import Fraction
 from typing import Literal
 
@@ -379,8 +380,10 @@ def find_measure(name: str) -> Measure:
     for measure in MEASURES:
         if measure.name == name:
             return measure
-    known = ", ".join(measure.name for measure in MEASURES)
-    raise UsageError(f"There is no measure named {name!r}.", f"Known: {known}.")
+    names = [measure.name for measure in MEASURES]
+    near = get_close_matches(name, names, cutoff=0.5)
+    remedy = f"Like it: {', '.join(near)}. All: " if near else "Known: "
+    raise UsageError(f"There is no measure named {name!r}.", f"{remedy}{', '.join(names)}.")
 
 
 def check_needs(measure: Measure) -> None:

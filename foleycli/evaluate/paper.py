@@ -13,7 +13,17 @@ from importlib.resources import files
 from foleycli.errors import UsageError
 from foleycli.evaluate.measures import Measure
 from foleycli.evaluate.results import Estimate, Results
-from foleycli.evaluate.table import ARROWS, FAILS, SEEN, Table, cell, number
+from foleycli.evaluate.table import (
+    ARROWS,
+    FAILS,
+    SEEN,
+    SURE,
+    SURE_NOTE,
+    Table,
+    cell,
+    failing_notes,
+    number,
+)
 
 PAPER = "arXiv 2507.02271"
 TAKES = 10  # the paper's sounds of a clip
@@ -80,6 +90,8 @@ def paper_tables(results: Results, table: str, names: Mapping[str, str]) -> list
     tables = [_part(results, table, variant, names) for variant in _sets(table, results)]
     if tables:
         tables[-1].notes.extend(comparable_notes(results))
+        if any(text.endswith(SURE) for made in tables for row in made.rows for text in row):
+            tables[-1].notes.append(SURE_NOTE)
     return tables
 
 
@@ -88,12 +100,14 @@ def match_rows(results: Results, table: str, text: str = "") -> dict[str, str]:
     name, else the run's models in their order.
 
     Raises:
-        UsageError: the text names no row, or the models cannot be matched.
+        UsageError: there is no such table, or the models cannot be matched.
     """
+    known, models = row_names(table), results.models
+    if not known:
+        raise UsageError(f"There is no table {table} to compare with.", "Give 1, 3 or 4.")
     if text:
         pairs = [part.rpartition("=") for part in text.split(",")]
         return {row.strip(): model.strip() for row, _, model in pairs}
-    known, models = row_names(table), results.models
     if by_name := {row: row for row in known if row in models}:
         return by_name
     if len(models) != len(known):
@@ -131,7 +145,8 @@ def comparable_notes(results: Results) -> list[str]:
         f"{PAPER} compares video encoders under Diff-Foley on VGGSound's test clips; this run has "
         "its own models, clips and windows of the same law."
     )
-    return notes
+    used = {measure.name for column in COLUMNS if (measure := _measure(results, column))}
+    return notes + [note for name, note in failing_notes(results).items() if name in used]
 
 
 def _part(results: Results, table: str, variant: str, names: Mapping[str, str]) -> Table:

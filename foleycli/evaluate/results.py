@@ -15,8 +15,8 @@ from foleycli.config import EVALUATE
 from foleycli.errors import UsageError
 from foleycli.evaluate.controls import ANOTHER, CONTROLS, OWN
 from foleycli.evaluate.interval import bootstrap
-from foleycli.evaluate.measures import Measure, find_measure
-from foleycli.evaluate.plan import ALL, CORE, Plan, read_plan
+from foleycli.evaluate.measures import MEASURES, Measure, find_measure
+from foleycli.evaluate.plan import ALL, CORE, DEFAULT, Plan, read_plan
 from foleycli.evaluate.sets import CONTROL, SetRow, set_file
 
 Values = NDArray[np.float64]
@@ -44,8 +44,9 @@ class Results:
     """A run's numbers by variant, row and measure; controls stand under the variant "control".
 
     Args:
-        measures: names of those that are wanted; those of `CORE` that were taken when empty, and
-            all that were taken for "all".
+        measures: names of those that are wanted; "default" stands for those of `CORE` that were
+            taken, "all" for all that were. When empty, what the run was asked for, and "default"
+            where that was everything.
 
     Raises:
         UsageError: the folder holds no run, or nothing is measured yet.
@@ -59,15 +60,15 @@ class Results:
                 f"Nothing is measured in {folder} yet.", "Let `foley eval run` finish."
             )
         taken = self.plan.measures
-        if list(measures) == [ALL]:
-            measures = taken
-        unknown = [name for name in measures if name not in taken]
+        groups = {ALL: taken, DEFAULT: tuple(name for name in CORE if name in taken) or taken}
+        measures = measures or [DEFAULT if _is_everything(taken) else ALL]
+        wanted = dict.fromkeys(part for name in measures for part in groups.get(name, (name,)))
+        unknown = [name for name in wanted if name not in taken]
         if unknown:
             raise UsageError(
                 f"{unknown[0]} was not measured in this run.",
                 f"There are {', '.join(taken)}.",
             )
-        wanted = measures or [name for name in CORE if name in taken] or taken
         self.measures: list[Measure] = [find_measure(name) for name in wanted]
 
     @property
@@ -100,11 +101,14 @@ class Results:
         return mean_of(self.values(variant, row, measure.name))
 
     def difference(self, variant: str, row: str, base: str, measure: Measure) -> Estimate:
-        """How much a row has more than another, clip by clip."""
+        """How much a row has more than another, clip by clip; of a measure of whole sets only where
+        both have sounds of the same clips."""
         if measure.kind == "set":
             more = self._set_values(variant, row, measure.name)
             less = self._set_values(variant, base, measure.name)
-            both = len(more) == len(less)
+            both = len(more) == len(less) and (
+                self.sounded(variant, row) == self.sounded(variant, base)
+            )
             return jackknife(more - less) if both else Estimate(NAN)
         more = self.values(variant, row, measure.name)
         return mean_of(more - self.values(variant, base, measure.name))
@@ -115,8 +119,9 @@ class Results:
         """The difference in each category, the largest gain first (Figure 5 of the paper).
 
         Raises:
-            UsageError: the measure is of whole sets.
+            UsageError: the measure is of whole sets, or the run has no such variant.
         """
+        self.plan.check_variant(variant)
         if measure.kind == "set":
             raise UsageError(f"{measure.name} has no number for one clip.", "Choose another.")
         sign = -1 if measure.better == "lower" else 1
@@ -172,6 +177,14 @@ class Results:
         known = [scores[measure] for scores in takes if scores.get(measure) is not None]
         return float(np.mean(known)) if known else NAN
 
+    def sounded(self, variant: str, row: str) -> frozenset[str]:
+        """Ids of the clips that have a sound of a row."""
+        if variant == CONTROL:
+            return frozenset(id for id, clip in self._clips.items() if clip)
+        return frozenset(
+            id for id, clip in self._clips.items() if row in clip.get("rows", {}).get(variant, {})
+        )
+
     def _set_values(self, variant: str, row: str, measure: str) -> Values:
         """Of all clips, then with each group left out."""
         try:
@@ -180,6 +193,11 @@ class Results:
         except (OSError, ValueError, KeyError):
             return np.array([NAN])
         return np.array([NAN if value is None else value for value in values], np.float64)
+
+
+def _is_everything(taken: Sequence[str]) -> bool:
+    """Whether a run was asked for all measures: it has those that few would name, too."""
+    return all(measure.name in taken for measure in MEASURES if not measure.needs)
 
 
 def mean_of(values: Values) -> Estimate:

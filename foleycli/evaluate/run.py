@@ -12,9 +12,9 @@ sound and its whole picture, for that is what happens, whatever part of it is sh
 from collections.abc import Callable, Sequence
 
 from foleycli.errors import BatchError, ModelError
-from foleycli.evaluate.contestants import check_names
+from foleycli.evaluate.contestants import check_folder, check_names
 from foleycli.evaluate.measures import MEASURES, check_needs, find_measure
-from foleycli.evaluate.plan import ALL, CORE, Plan, join_plan
+from foleycli.evaluate.plan import ALL, CORE, DEFAULT, Plan, join_plan
 from foleycli.evaluate.scoring import Scoring, score_clip
 from foleycli.evaluate.sets import compare_sets, set_rows
 from foleycli.evaluate.sounding import make_sounds, plan_soundings
@@ -35,10 +35,12 @@ def run(
 
     Raises:
         BatchError: some clips failed; the others are done.
-        UsageError: the folder holds a run on another set.
+        UsageError: the folder holds a run on another set, or a model's has none of its sounds.
         ModelError: a model is not installed.
     """
     check_names(plan.contestants)
+    for contestant in plan.contestants:
+        check_folder(contestant, plan.examples, plan.variants)
     plan_soundings(plan)  # refuses a model that is not here before it stands in the run
     plan = join_plan(plan)
     failures = _do(make_sounds, plan_soundings(plan), jobs, "sounding", progress)
@@ -47,7 +49,7 @@ def run(
     failures += _do(compare_sets, set_rows(plan), jobs, "comparing sets", progress)
     if failures:
         raise BatchError(
-            f"{len(failures)} of {len(plan.examples)} clips have failures, the others are done.\n"
+            f"{len(failures)} failed, all else is done:\n"
             + "\n".join(f"  {failure}" for failure in failures),
             "Mend those named and run again: what is done is kept.",
         )
@@ -57,21 +59,22 @@ def usable_measures(names: Sequence[str] = ()) -> tuple[tuple[str, ...], dict[st
     """The measures that can be taken here, and why the others cannot.
 
     Args:
-        names: those that are wanted; `CORE` when empty, all there are for "all".
+        names: those that are wanted; "default" among them stands for `CORE`, and "all" for all
+            there are; `CORE` when empty.
 
     Raises:
         UsageError: a name is unknown.
         ModelError: one that is named needs something that is not here.
     """
+    groups = {ALL: [measure.name for measure in MEASURES], DEFAULT: list(CORE)}
+    named = [name for name in names if name not in groups]
+    wanted = [part for name in names or [DEFAULT] for part in groups.get(name, [name])]
     usable, missing = [], {}
-    named = bool(names) and list(names) != [ALL]
-    everything = [measure.name for measure in MEASURES]
-    wanted = names if named else everything if names else [n for n in CORE if n in everything]
-    for measure in map(find_measure, wanted):
+    for measure in [find_measure(name) for name in dict.fromkeys(wanted)]:
         try:
             check_needs(measure)
         except ModelError as error:
-            if named:
+            if measure.name in named:
                 raise
             missing[measure.name] = str(error)
         else:

@@ -15,8 +15,9 @@ from importlib.resources import files
 from pathlib import Path
 
 from foleycli.clip.find import VIDEO_SUFFIXES, find_clips
+from foleycli.clip.media import content_hash
 from foleycli.config import CINEMATIC, CinematicConfig
-from foleycli.errors import UsageError
+from foleycli.errors import MediaError, UsageError
 from foleycli.evaluate.clipset import Example, safe_name
 from foleycli.evaluate.contestants import FULL, SOUND_SUFFIXES
 from foleycli.evaluate.media import encode64, join, seen_film, small_picture, small_sound
@@ -39,13 +40,17 @@ def pairs_of_run(run: Path, a: str, b: str, variant: str = FULL) -> list[Pair]:
     """The first takes of two models of a run.
 
     Raises:
-        UsageError: the run has no such model, or no clip has both.
+        UsageError: the run has no such model or variant, or no clip has both.
     """
     plan = read_plan(run)
+    plan.check_variant(variant)
     models = plan.contestant(a), plan.contestant(b)
     pairs = []
     for example in plan.examples:
-        sound_a, sound_b = (plan.sounds(model, variant, example)[0] for model in models)
+        try:
+            sound_a, sound_b = (plan.sounds(model, variant, example)[0] for model in models)
+        except MediaError:  # a folder without this clip
+            continue
         if sound_a.is_file() and sound_b.is_file():
             pairs.append(Pair(example, sound_a, sound_b, variant, plan.cinematic))
     return _some(pairs, f"{a} and {b} of {run}")
@@ -100,8 +105,7 @@ def write_study(
         for number, pair in enumerate(pairs):
             clips.append(_embedded(pair, Path(folder), level=level))
             progress(number + 1)
-    told = json.dumps([[pair.example.id, *names] for pair in pairs]) + question
-    study = hashlib.blake2b(told.encode(), digest_size=6).hexdigest()
+    study = _name(pairs, names, question, level=level)
     content = {"study": study, "question": question, "clips": clips}
     template = (files("foleycli.evaluate") / "study.html").read_text(encoding="utf-8")
     # with "<" escaped the data can end no script and begin no tag
@@ -113,6 +117,18 @@ def write_study(
         )
     write_json(key, {"study": study, "a": names[0], "b": names[1], "clips": len(pairs)})
     return key
+
+
+def _name(pairs: Sequence[Pair], names: tuple[str, str], question: str, *, level: bool) -> str:
+    """The same for the same study: answers to other pictures or sounds are never counted with
+    these, and exporting again keeps the answers that are out."""
+    shown = [
+        [pair.example.id, pair.variant, str(pair.cinematic)]
+        + [content_hash(path) for path in (pair.example.clip, pair.a, pair.b)]
+        for pair in pairs
+    ]
+    told = json.dumps([shown, names, question, level])
+    return hashlib.blake2b(told.encode(), digest_size=6).hexdigest()
 
 
 def _embedded(pair: Pair, folder: Path, *, level: bool) -> dict[str, str]:

@@ -4,18 +4,23 @@ import csv
 import io
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from scipy.stats import t as student_t
+
+from foleycli.config import EVALUATE
 from foleycli.errors import UsageError
 from foleycli.evaluate.controls import CONTROLS
 from foleycli.evaluate.measures import Measure
 from foleycli.evaluate.results import FEWEST, Estimate, Results
 from foleycli.evaluate.sets import CONTROL
 
+MANY = 20  # clips, of which an interval is as wide as it should be, nearly
 COLUMNS = 6  # measures beside one another
 ARROWS = {"higher": " ↑", "lower": " ↓", None: ""}
 FAILS = " ✗"  # after a measure that does not work on the set
 SURE = " *"  # after a difference whose interval leaves zero out
+SURE_NOTE = f"{SURE.strip()}: the 95 % interval leaves zero out."
 SEEN = {"full": "Full clips", "cu": "Close-ups", "cm": "Camera moves"}
 LATEX = {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "↑": r"$\uparrow$", "↓": r"$\downarrow$",
          "✗": r"$\times$", "−": "$-$", "–": "--"}  # fmt: skip
@@ -72,8 +77,8 @@ def difference_tables(results: Results, pairs: Sequence[tuple[str, str]] = ()) -
             ]
             head = ["difference", *(head_of(results, measure) for measure in measures)]
             tables.append(Table(f"{SEEN[variant]}: differences", head, rows))
-    if tables:
-        tables[-1].notes.append(f"{SURE.strip()}: the 95 % interval leaves zero out.")
+    if any(text.endswith(SURE) for made in tables for row in made.rows for text in row):
+        tables[-1].notes.append(SURE_NOTE)
     return tables
 
 
@@ -106,7 +111,9 @@ def parse_pairs(text: str, models: Sequence[str]) -> list[tuple[str, str]]:
     """
     pairs = []
     for part in filter(None, text.split(",")):
-        a, _, b = part.partition(":")
+        a, colon, b = (text.strip() for text in part.partition(":"))
+        if not colon:
+            raise UsageError(f"{part!r} is no pair.", "Write B:A for how much B has more than A.")
         for name in (a, b):
             if name not in models:
                 raise UsageError(f"The run has no model {name!r}.", f"It has {', '.join(models)}.")
@@ -116,7 +123,9 @@ def parse_pairs(text: str, models: Sequence[str]) -> list[tuple[str, str]]:
 
 def reading_notes(results: Results) -> list[str]:
     """What a reader must know of these numbers."""
-    clips, takes = len(results.plan.examples), results.plan.takes
+    lacking = [example.id for example in results.plan.examples if not results.clip(example.id)]
+    clips, takes = len(results.plan.examples) - len(lacking), results.plan.takes
+    sets = any(measure.kind == "set" for measure in results.measures)
     notes = [
         f"{clips} clips, {takes} {'take' if takes == 1 else 'takes'} each. Square brackets: 95 % "
         "over clips, which are resampled, or for measures of whole sets left out by tenths.",
@@ -124,33 +133,56 @@ def reading_notes(results: Results) -> list[str]:
     ]
     if clips < FEWEST:
         notes.append("Too few clips for intervals, or to check the measures on the controls.")
-    notes += [
-        f"{FAILS.strip()} {name} does not put the clips' own sound before {_listed(controls)} on "
-        "these clips: not to be read as quality here."
-        for name, controls in results.failing.items()
-    ]
+    elif clips < MANY:
+        notes.append(
+            f"Intervals of means are too narrow with {clips} clips: of normal values they would "
+            f"hold the truth {round(100 * coverage(clips))} times in 100, not 95."
+        )
+    if clips <= EVALUATE.groups and sets:
+        notes.append(f"Measures of whole sets have intervals from {EVALUATE.groups + 1} clips on.")
+    notes += failing_notes(results).values()
     others = len(results.plan.measures) - len(results.measures)
     if others > 0:
         notes.append(f"{others} more measures were taken: --measures all.")
+    if lacking:
+        notes.append(f"{_many(lacking)} not measured: left out everywhere.")
     missing = [
         f"{name} ({variant})"
         for variant in results.variants
         for name in results.models
-        if any(not _has(results, example.id, variant, name) for example in results.plan.examples)
+        if len(results.sounded(variant, name)) < clips
     ]
     if missing:
-        notes.append(f"Some clips have no sound of {', '.join(missing)}: left out there.")
+        apart = ", and measures of whole sets are not compared" if sets else ""
+        notes.append(f"Some clips have no sound of {', '.join(missing)}: left out there{apart}.")
     return notes
+
+
+def failing_notes(results: Results) -> dict[str, str]:
+    """By the measure's name, why it is marked."""
+    return {
+        name: f"{FAILS.strip()} {name} does not put the clips' own sound before "
+        f"{_listed(controls)} on these clips: not to be read as quality here."
+        for name, controls in results.failing.items()
+    }
+
+
+def coverage(clips: int) -> float:
+    """How often a 95 % interval of the mean over resampled clips holds the truth, of normal
+    values: it is 1.96 of their deviation with divisor n, where Student's t asks for more."""
+    reach = 1.959964 * math.sqrt((clips - 1) / clips)
+    return float(2 * student_t.cdf(reach, clips - 1) - 1)
 
 
 def tidy_rows(results: Results) -> list[list[str]]:
     """Every number once, for other programs: variant, row, measure, value, low, high, clips."""
     rows = [["variant", "row", "measure", "better", "value", "low", "high", "clips", "works_here"]]
+    told = len(results.plan.examples) >= FEWEST  # of fewer nobody knows
     for variant in (*results.variants, CONTROL):
         for name in CONTROLS if variant == CONTROL else results.models:
             for measure in results.measures:
                 e = results.estimate(variant, name, measure)
-                works = "" if measure.better is None else str(measure.name not in results.failing)
+                works = str(measure.name not in results.failing) if measure.better and told else ""
                 numbers = ["" if math.isnan(v) else f"{v:.6g}" for v in (e.value, e.low, e.high)]
                 clips = str(e.clips) if measure.kind == "clip" else ""
                 rows.append(
@@ -182,6 +214,31 @@ def number(value: float) -> str:
     digits = 0 if size >= 1000 else 1 if size >= 100 else 2 if size >= 0.1 or size < 5e-4 else 3
     text = f"{value:.{digits}f}"
     return text.lstrip("-") if not float(text) else text
+
+
+def split_table(table: Table, width: int, between: int = 2) -> list[Table]:
+    """The table in parts no wider than so many characters, nothing cut; each has the first column.
+
+    Args:
+        between: characters that a column takes beside its text.
+    """
+    columns = list(zip(table.head, *table.rows, strict=True))
+    wide = [max(map(len, column)) + between for column in columns]
+    parts: list[list[int]] = [[]]
+    for number in range(1, len(columns)):
+        if parts[-1] and wide[0] + sum(wide[i] for i in parts[-1]) + wide[number] > width:
+            parts.append([])
+        parts[-1].append(number)
+    made = [
+        replace(
+            table,
+            head=[table.head[i] for i in (0, *part)],
+            rows=[[row[i] for i in (0, *part)] for row in table.rows],
+            notes=[],
+        )
+        for part in parts
+    ]
+    return [*made[:-1], replace(made[-1], notes=table.notes)]
 
 
 def to_markdown(tables: Sequence[Table]) -> str:
@@ -242,8 +299,10 @@ def _handfuls(measures: Sequence[Measure]) -> list[Sequence[Measure]]:
     ]
 
 
-def _has(results: Results, id: str, variant: str, name: str) -> bool:
-    return name in results.clip(id).get("rows", {}).get(variant, {})
+def _many(ids: Sequence[str]) -> str:
+    """``3 clips (a, b, ...) were``"""
+    shown = ", ".join(ids[:5]) + (", ..." if len(ids) > 5 else "")
+    return f"{len(ids)} clips ({shown}) were" if len(ids) > 1 else f"1 clip ({shown}) was"
 
 
 def _listed(names: Sequence[str]) -> str:

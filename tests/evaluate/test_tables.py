@@ -3,23 +3,27 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from foleycli.errors import UsageError
+from foleycli.evaluate import measures
 from foleycli.evaluate.clipset import Example
 from foleycli.evaluate.contestants import Contestant
 from foleycli.evaluate.controls import CONTROLS, METRONOME, OWN
 from foleycli.evaluate.paper import COLUMNS, match_rows, paper_rows, paper_tables
-from foleycli.evaluate.plan import Plan, join_plan, write_json
+from foleycli.evaluate.plan import CORE, Plan, join_plan, write_json
 from foleycli.evaluate.results import Results, jackknife, mean_of
 from foleycli.evaluate.table import (
     category_table,
+    coverage,
     difference_tables,
     number,
     parse_pairs,
     result_tables,
+    split_table,
     tidy_rows,
     to_csv,
     to_latex,
@@ -193,3 +197,83 @@ def test_a_folder_without_a_run_is_refused(tmp_path) -> None:
     (tmp_path / "run.json").write_text(json.dumps({"set": []}))
     with pytest.raises(UsageError):
         Results(tmp_path)
+
+
+def test_a_wide_table_is_split_and_nothing_is_cut(results) -> None:
+    whole = result_tables(results)[-1]
+    parts = split_table(whole, 60)
+    assert len(parts) > 1
+    assert [head for part in parts for head in part.head[1:]] == whole.head[1:]
+    assert all(part.head[0] == "sound" for part in parts)
+    assert [len(part.notes) > 0 for part in parts] == [False] * (len(parts) - 1) + [True]
+    for part in parts:
+        columns = zip(part.head, *part.rows, strict=True)
+        assert sum(max(map(len, column)) + 2 for column in columns) <= 60
+    assert split_table(whole, 500) == [whole]
+    assert len(split_table(whole, 10)) == len(whole.head) - 1  # one that fits nowhere, whole
+
+
+def test_intervals_of_few_clips_are_as_narrow_as_is_said() -> None:
+    """Percentile intervals of normal values, drawn."""
+    rng = np.random.default_rng(0)
+    held = [e.low < 0 < e.high for e in (mean_of(rng.normal(size=6)) for _ in range(1000))]
+    assert np.mean(held) == pytest.approx(coverage(6), abs=0.03)
+    assert coverage(6) == pytest.approx(0.866, abs=5e-4) and coverage(1000) > 0.949
+
+
+def test_sets_of_other_clips_are_not_compared(results, tmp_path) -> None:
+    """One clip less alone moves a Frechet distance: the difference would not be the models'."""
+    import shutil
+
+    shutil.copytree(results.plan.folder, tmp_path / "run")
+    path = tmp_path / "run" / "clips" / "c3.json"
+    clip = json.loads(path.read_text())
+    del clip["rows"]["full"]["b"]
+    path.write_text(json.dumps(clip))
+    fewer = Results(tmp_path / "run")
+    kl, _, fad = fewer.measures
+    assert np.isnan(fewer.difference("full", "b", "a", fad).value)
+    assert fewer.difference("full", "b", "a", kl).clips == CLIPS - 1
+    assert fewer.difference("cu", "b", "a", fad).value == pytest.approx(-1)
+    notes = " ".join(result_tables(fewer)[-1].notes)
+    assert "no sound of b (full): left out there, and measures of whole sets" in notes
+
+
+def test_clips_that_failed_are_named_and_not_counted(results, tmp_path) -> None:
+    import shutil
+
+    shutil.copytree(results.plan.folder, tmp_path / "run")
+    for n in range(6):
+        (tmp_path / "run" / "clips" / f"c{n}.json").unlink()
+    notes = " ".join(result_tables(Results(tmp_path / "run"))[-1].notes)
+    assert "18 clips, 2 takes" in notes and "too narrow with 18 clips" in notes
+    assert "6 clips (c0, c1, c2, c3, c4, ...) were not measured" in notes
+
+
+def test_what_a_run_was_asked_for_is_shown_and_of_everything_the_most_telling(tmp_path) -> None:
+    example = Example("c0", tmp_path / "c0.mp4")
+    write_json(tmp_path / "clips" / "c0.json", {"id": "c0", "controls": {}, "rows": {}})
+    plan = Plan(folder=tmp_path, examples=(example,), contestants=())
+
+    def shown(taken, *asked) -> list[str]:
+        join_plan(replace(plan, measures=taken))
+        return [measure.name for measure in Results(tmp_path, asked).measures]
+
+    assert shown(("env", "desync", "visah_mag")) == ["env", "desync", "visah_mag"]
+    assert shown(("env", "desync", "visah_mag"), "default", "desync") == ["env", "desync"]
+    everything = tuple(measure.name for measure in measures.MEASURES)
+    assert shown(everything) == list(CORE)
+    assert set(shown(everything, "all")) == set(everything)
+
+
+def test_papers_tables_explain_their_marks_and_refuse_others(results) -> None:
+    with pytest.raises(UsageError, match="no table 2"):
+        match_rows(results, "2")
+    notes = paper_tables(results, "1", match_rows(results, "1"))[-1].notes
+    assert notes[-1].startswith("*") and not any("sync_z" in note for note in notes)
+
+
+def test_a_pair_is_two_models(results) -> None:
+    with pytest.raises(UsageError, match="no pair"):
+        parse_pairs("b", results.models)
+    assert parse_pairs("b : a", results.models) == [("b", "a")]
