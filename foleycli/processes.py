@@ -3,10 +3,14 @@
 import logging
 import multiprocessing
 import os
+import signal
+import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import TypeVar
 
 from foleycli.errors import FoleyError
@@ -21,6 +25,8 @@ def do_all(
 ) -> Iterator[tuple[Task, str]]:
     """Do every task and give it back with its problem, which is "" when it went well.
 
+    Ctrl-C, SIGTERM and a consumer that stops end the processes in the middle of their tasks.
+
     Args:
         work: a function of a module, which other processes can import.
         jobs: processes, one thread each; with 1 all is done in this one.
@@ -31,7 +37,8 @@ def do_all(
         return
     left: list[Task] = []
     with one_thread_each(), _pool(jobs) as pool:
-        futures = {pool.submit(_attempt, work, task): task for task in tasks}
+        with _interrupts_held_back():
+            futures = {pool.submit(_attempt, work, task): task for task in tasks}
         for future in as_completed(futures):
             try:
                 yield futures[future], future.result()
@@ -40,7 +47,9 @@ def do_all(
     for task in left:  # one of them killed a process: each by itself, so that it is known which
         with one_thread_each(), _pool(1) as pool:
             try:
-                yield task, pool.submit(_attempt, work, task).result()
+                with _interrupts_held_back():
+                    future = pool.submit(_attempt, work, task)
+                yield task, future.result()
             except BrokenProcessPool:
                 yield task, "the process died over it; is there memory enough?"
 
@@ -63,13 +72,66 @@ def one_thread_each() -> Iterator[None]:
             os.environ[THREADS] = before
 
 
-def _pool(jobs: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
+@contextmanager
+def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes that end with this one, however it ends."""
+    context = multiprocessing.get_context("spawn")
+    before = set(multiprocessing.active_children())
+    with ProcessPoolExecutor(jobs, context, initializer=_begin) as pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in set(multiprocessing.active_children()) - before:
+                process.terminate()
+            raise
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Processes that begin meanwhile do not hear Ctrl-C: a terminal sends it to all, and it is
+    this one that ends the others."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+_ending = False  # this process was asked to
+
+
+def _begin() -> None:
+    """What a process of the pool does first."""
+    signal.signal(signal.SIGTERM, _end)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    """Leave the task, so that its temporary files go, and then the process."""
+    global _ending
+    _ending = True
+    sys.exit(128 + number)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        with suppress(OSError):
+            os.kill(os.getpid(), signal.SIGTERM)  # the main thread unwinds
 
 
 def _attempt(work: Callable[[Task], None], task: Task) -> str:
     try:
         work(task)
+    except SystemExit as end:
+        if _ending:  # the pool would take it for a result, and wait for another task
+            os._exit(int(end.code or 0))
+        raise
     except FoleyError as error:
         return str(error)
     except Exception as error:  # a bug of ours costs one clip, not the run

@@ -1,6 +1,14 @@
 """Tasks in processes of their own: one thread each, whatever this one has."""
 
 import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
 
 from foleycli.processes import THREADS, do_all, one_thread_each
 
@@ -24,3 +32,53 @@ def test_what_was_not_set_is_not_set_afterwards(monkeypatch):
     with one_thread_each():
         assert os.environ[THREADS] == "1"
     assert THREADS not in os.environ
+
+
+def sleep_long(path) -> None:
+    path.write_text(str(os.getpid()))
+    time.sleep(60)
+    path.with_suffix(".done").touch()
+
+
+SLOW = """
+import sys
+from pathlib import Path
+from foleycli.processes import do_all
+from tests.test_processes import sleep_long
+if __name__ == "__main__":
+    list(do_all(sleep_long, [Path(name) for name in sys.argv[1:]], jobs=2))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends signals")
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_who_is_stopped_takes_its_processes_along(tmp_path, sign):
+    script = tmp_path / "slow.py"
+    script.write_text(SLOW)
+    tasks = [tmp_path / str(n) for n in range(6)]
+    before = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    parent = subprocess.Popen([sys.executable, str(script), *map(str, tasks)], env=before)
+    wait_until(lambda: all(task.exists() and task.read_text() for task in tasks[:2]))
+    parent.send_signal(sign)
+    parent.wait(20)
+    for task in tasks[:2]:
+        wait_until(lambda task=task: not is_alive(int(task.read_text())))
+    assert not [task for task in tasks[2:] if task.exists()]  # none was begun
+    assert not list(tmp_path.glob("*.done"))
+
+
+def wait_until(happened: Callable[[], bool], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def is_alive(process: int) -> bool:
+    """Whether it runs; one that ended and that nobody asked after does not."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{process}/stat")
+    return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"

@@ -59,7 +59,11 @@ def variants(
         VARIANT.crf
     ),
     verify: Annotated[
-        bool, typer.Option("--verify", help="Write nothing; derive windows again, check hashes.")
+        bool,
+        typer.Option(
+            "--verify",
+            help="Write nothing; derive windows again as OUT's settings say, check hashes.",
+        ),
     ] = False,
     jobs: Jobs = 1,
     as_json: options.Json = False,
@@ -79,10 +83,11 @@ def variants(
         move_seconds=move_seconds, fit=fit, seed=seed, crf=crf, enlarge=enlarge,
     )  # fmt: skip
     if verify:
-        _follow(verify_variants(films, out), "verify", len(find_clips([films])), as_json, quiet)
+        done = verify_variants(films, out, kind)
     else:
         done = make_variants(films, out, kind, config, jobs)
-        _follow(done, "variants", len(find_clips([films])), as_json, quiet)
+    name = "verify" if verify else "variants"
+    _follow(done, name, len(find_clips([films])), as_json, quiet)
 
 
 @app.command()
@@ -131,12 +136,13 @@ def prepare(
     from foleycli.train.prepare import prepare
 
     listen_for_warnings(quiet=quiet, verbose=False)
+    named = tuple(part.strip() for part in parts.split(","))
     config = PrepareConfig(
-        model=model, encoder=encoder, parts=tuple(parts.split(",")), split=split,
+        model=model, encoder=encoder, parts=named, split=split,
         duration=seconds, shard=shard, quality=quality, device=device,
     )  # fmt: skip
-    total = len(read_set(folder, table, split))
-    _follow(prepare(folder, out, table, config, jobs), "prepare", total, as_json, quiet)
+    examples = read_set(folder, table, split)
+    _follow(prepare(examples, out, config, jobs), "prepare", len(examples), as_json, quiet)
 
 
 @app.command()

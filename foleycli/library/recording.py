@@ -31,14 +31,17 @@ def read_sound(path: Path, start: int = 0, samples: int | None = None) -> Sample
         samples: how many to give; None means all. Fewer come back when the file ends.
 
     Raises:
-        MediaError: no sound can be read from the file.
+        MediaError: no sound can be read from the file, or its samples are no numbers.
     """
     end = None if samples is None else start + samples
     try:
-        return _read_libsndfile(path, start, end)
+        waveform = _read_libsndfile(path, start, end)
     except (soundfile.LibsndfileError, RuntimeError):
         # libsndfile 1.2 calls Opus files malformed when their last page trims a whole packet.
-        return _read_ffmpeg(path)[start:end]
+        waveform = _read_ffmpeg(path)[start:end]
+    if not np.isfinite(waveform).all():  # of a float file that some effect spoiled
+        raise MediaError(f"{path.name} holds samples that are no numbers.", "Export it again.")
+    return waveform
 
 
 def write_opus(path: Path, samples: Samples) -> None:

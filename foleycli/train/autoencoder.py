@@ -7,6 +7,7 @@ size is `train.autoencoder_kl`.
 """
 
 import logging
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -16,7 +17,7 @@ from foleycli.latents.autoencoder import PatchAutoencoder
 from foleycli.models.small import write_tensors
 from foleycli.output import atomic_output
 from foleycli.train.data import Scenes, SoundSet
-from foleycli.train.run import RunOptions
+from foleycli.train.run import RunOptions, check_folder, keep_folder
 
 logger = logging.getLogger("foleycli")
 
@@ -29,8 +30,15 @@ def fit(
     config: PatchConfig,
     options: RunOptions | None = None,
 ) -> Path:
-    """Fit it; the path of ``autoencoder.safetensors`` in ``out``."""
+    """Fit it; the path of ``autoencoder.safetensors`` in ``out``.
+
+    Raises:
+        UsageError: the folder holds another one.
+        MediaError: there is no sound to learn from.
+    """
     options = options or RunOptions()
+    about = {"stage": "autoencoder", "preset": options.preset, "seed": options.seed}
+    check_folder(out, about | asdict(config))
     scenes = Scenes(SoundSet(sounds, table, cache), options.seed)
     autoencoder = PatchAutoencoder(MEL.n_mels, config.patch, config.channels)
     patches = []
@@ -41,7 +49,7 @@ def fit(
     kept = float(variances[: config.channels].sum() / variances.sum())
     logger.info("%d components keep %.1f %% of the variance", config.channels, 100 * kept)
     sizes = {"n_mels": MEL.n_mels, "patch": config.patch, "channels": config.channels}
-    out.mkdir(parents=True, exist_ok=True)
+    keep_folder(out, about | asdict(config))
     path = out / "autoencoder.safetensors"
     with atomic_output(path, overwrite=True) as beside:
         write_tensors(beside, autoencoder.state_dict(), sizes)

@@ -149,6 +149,10 @@ def _check(kind: str, config: CinematicConfig) -> None:
     for option, (value, values) in known.items():
         if value not in values:
             raise UsageError(f"{option} {value} is unknown.", f"Choose {' or '.join(values)}.")
+    if config.move_seconds is not None and not config.move_seconds > 0:
+        raise UsageError(
+            f"--move-seconds {config.move_seconds:g} is no length.", "Give seconds above 0."
+        )
     if not 0 < config.smallest <= config.largest <= 1:
         raise UsageError(
             f"--a1 {config.smallest:g} --a2 {config.largest:g} are no range of sizes.",

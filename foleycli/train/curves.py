@@ -99,8 +99,17 @@ def open_tensorboard(folder: Path) -> Any:
     Raises:
         UsageError: TensorBoard is not installed.
     """
+    return tensorboard_writer()(str(folder))
+
+
+def tensorboard_writer() -> Any:
+    """What writes TensorBoard's event files, to a folder.
+
+    Raises:
+        UsageError: TensorBoard is not installed.
+    """
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise UsageError("TensorBoard is not installed.", "pip install tensorboard") from error
-    return SummaryWriter(str(folder))
+    return SummaryWriter

@@ -7,8 +7,10 @@ sound is held out of every training when crc32 of its ``file`` is a multiple of 
 import csv
 import hashlib
 import json
+import logging
 import re
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,8 +24,11 @@ from foleycli.config import FEATURES, MEL, WINDOW
 from foleycli.errors import MediaError
 from foleycli.features.text import embed_text
 from foleycli.library.recording import read_sound
+from foleycli.output import atomic_output, make_folder
 from foleycli.waveform.mel import RANGE_DB, log_mel
 from foleycli.waveform.timbre import DEPTH, PEAK_LEVEL, at_usual_level, find_timbre, frame_level
+
+logger = logging.getLogger("foleycli")
 
 FILE_RATE = 48_000  # Hz, of what `read_sound` gives
 PITCHES = (
@@ -98,46 +103,87 @@ def read_table(folder: Path, table: Path) -> list[dict[str, str]]:
     """Rows of a sounds CSV whose files exist.
 
     Raises:
-        MediaError: a column or every file is missing.
+        MediaError: it cannot be read, or a column or every file is missing.
     """
-    with table.open(newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
-    missing = {"file", "class", "label"} - set(rows[0] if rows else ())
-    if missing:
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, restval="")
+            rows, columns = list(reader), set(reader.fieldnames or ())
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise MediaError(
-            f"{table} has no column {' or '.join(sorted(missing))}.", "See train/data.py."
+            f"{table} cannot be read: {error}.", "Give --table: a UTF-8 CSV of file, class, label."
+        ) from error
+    if missing := {"file", "class", "label"} - columns:
+        raise MediaError(
+            f"{table} has no column {' or '.join(sorted(missing))}.",
+            "Its header should be: file,class,label.",
         )
-    found = [row for row in rows if (folder / row["file"]).is_file()]
+    found = [row for row in rows if row["file"] and (folder / row["file"]).is_file()]
     if not found:
         raise MediaError(f"No file of {table} is in {folder}.", "Give the folder it speaks of.")
+    if len(found) < len(rows):
+        logger.warning(
+            "%d of %d sounds of %s are not here.", len(rows) - len(found), len(rows), table
+        )
     return found
+
+
+def content_key(folder: Path, files: Sequence[str], *settings: object) -> str:
+    """A name for what is made of these files; another one when a file changes."""
+    states = [(folder / file).stat() for file in files]
+    facts = [settings, [[state.st_size, state.st_mtime_ns] for state in states], list(files)]
+    return hashlib.blake2b(json.dumps(facts).encode(), digest_size=8).hexdigest()
+
+
+def warn_of_unused(files: Sequence[str], total: int) -> None:
+    """Say which sounds are left out."""
+    if files:
+        named = ", ".join(files[:3]) + (", ..." if len(files) > 3 else "")
+        logger.warning("%d of %d sounds are silent or unreadable: %s", len(files), total, named)
 
 
 def _open_cache(
     folder: Path, rows: list[dict[str, str]], cache: Path
 ) -> tuple[NDArray[np.float16], list[Recording]]:
-    """The cached mels, made first if the table or the settings changed."""
+    """The cached mels, made first if the files, the table or the settings changed.
+
+    Raises:
+        MediaError: no file can be used.
+    """
     settings = [MEL.sample_rate, MEL.n_fft, MEL.hop_length, MEL.n_mels, PITCHES, PEAK_LEVEL, DEPTH]
-    files = [[row["file"], row["class"], row["label"]] for row in rows]
-    key = hashlib.blake2b(json.dumps([settings, files]).encode(), digest_size=8).hexdigest()
+    files = [row["file"] for row in rows]
+    key = content_key(folder, files, settings)
     index, data = cache / f"{key}.json", cache / f"{key}.npy"
     if not index.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        spans, mels, first = [], [], 0
-        for row in rows:
+        make_folder(cache)
+        spans, mels, first = [], [np.zeros((0, MEL.n_mels), np.float16)], 0
+        for file in files:
             spans.append([])
-            for mel in read_mels(folder / row["file"]):
+            for mel in _read_mels_or_none(folder / file):
                 mels.append(mel)
                 spans[-1].append([first, first + len(mel)])
                 first += len(mel)
-        np.save(data, np.concatenate(mels))
-        index.write_text(json.dumps(spans))
+        with atomic_output(data, overwrite=True) as beside:
+            np.save(beside, np.concatenate(mels))
+        with atomic_output(index, overwrite=True) as beside:
+            beside.write_text(json.dumps(spans))
+    spans = json.loads(index.read_text())
+    warn_of_unused([file for file, span in zip(files, spans, strict=True) if not span], len(files))
+    if not any(spans):
+        raise MediaError(f"No sound of {folder} can be used.", "Give sounds that can be heard.")
     recordings = [
         Recording(row["file"], row["class"], row["label"], tuple((a, b) for a, b in span))
-        for row, span in zip(rows, json.loads(index.read_text()), strict=True)
+        for row, span in zip(rows, spans, strict=True)
         if span
     ]
     return np.load(data), recordings
+
+
+def _read_mels_or_none(path: Path) -> list[NDArray[np.float16]]:
+    try:
+        return read_mels(path)
+    except MediaError:
+        return []
 
 
 def read_mels(path: Path) -> list[NDArray[np.float16]]:
@@ -146,6 +192,8 @@ def read_mels(path: Path) -> list[NDArray[np.float16]]:
     mels = []
     for pitch in PITCHES:
         waveform = soxr.resample(samples, FILE_RATE * pitch, MEL.sample_rate)
+        if not len(waveform):
+            return []
         mel = log_mel(torch.from_numpy(np.ascontiguousarray(waveform)), MEL).T.numpy()
         level = frame_level(mel)
         if level.max(initial=0) < 0.2:
@@ -192,11 +240,19 @@ class Placement:
 
 
 class Scenes:
-    """Draws scenes from the recordings that training may hear."""
+    """Draws scenes from the recordings that training may hear.
+
+    Raises:
+        MediaError: there is none.
+    """
 
     def __init__(self, sounds: SoundSet, seed: int = 0) -> None:
         self.sounds = sounds
         self.recordings = [r for r in sounds.recordings if not r.held_out]
+        if not self.recordings:
+            raise MediaError(
+                "Every sound is one that is held out.", "Give more than a handful of sounds."
+            )
         self.families: dict[str, list[Recording]] = {}
         for recording in self.recordings:
             self.families.setdefault(recording.family, []).append(recording)

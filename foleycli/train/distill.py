@@ -1,7 +1,7 @@
 """Distil the video encoder of the full-size model: close-ups and camera moves seen as the whole.
 
-    foley data prepare VGGSOUND CSV --out shards --parts frames --model diff-foley
-    foley train distill --preset paper --clips shards --model diff-foley --out runs/student
+    foley data prepare VGGSOUND shards --table CSV --parts frames
+    foley train distill --preset paper --data shards --model diff-foley --out runs/student
 
 The student is a copy of the frozen teacher; it sees the whole picture or, with probability k, a
 close-up or a camera move of it, and learns the teacher's rows of the whole. ``runs/student/bundle``
@@ -36,6 +36,7 @@ from foleycli.train.prepare import Prepared, PreparedClip
 from foleycli.train.run import Run, RunOptions
 
 SCREEN = (1280, 720)  # prepared frames are square; films are taken to be wide, and moves go across
+KINDS = {"cu": ("cu",), "cm": ("cm",), "both": ("cu", "cm")}  # of a variation
 Pixels = NDArray[np.uint8]
 
 
@@ -52,7 +53,10 @@ def train(
         UsageError: there is nothing to learn from.
         ModelError: the teacher is not there, or has no video encoder.
     """
+    check_variation(config)
     prepared = Prepared(clips, ("frames",))
+    if "frames" not in prepared.settings["parts"]:
+        raise UsageError(f"{clips} was prepared without frames.", "Prepare it with --parts frames.")
     order = lru_cache(2)(partial(prepared.order, options.seed))
     count = len(order(0))
     if not count:
@@ -108,12 +112,20 @@ def kind_of(config: DistillTraining, chance: np.random.Generator) -> str:
     Raises:
         UsageError: the configuration names no such variation.
     """
-    kinds = {"cu": ("cu",), "cm": ("cm",), "both": ("cu", "cm")}
-    if config.variation not in kinds:
-        raise UsageError(f"There is no variation {config.variation!r}.", "Choose cu, cm or both.")
+    check_variation(config)
     varied, which = chance.random() < config.proportion, int(chance.integers(2))
-    known = kinds[config.variation]
+    known = KINDS[config.variation]
     return known[which % len(known)] if varied else "full"
+
+
+def check_variation(config: DistillTraining) -> None:
+    """Before what takes long.
+
+    Raises:
+        UsageError: the configuration names no such variation.
+    """
+    if config.variation not in KINDS:
+        raise UsageError(f"There is no variation {config.variation!r}.", "Choose cu, cm or both.")
 
 
 def places(run: Run, part: int, count: int) -> list[tuple[int, int]]:

@@ -31,8 +31,10 @@ from foleycli.features.phrases import phrase_vectors
 from foleycli.features.what import class_sounds
 from foleycli.output import atomic_output
 from foleycli.train.cinematic import clip_random, draw_window
-from foleycli.train.distill import distillation_loss, kind_of
+from foleycli.train.distill import check_variation, distillation_loss, kind_of
+from foleycli.train.listing import keep_settings
 from foleycli.train.run import Run, RunOptions
+from foleycli.train.views import content_name
 
 HELD = 10  # of this many photographs one is held out, by the crc32 of its name
 SIDE = 320  # pixels of a photograph's longer side
@@ -50,11 +52,13 @@ def train(
         photos: folder of .jpg photographs.
         kept: folder that keeps their views, for other students too.
     """
+    check_variation(config)
     with Run(out, "distill-what", config, options) as run:
         # what is learned from
-        kept.mkdir(parents=True, exist_ok=True)
-        views = read_views(photos, kept / "learned.safetensors", config, False)
-        held_out = read_views(photos, kept / "held_out.safetensors", config, True)
+        with run.first_alone():
+            keep_settings(kept, {"photos": content_name(photos)})
+            views = read_views(photos, kept / "learned.safetensors", config, False)
+            held_out = read_views(photos, kept / "held_out.safetensors", config, True)
 
         # who learns; the teacher has spoken when the views were read
         student = EfficientNetLite.from_pretrained().to(run.device)

@@ -20,7 +20,7 @@ from foleycli.features.encode import teacher_file
 from foleycli.features.motion import CHANNELS, COLUMNS, ROWS
 from foleycli.features.track import RATE
 from foleycli.features.when_net import STEP, WhenNet, load_net, net_inputs
-from foleycli.train.distill import distillation_loss, kind_of
+from foleycli.train.distill import check_variation, distillation_loss, kind_of
 from foleycli.train.run import Run, RunOptions
 from foleycli.train.views import POINTS, VIEWS, SeenScene, render_all
 from foleycli.train.when import save
@@ -36,9 +36,11 @@ def train(
         scenes: folder that keeps what is rendered, for other students too.
         out: folder of the run.
     """
+    check_variation(config)
     with Run(out, "distill-when", config, options) as run:
         # what is learned from
-        seen, unseen = render_all(photos, scenes, config.shards, options.seed)
+        with run.first_alone():
+            seen, unseen = render_all(photos, scenes, config.shards, options.seed)
         teacher = deepcopy(load_net(teacher_file())).to(run.device).requires_grad_(False)
         held_out = [Lesson.of(scene, teacher) for scene in unseen]
         examples = [Lesson.of(scene, teacher) for scene in seen]

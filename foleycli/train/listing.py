@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from foleycli.errors import UsageError
-from foleycli.output import atomic_output, clear_leftovers
+from foleycli.output import atomic_output, clear_leftovers, make_folder
 
 BAD = "bad.csv"
 BAD_COLUMNS = ("id", "file", "problem")
@@ -38,8 +38,9 @@ def keep_settings(folder: Path, settings: Mapping[str, Any]) -> None:
 
     Raises:
         UsageError: it was begun with other settings.
+        FoleyError: it cannot be written to.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     clear_leftovers(folder)
     path, wanted = folder / SETTINGS, json.loads(json.dumps(settings))
     if path.is_file():

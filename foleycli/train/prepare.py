@@ -34,7 +34,7 @@ from foleycli.config import (
     PrepareConfig,
 )
 from foleycli.errors import FoleyError, MediaError, UsageError
-from foleycli.evaluate.clipset import Example, read_set
+from foleycli.evaluate.clipset import Example
 from foleycli.evaluate.sound import read_sound
 from foleycli.features.encode import FACTS, SHIPPED, Encoder, encode_video
 from foleycli.features.features import Features
@@ -54,24 +54,22 @@ Encode = Callable[[Iterable[Picture]], Features]
 
 
 def prepare(
-    folder: Path, out: Path, table: Path | None, config: PrepareConfig, jobs: int = 1
+    examples: Sequence[Example], out: Path, config: PrepareConfig, jobs: int = 1
 ) -> Iterator[tuple[str, str]]:
-    """Make shards of a folder of films. Shards that are there, of the same films, are kept.
+    """Make shards of films. Shards that are there, of the same films, are kept.
 
     Args:
-        table: VGGSound's list or one with a header (see `evaluate.clipset`); else all films.
+        examples: of `evaluate.clipset.read_set`, of the configuration's split.
 
     Yields:
         The id of a film, and what is the matter with it: "" when it is in a shard.
 
     Raises:
         UsageError: an unknown part, or the folder was made with other settings.
-        MediaError: there is no film.
         ModelError: the teacher is not installed.
     """
     if not config.parts or not set(config.parts) <= set(PARTS):
         raise UsageError(f"--parts {','.join(config.parts)}: unknown.", f"Of {', '.join(PARTS)}.")
-    examples = read_set(folder, table, config.split)
     settings = _settings(config)
     keep_settings(out, settings)
     shards = [

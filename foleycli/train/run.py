@@ -28,7 +28,7 @@ import math
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from copy import deepcopy
 from dataclasses import asdict, dataclass, fields
@@ -43,14 +43,15 @@ from torch import Tensor, nn
 
 from foleycli.config import TrainingConfig
 from foleycli.errors import FoleyError, ModelError, UsageError
-from foleycli.output import atomic_output
+from foleycli.output import atomic_output, check_output, make_folder
 from foleycli.train.checkpoint import logger, read_latest, write_checkpoint
-from foleycli.train.curves import Curve, draw_curves, open_tensorboard
+from foleycli.train.curves import Curve, draw_curves, open_tensorboard, tensorboard_writer
 
 Network = TypeVar("Network", bound=nn.Module)
 Config = TypeVar("Config", bound=TrainingConfig)
 Random = torch.Generator | np.random.Generator
 MAY_CHANGE = {field.name for field in fields(TrainingConfig)}  # when a run goes on
+RUN = "run.json"
 DRAWN_EVERY = 60  # seconds between two pictures of the curve, at least
 
 
@@ -84,6 +85,7 @@ class Run(Generic[Config]):
         self.share = config.batch // parts  # examples this process draws at a time
         torch.manual_seed(options.seed)
         self._loss = 0.0  # of this update so far
+        self._begun = False  # `begin` was called, so that there is something to save
         self._asked = False  # to stop, in this process
         self._due = self._stopping = self._unsaved = False  # as all processes agree
         self._learned = self._held_out = None  # curves, of the first process
@@ -103,6 +105,9 @@ class Run(Generic[Config]):
         return torch.device(name)
 
     def __enter__(self) -> "Run[Config]":
+        check_folder(self.out, self._settings(), MAY_CHANGE)  # before what takes long
+        if self.options.tensorboard:
+            tensorboard_writer()
         if self.world > 1 and not dist.is_initialized():
             dist.init_process_group("nccl" if self.device.type == "cuda" else "gloo")
         self._handlers = {}
@@ -121,8 +126,9 @@ class Run(Generic[Config]):
             dist.destroy_process_group()
 
     def _ask_to_stop(self, number: int, _frame: object) -> None:
-        """The first signal lets the update end and be saved; a second one does not wait."""
-        if self._asked:
+        """The first signal lets the update end and be saved; a second one does not wait, nor does
+        one that comes while data are made ready."""
+        if self._asked or not self._begun:
             raise KeyboardInterrupt
         self._asked = True
 
@@ -163,8 +169,7 @@ class Run(Generic[Config]):
             ModelError: its checkpoints are damaged or do not fit.
         """
         self.modules, self.optimizers, self.randoms = modules, optimizers, randoms
-        self.out.mkdir(parents=True, exist_ok=True)
-        self._check_settings()
+        self._keep_settings()
         checkpoint = read_latest(self.out / "checkpoints")
         if checkpoint:
             self._restore(checkpoint.module, checkpoint.state)
@@ -180,33 +185,18 @@ class Run(Generic[Config]):
                 self._board = open_tensorboard(self.out / "tensorboard")
         self._began = self._saved = self._ticked = time.monotonic()
         self._drawn = -math.inf
+        self._begun = True
 
-    def _check_settings(self) -> None:
-        """A folder holds one run: refuse what would mix two."""
-        path = self.out / "run.json"
-        asked: dict[str, Any] = json.loads(
-            json.dumps(
-                {
-                    "stage": self.stage,
-                    "preset": self.options.preset,
-                    "seed": self.options.seed,
-                    **asdict(self.config),
-                }
-            )
-        )
-        if path.exists():
-            held = json.loads(path.read_text())
-            differs = [key for key in asked if held.get(key) != asked[key]]
-            if wrong := [key for key in differs if key not in MAY_CHANGE]:
-                was = ", ".join(f"{key} {held.get(key)} (asked: {asked[key]})" for key in wrong)
-                raise UsageError(
-                    f"{self.out} holds a run with {was}.", "Give its options, or another --out."
-                )
-            for key in differs:
-                logger.warning("goes on with %s %s in place of %s", key, asked[key], held.get(key))
+    def _settings(self) -> dict[str, Any]:
+        """What is trained, and how."""
+        about = {"stage": self.stage, "preset": self.options.preset, "seed": self.options.seed}
+        return about | asdict(self.config)
+
+    def _keep_settings(self) -> None:
+        for key, held, asked in check_folder(self.out, self._settings(), MAY_CHANGE):
+            logger.warning("goes on with %s %s in place of %s", key, asked, held)
         if self.rank == 0:
-            with atomic_output(path, overwrite=True) as beside:
-                beside.write_text(json.dumps(asked, indent=1) + "\n")
+            keep_folder(self.out, self._settings())
 
     def _restore(self, weights: Callable[[str], dict[str, Tensor]], state: dict[str, Any]) -> None:
         try:
@@ -401,6 +391,42 @@ class Run(Generic[Config]):
         torch.set_rng_state(state["torch"])
         if self.device.type == "cuda" and "cuda" in state:
             torch.cuda.set_rng_state(state["cuda"], self.device)
+
+
+def check_folder(
+    out: Path, settings: Mapping[str, Any], may_change: Collection[str] = ()
+) -> list[tuple[str, Any, Any]]:
+    """A folder holds one run: refuse what would mix two. It is made if it is not there.
+
+    Returns:
+        What may change and does: name, what the run had, what is asked for.
+
+    Raises:
+        UsageError: it holds a run with other settings.
+        ModelError: its ``run.json`` is damaged.
+        FoleyError: it cannot be written to.
+    """
+    path, asked = out / RUN, json.loads(json.dumps(settings))
+    make_folder(out)
+    check_output(path, overwrite=True)
+    if not path.exists():
+        return []
+    try:
+        held = dict(json.loads(path.read_text()))
+    except (ValueError, TypeError) as error:
+        remedy = "Remove it, or give another --out."
+        raise ModelError(f"{path} is damaged ({error}).", remedy) from error
+    differs = [(key, held.get(key), asked[key]) for key in asked if held.get(key) != asked[key]]
+    if wrong := [change for change in differs if change[0] not in may_change]:
+        was = ", ".join(f"{key} {had} (asked: {wanted})" for key, had, wanted in wrong)
+        raise UsageError(f"{out} holds a run with {was}.", "Give its options, or another --out.")
+    return differs
+
+
+def keep_folder(out: Path, settings: Mapping[str, Any]) -> None:
+    """Note what a folder holds, for `check_folder`."""
+    with atomic_output(out / RUN, overwrite=True) as beside:
+        beside.write_text(json.dumps(settings, indent=1) + "\n")
 
 
 def _reseed(random: Random, seed: int) -> None:

@@ -332,26 +332,34 @@ def sound_hash(path: Path) -> str:
     return digest.hexdigest()
 
 
-def verify_variants(films: Path, out: Path) -> Iterator[tuple[str, str]]:
+def verify_variants(films: Path, out: Path, kind: str) -> Iterator[tuple[str, str]]:
     """Derive every window of a manifest again and compare files, sound and time stamps.
+
+    All but the kind is read from the folder. Films that could not be varied are passed over.
 
     Yields:
         An id and what differs: "" when all is as it was.
 
     Raises:
-        UsageError: there is no data set.
+        UsageError: there is no data set, or one of another kind.
     """
     rows = {row["id"]: Variant.read(row) for row in read_rows(out / MANIFEST)}
     if not rows:
         raise UsageError(f"{out} holds no {MANIFEST}.", "Make the variants first.")
     settings = json.loads((out / SETTINGS).read_text())
-    kind, config = settings.pop("kind"), VariantConfig(**settings)
+    if settings["kind"] != kind:
+        raise UsageError(f"{out} is of --kind {settings['kind']}.", "Give its kind, or its folder.")
+    del settings["kind"]
+    config = VariantConfig(**settings)
+    unusable = {row["id"] for row in read_rows(out / BAD)}
     for task in find_tasks(films, out, kind, config):
         if task.id in rows:
             try:
                 yield task.id, _differs(task, rows.pop(task.id))
             except (FoleyError, OSError) as error:
                 yield task.id, str(error)
+        elif task.id not in unusable:
+            yield task.id, "it has not been varied"
     yield from ((name, "its film is missing") for name in rows)
 
 

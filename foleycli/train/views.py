@@ -4,23 +4,31 @@ A scene is rendered once a view, with the same grain and compression, only seen 
 heard in it is known, and the same in every view: what lies outside the window sounds too.
 """
 
+import hashlib
+import json
+import logging
 import os
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from foleycli.config import CINEMATIC, FRAMES, CinematicConfig
-from foleycli.errors import FoleyError
+from foleycli.errors import FoleyError, MediaError, UsageError
 from foleycli.features.track import RATE, Track
 from foleycli.features.when import MotionReader
 from foleycli.output import atomic_output
 from foleycli.processes import do_all
 from foleycli.train.cinematic import Window, clip_random, draw_window
+from foleycli.train.listing import keep_settings
 from foleycli.train.scenes import Photos, Scene, render_scene
+
+logger = logging.getLogger("foleycli")
 
 VIEWS = ("full", "cu", "cm")
 SHARD = 50  # scenes in a file; the first file is held out
@@ -44,18 +52,48 @@ def render_all(
     """Scenes to learn from, and those held out; what ``folder`` lacks is rendered, on all cores.
 
     Raises:
+        UsageError: there is no photograph, or ``folder`` holds scenes of others or of another seed.
+        MediaError: a file of ``folder`` is damaged.
         FoleyError: a file could not be rendered.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    if not any(photos.glob("*.jpg")):
+        raise UsageError(f"{photos} holds no photograph (.jpg).", "Name another folder.")
+    keep_settings(folder, {"seed": seed, "photos": content_name(photos)})
     paths = [folder / f"views{n:04d}.npz" for n in range(shards)]
     missing = [n for n, path in enumerate(paths) if not path.exists()]
-    for n, problem in do_all(
-        partial(render_shard, photos, folder, seed), missing, os.cpu_count() or 1
-    ):
+    jobs = min(len(missing), cores())
+    if missing:
+        logger.warning("%d files of scenes are rendered first, on %d cores", len(missing), jobs)
+    render = partial(render_shard, photos, folder, seed)
+    for done, (n, problem) in enumerate(do_all(render, missing, jobs), 1):
         if problem:
             raise FoleyError(f"{paths[n].name} was not rendered: {problem}", "Run it again.")
-    held_out, *learned = (list(load_views(path)) for path in paths)
+        logger.info("%d of %d files of scenes are rendered", done, len(missing))
+    held_out, *learned = (_load_whole(path) for path in paths)
     return [scene for scenes in learned for scene in scenes], held_out
+
+
+def content_name(photos: Path) -> str:
+    """How many photographs there are, and a hash of their names and sizes."""
+    found = [(path.name, path.stat().st_size) for path in sorted(photos.glob("*.jpg"))]
+    digest = hashlib.blake2b(json.dumps(found).encode(), digest_size=4).hexdigest()
+    return f"{len(found)} ({digest})"
+
+
+def cores() -> int:
+    """How many this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _load_whole(path: Path) -> list[SeenScene]:
+    try:
+        return list(load_views(path))
+    except (OSError, EOFError, KeyError, ValueError, BadZipFile, zlib.error) as error:
+        raise MediaError(
+            f"{path} is damaged ({error}).", "Remove it, so that it is rendered again."
+        ) from error
 
 
 def render_shard(photos: Path, folder: Path, seed: int, shard: int) -> None:

@@ -1,6 +1,5 @@
 """A folder of sounds as waveforms: what vocoders and waveform autoencoders learn from."""
 
-import hashlib
 import json
 import zlib
 from pathlib import Path
@@ -12,7 +11,8 @@ from numpy.typing import NDArray
 
 from foleycli.errors import MediaError
 from foleycli.library.recording import read_sound
-from foleycli.train.data import FILE_RATE, read_table
+from foleycli.output import atomic_output, make_folder
+from foleycli.train.data import FILE_RATE, content_key, read_table, warn_of_unused
 
 LONGEST = 8  # seconds of a recording that are kept
 QUIET = 1e-3  # peak under which a recording is taken for silence
@@ -72,13 +72,18 @@ def _open_cache(
     folder: Path, files: list[str], cache: Path, sample_rate: int
 ) -> tuple[NDArray[np.int16], list[tuple[int, int] | None]]:
     """All samples end to end, and where each file's are; None where it is silent or unreadable."""
-    key = json.dumps([sample_rate, LONGEST, LOUDEST, files])
-    name = hashlib.blake2b(key.encode(), digest_size=8).hexdigest()
+    name = content_key(folder, files, sample_rate, LONGEST, LOUDEST)
     index, data = cache / f"waves-{name}.json", cache / f"waves-{name}.raw"
     if not index.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        index.write_text(json.dumps(_fill_cache(folder, files, data, sample_rate)))
+        make_folder(cache)
+        with atomic_output(data, overwrite=True) as beside:
+            filled = _fill_cache(folder, files, beside, sample_rate)
+        with atomic_output(index, overwrite=True) as beside:
+            beside.write_text(json.dumps(filled))
     spans = [tuple(span) if span else None for span in json.loads(index.read_text())]
+    warn_of_unused([file for file, span in zip(files, spans, strict=True) if not span], len(files))
+    if not any(spans):
+        raise MediaError(f"No sound of {folder} can be used.", "Give sounds that can be heard.")
     return np.memmap(data, np.int16, "r"), spans
 
 

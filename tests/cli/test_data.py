@@ -51,6 +51,7 @@ def test_a_bad_film_is_exit_code_5_and_named(foley, films, tmp_path) -> None:
         ("--kind", "cu", "--a1", "0.7"),
         ("--kind", "cm", "--easing", "bounce"),
         ("--kind", "cu", "--position", "left"),
+        ("--kind", "cm", "--move-seconds", "-1"),
     ],
 )
 def test_an_unknown_choice_is_exit_code_2_and_writes_nothing(foley, films, tmp_path, wrong) -> None:
@@ -59,11 +60,30 @@ def test_an_unknown_choice_is_exit_code_2_and_writes_nothing(foley, films, tmp_p
     assert not (tmp_path / "out").exists()
 
 
+def test_a_split_that_is_not_there_is_named_with_those_that_are(foley, films, tmp_path) -> None:
+    table = tmp_path / "vggsound.csv"
+    table.write_text("one,0,dog,train\ngone,5,dog,train\n")
+    arguments = ("prepare", films, tmp_path / "out", "--table", table, "--parts", "frames")
+    code, _, errors = foley("data", *arguments, "--split", "valid")
+    assert code == 2 and "of the split valid" in errors and "Its splits: train" in errors
+    code, lines, errors = foley("data", *arguments)
+    assert lines == ["1 of 1 done"] and errors.count("are not here") == 1
+
+
+@pytest.mark.parametrize("table", [None, "name,label\na.wav,x\n", "file,class,label\n"])
+def test_a_table_that_cannot_be_used_is_exit_code_3(foley, tmp_path, table) -> None:
+    if table is not None:
+        (tmp_path / "sounds.csv").write_text(table)
+    code, _, errors = foley("data", "mix", tmp_path, tmp_path / "out", "--count", 1)
+    assert code == 3 and "sounds.csv" in errors and "Traceback" not in errors
+
+
 def test_scenes_are_mixed(foley, tmp_path) -> None:
     tap = np.exp(-np.arange(24_000) / 2000) * np.sin(np.arange(24_000) / 9)
     for number in range(3):
         soundfile.write(tmp_path / f"tap{number}.wav", tap, 48_000)
-    rows = "".join(f"tap{number}.wav,wood,tap\n" for number in range(3))
+    rows = "".join(f"tap{number}.wav,wood,tap\n" for number in range(3)) + "nan.wav,wood\n"
+    soundfile.write(tmp_path / "nan.wav", np.full(24_000, np.nan), 48_000, "FLOAT")
     (tmp_path / "sounds.csv").write_text("file,class,label\n" + rows)
     options = ("--count", 2, "--seconds", 3, "--held-out", "with")
     code, lines, errors = foley("data", "mix", tmp_path, tmp_path / "out", *options)

@@ -20,6 +20,7 @@ from foleycli.config import (
     PrepareConfig,
 )
 from foleycli.errors import MediaError
+from foleycli.evaluate.clipset import read_set
 from foleycli.features.cavp import Cavp
 from foleycli.latents.diff_foley import DiffFoley
 from foleycli.models.bundle import Bundle
@@ -62,7 +63,8 @@ def film(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def shards(film, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("shards")
-    assert dict(prepare(film.parent, out, None, PrepareConfig(parts=("frames",)))) == {"shot": ""}
+    examples = read_set(film.parent)
+    assert dict(prepare(examples, out, PrepareConfig(parts=("frames",)))) == {"shot": ""}
     return out
 
 

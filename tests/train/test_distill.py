@@ -1,6 +1,7 @@
 """Students of the shipped encoder: they begin as their teacher, and only what may learn learns."""
 
 import json
+import shutil
 from dataclasses import replace
 from typing import cast
 
@@ -11,7 +12,7 @@ from PIL import Image
 from safetensors import safe_open
 
 from foleycli.config import TRAINING, WhatDistillTraining, WhenDistillTraining, WhenTraining
-from foleycli.errors import ModelError, UsageError
+from foleycli.errors import MediaError, ModelError, UsageError
 from foleycli.features.efficientnet import EfficientNetLite
 from foleycli.features.encode import Encoder, teacher_file
 from foleycli.features.when_net import load_net
@@ -154,3 +155,33 @@ def test_a_folder_names_the_networks_that_see_and_their_shares_are_averaged(tmp_
     (tmp_path / "encoder.json").write_text("{")
     with pytest.raises(ModelError, match=r"encoder\.json cannot be read"):
         Encoder.open(str(tmp_path))
+
+
+def test_scenes_of_another_seed_or_other_photographs_are_refused(photos, scenes, when, tmp_path):
+    with pytest.raises(UsageError, match="seed 0"):
+        distill_when.train(photos, scenes, tmp_path / "a", WHEN, RunOptions(seed=1))
+    other = tmp_path / "photos"
+    other.mkdir()
+    with pytest.raises(UsageError, match="no photograph"):
+        distill_when.train(other, scenes, tmp_path / "a", WHEN, RunOptions())
+    one = next(photos.glob("*.jpg"))
+    (other / one.name).write_bytes(one.read_bytes())
+    with pytest.raises(UsageError, match="photos '4 "):
+        distill_when.train(other, scenes, tmp_path / "a", WHEN, RunOptions())
+
+
+def test_a_damaged_file_of_scenes_is_named(photos, scenes, tmp_path):
+    kept = shutil.copytree(scenes, tmp_path / "kept")
+    torn = kept / "views0001.npz"
+    torn.write_bytes(torn.read_bytes()[:999])
+    with pytest.raises(MediaError, match=r"views0001\.npz is damaged"):
+        distill_when.train(photos, kept, tmp_path / "a", WHEN, RunOptions())
+
+
+def test_an_unknown_variation_is_refused_before_anything_is_drawn(photos, tmp_path):
+    for recipe, config in ((distill_what, WHAT), (distill_when, WHEN)):
+        with pytest.raises(UsageError, match="cu, cm or both"):
+            recipe.train(
+                photos, tmp_path / "kept", tmp_path, replace(config, variation="zoom"), RunOptions()
+            )
+    assert not (tmp_path / "kept").exists()

@@ -12,6 +12,7 @@ import torch
 from foleycli.clip.probe import probe
 from foleycli.config import DIFF_FOLEY_MEL, MEL, PrepareConfig
 from foleycli.errors import FoleyError, MediaError, UsageError
+from foleycli.evaluate.clipset import read_set
 from foleycli.features.encode import Encoder, encode_video
 from foleycli.frames.decode import decode_pictures
 from foleycli.train.listing import read_rows
@@ -60,7 +61,7 @@ def films(tmp_path_factory):
 @pytest.fixture(scope="module")
 def made(films, tmp_path_factory):
     out = tmp_path_factory.mktemp("shards")
-    return out, dict(prepare(films / "video", out, films / "vggsound.csv", PLAIN))
+    return out, dict(prepare(read_set(films / "video", films / "vggsound.csv"), out, PLAIN))
 
 
 def test_every_film_of_the_list_is_used_or_named(made):
@@ -96,7 +97,7 @@ def test_clips_come_back_as_they_were_seen_and_heard(films, made):
 
 def test_one_split_and_the_other_models_spectrograms(films, tmp_path):
     config = replace(PLAIN, model="diff-foley", split="test", parts=("mels",))
-    list(prepare(films / "video", tmp_path, films / "vggsound.csv", config))
+    list(prepare(read_set(films / "video", films / "vggsound.csv", config.split), tmp_path, config))
     clips = Prepared(tmp_path)
     assert [clip.id for clip in clips] == ["aa-bbCC_dd3_000110"]
     assert clips.mel == DIFF_FOLEY_MEL
@@ -106,7 +107,7 @@ def test_one_split_and_the_other_models_spectrograms(films, tmp_path):
 
 def test_features_are_the_teachers(films, tmp_path):
     config = replace(PLAIN, split="test", parts=("features",))
-    list(prepare(films / "video", tmp_path, films / "vggsound.csv", config))
+    list(prepare(read_set(films / "video", films / "vggsound.csv", config.split), tmp_path, config))
     clip = Prepared(tmp_path)[0]
     seen = encode_video(
         decode_pictures(probe(films / "video" / f"{clip.id}.mp4")), Encoder.open("teacher")
@@ -117,11 +118,11 @@ def test_features_are_the_teachers(films, tmp_path):
 def test_any_folder_with_a_header_csv_or_none(films, tmp_path):
     table = tmp_path / "list.csv"
     table.write_text("file,label\naa-bbCC_dd1_000030.mp4,a dog\n")
-    list(prepare(films / "video", tmp_path / "a", table, PLAIN))
+    list(prepare(read_set(films / "video", table), tmp_path / "a", PLAIN))
     assert [(clip.id, clip.label) for clip in Prepared(tmp_path / "a")] == [
         ("aa-bbCC_dd1_000030", "a dog")
     ]
-    list(prepare(films / "video", tmp_path / "b", None, PLAIN))
+    list(prepare(read_set(films / "video"), tmp_path / "b", PLAIN))
     assert len(Prepared(tmp_path / "b")) == 3
 
 
@@ -135,11 +136,11 @@ def test_what_is_done_is_kept_and_a_mended_film_makes_its_shard_again(films, tmp
         )
     (source / "c.mp4").write_bytes(b"no film")
     out = tmp_path / "out"
-    list(prepare(source, out, None, PLAIN))
+    list(prepare(read_set(source), out, PLAIN))
     first = (out / "shard-000000.tar").stat().st_mtime_ns
     assert len(Prepared(out)) == 2
     (source / "c.mp4").write_bytes((source / "a.mp4").read_bytes())
-    list(prepare(source, out, None, PLAIN))
+    list(prepare(read_set(source), out, PLAIN))
     assert len(Prepared(out)) == 3
     assert (out / "shard-000000.tar").stat().st_mtime_ns == first
 
@@ -147,17 +148,18 @@ def test_what_is_done_is_kept_and_a_mended_film_makes_its_shard_again(films, tmp
 def test_an_interrupted_run_goes_on_to_the_same_bytes(films, tmp_path, made):
     out, _ = made
     again = tmp_path / "again"
-    half = prepare(films / "video", again, films / "vggsound.csv", PLAIN)
+    half = prepare(read_set(films / "video", films / "vggsound.csv"), again, PLAIN)
     next(half)
     half.close()  # killed after the first shard
     assert not (again / "index.csv").exists()
-    list(prepare(films / "video", again, films / "vggsound.csv", PLAIN))
+    list(prepare(read_set(films / "video", films / "vggsound.csv"), again, PLAIN))
     for name in ("shard-000000.tar", "shard-000001.tar", "index.csv", "bad.csv"):
         assert (again / name).read_bytes() == (out / name).read_bytes()
 
 
 def test_what_is_no_fault_of_a_film_is_tried_again(films, tmp_path, monkeypatch):
-    arguments = films / "video", tmp_path, films / "vggsound.csv", replace(PLAIN, split="test")
+    examples = read_set(films / "video", films / "vggsound.csv", "test")
+    arguments = examples, tmp_path, replace(PLAIN, split="test")
 
     def vanished(*_):
         raise OSError("the share is gone")
@@ -188,7 +190,7 @@ def test_shards_are_webdatasets(made):
 
 
 def test_other_settings_and_unknown_parts_are_refused(films, made, tmp_path):
-    arguments = films / "video", made[0], films / "vggsound.csv"
+    arguments = read_set(films / "video", films / "vggsound.csv"), made[0]
     with pytest.raises(UsageError, match="other settings: quality 95"):
         list(prepare(*arguments, replace(PLAIN, quality=80)))
     with pytest.raises(UsageError, match="smell"):

@@ -303,3 +303,28 @@ def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
+
+
+def test_another_configuration_is_refused_before_data_are_read(tmp_path):
+    train(tmp_path)
+    with (
+        pytest.raises(UsageError, match="width 8"),
+        run.Run(tmp_path, "toy", replace(TOY, width=9), RunOptions(device="cpu")),
+    ):
+        pytest.fail("data would be read here")
+
+
+def test_a_damaged_note_of_the_settings_is_named(tmp_path):
+    (tmp_path / "run.json").write_text("{")
+    with pytest.raises(ModelError, match=r"run.json is damaged"):
+        train(tmp_path)
+
+
+def test_a_signal_while_data_are_made_ready_does_not_wait(tmp_path):
+    with (
+        pytest.raises(KeyboardInterrupt),
+        run.Run(tmp_path, "toy", TOY, RunOptions(device="cpu")),
+    ):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(1)
+        pytest.fail("it waited for an update")

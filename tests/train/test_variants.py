@@ -100,17 +100,21 @@ def test_verify_finds_nothing_and_then_what_was_changed(films, made, tmp_path):
     kind, _, _ = made
     assert all(not p for _, p in make_variants(films, tmp_path / "a", kind, CONFIG))
     out = tmp_path / "a"
-    assert [problem for _, problem in verify_variants(films, out)] == ["", "", ""]
+    assert [problem for _, problem in verify_variants(films, out, kind)] == ["", "", ""]
+    with pytest.raises(UsageError, match=f"is of --kind {kind}"):
+        list(verify_variants(films, out, "cm" if kind == "cu" else "cu"))
     with (out / "plain.mp4").open("ab") as file:
         file.write(b"x")
     table = out / MANIFEST
     row = next(line for line in table.read_text().splitlines() if line.startswith("tall"))
     x = row.split(",")[6]
     table.write_text(table.read_text().replace(row, row.replace(f",{x},", ",1.5,", 1)))
-    problems = dict(verify_variants(films, out))
+    problems = dict(verify_variants(films, out, kind))
     assert "has changed" in problems["plain"]
     assert "window" in problems["tall.webm"]
     assert problems["uneven"] == ""
+    table.write_text("".join(x for x in table.open() if not x.startswith("uneven")))
+    assert dict(verify_variants(films, out, kind))["uneven"] == "it has not been varied"
 
 
 def test_what_is_done_is_kept_and_what_is_missing_made_again_with_the_same_bytes(films, tmp_path):
