@@ -130,6 +130,7 @@ def join_plan(plan: Plan) -> Plan:
             plan,
             contestants=tuple(named.values()),
             variants=tuple(dict.fromkeys((*earlier.variants, *plan.variants))),
+            measures=tuple(dict.fromkeys((*earlier.measures, *plan.measures))),
         )
     told = {
         "foleycli": __version__,

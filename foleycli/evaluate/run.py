@@ -36,13 +36,15 @@ def run(
     Raises:
         BatchError: some clips failed; the others are done.
         UsageError: the folder holds a run on another set, or a model's has none of its sounds.
-        ModelError: a model is not installed.
+        ModelError: a model is not installed, or what a measure of the run needs.
     """
     check_names(plan.contestants)
     for contestant in plan.contestants:
         check_folder(contestant, plan.examples, plan.variants)
     plan_soundings(plan)  # refuses a model that is not here before it stands in the run
     plan = join_plan(plan)
+    for name in plan.measures:  # an earlier call's, too
+        check_needs(find_measure(name))
     failures = _do(make_sounds, plan_soundings(plan), jobs, "sounding", progress)
     tasks = [Scoring(plan.folder, example.id, again=again) for example in plan.examples]
     failures += _do(score_clip, tasks, jobs, "measuring", progress)

@@ -15,6 +15,7 @@ from foleycli.errors import FoleyError, MediaError
 from foleycli.evaluate.clipset import Example
 from foleycli.evaluate.controls import (
     ANOTHER,
+    CONTROLS,
     MADE,
     OWN,
     SILENCE,
@@ -42,7 +43,8 @@ class Scoring:
 
 
 def score_clip(task: Scoring) -> None:
-    """Measure the controls and every model's sounds of one clip, but what is measured already.
+    """Measure the controls and every model's sounds of one clip, but what is measured already: a
+    measure that is added is taken of every sound, and the others are not taken again.
 
     Raises:
         FoleyError: some sounds are missing or cannot be read; the others are written down.
@@ -54,9 +56,9 @@ def score_clip(task: Scoring) -> None:
     film = Film(example.clip, example.prompt or example.label)
     own = Sound.read(example.clip, film.duration)
     judge = _Judge(own, film, plan)
-    controls = known.get("controls", {})
-    if known.get("key") != judge.key:
-        controls, known = _control_scores(judge, plan, example), {}
+    if known.get("key", [])[: len(judge.key)] != judge.key:
+        known = {}
+    controls = _control_scores(judge, plan, example, known.get("controls", {}))
     rows: dict[str, dict[str, Any]] = known.get("rows", {})
     problems = []
     for variant in plan.variants:
@@ -74,7 +76,7 @@ def score_clip(task: Scoring) -> None:
             "id": example.id,
             "label": example.label,
             "duration": film.duration,
-            "key": judge.key,
+            "key": [*judge.key, *judge.names],
             "controls": controls,
             "rows": rows,
         },
@@ -83,20 +85,29 @@ def score_clip(task: Scoring) -> None:
         raise FoleyError("; ".join(problems), "Mend that and run again.")
 
 
-def _control_scores(judge: "_Judge", plan: Plan, example: Example) -> dict[str, list[Scores]]:
+def _control_scores(
+    judge: "_Judge", plan: Plan, example: Example, known: dict[str, list[Scores]]
+) -> dict[str, list[Scores]]:
+    if all(name in known and not any(map(judge.lacking, known[name])) for name in CONTROLS):
+        return known
     duration = judge.film.duration
-    others = _other_sounds(plan, example, duration)
-    return {
-        OWN: [judge.scores(judge.own)],
-        ANOTHER: [judge.scores(sound) for sound in others],
+    sounds = {
+        OWN: [judge.own],
+        ANOTHER: list(_other_sounds(plan, example, duration)),
         **{
             name: [
-                judge.scores(made_control(name, example, duration, draw))
+                made_control(name, example, duration, draw)
                 for draw in range(1 if name == SILENCE else EVALUATE.others)
             ]
             for name in MADE
         },
     }
+    scores = {}
+    for name, drawn in sounds.items():
+        before = known.get(name, [])
+        same = before if len(before) == len(drawn) else [{} for _ in drawn]
+        scores[name] = [judge.scores(*pair) for pair in zip(drawn, same, strict=True)]
+    return scores
 
 
 def _other_sounds(plan: Plan, example: Example, duration: float) -> Iterator[Sound]:
@@ -112,13 +123,17 @@ class _Judge:
         self.own, self.film, self.folder = own, film, plan.folder
         found = [find_measure(name) for name in plan.measures]
         self.measures = [measure for measure in found if isinstance(measure, ClipMeasure)]
-        names = [measure.name for measure in self.measures]
-        self.key = [__version__, content_hash(film.path), *names]
+        self.names = [measure.name for measure in self.measures]
+        self.key = [__version__, content_hash(film.path)]
 
-    def scores(self, sound: Sound) -> Scores:
-        """Every measure of one sound."""
-        values = {m.name: float(m.compute(self.own, sound, self.film)) for m in self.measures}
-        return {name: value if math.isfinite(value) else None for name, value in values.items()}
+    def lacking(self, known: Scores) -> list[ClipMeasure]:
+        """Measures that were not taken yet."""
+        return [measure for measure in self.measures if measure.name not in known]
+
+    def scores(self, sound: Sound, known: Scores) -> Scores:
+        """Every measure of one sound, those that are known as they are."""
+        values = {m.name: float(m.compute(self.own, sound, self.film)) for m in self.lacking(known)}
+        return known | {n: value if math.isfinite(value) else None for n, value in values.items()}
 
     def row(self, sounds: list[Path], known: dict[str, Any] | None) -> dict[str, Any]:
         """The scores of a model's takes, or what is known of them if they are the same."""
@@ -126,16 +141,14 @@ class _Judge:
         if missing:
             raise FoleyError(f"{missing[0]} was not made.", "See above.")
         files = {_told(path, self.folder): content_hash(path) for path in sounds}
-        if known and {s["file"]: s["hash"] for s in known["sounds"]} == files:
-            return known
-        takes = [
-            {
-                "file": file,
-                "hash": digest,
-                "scores": self.scores(Sound.read(self.folder / file, self.film.duration)),
-            }
-            for file, digest in files.items()
-        ]
+        before = {s["file"]: s for s in known["sounds"]} if known else {}
+        takes = []
+        for file, digest in files.items():
+            take = before.get(file, {})
+            scores = take["scores"] if take.get("hash") == digest else {}
+            if self.lacking(scores):
+                scores = self.scores(Sound.read(self.folder / file, self.film.duration), scores)
+            takes.append({"file": file, "hash": digest, "scores": scores})
         return {"sounds": takes}
 
 

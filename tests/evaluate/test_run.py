@@ -88,6 +88,34 @@ def test_a_model_added_later_leaves_the_others_as_they_were(clips, sounds, tmp_p
     assert [contestant.name for contestant in read_plan(tmp_path).contestants] == ["right", "late"]
 
 
+def test_a_measure_added_later_costs_its_own_time_only(clips, sounds, tmp_path, monkeypatch):
+    run(make_plan(clips, tmp_path / "one", f"right={sounds / 'right'}", measures=("env",)))
+    monkeypatch.setattr("foleycli.evaluate.timing.env", None)  # not to be called
+    run(make_plan(clips, tmp_path / "one", f"right={sounds / 'right'}", measures=("onf1c",)))
+    monkeypatch.undo()
+    run(make_plan(clips, tmp_path / "two", f"right={sounds / 'right'}"))
+    assert read_plan(tmp_path / "one").measures == MEASURES
+    for path in (tmp_path / "two" / "clips").iterdir():
+        assert json.loads((tmp_path / "one" / "clips" / path.name).read_text()) == json.loads(
+            path.read_text()
+        )
+
+
+def test_a_sound_that_changed_is_measured_anew(clips, sounds, tmp_path):
+    import shutil
+
+    shutil.copytree(sounds / "right", tmp_path / "right")
+    plan = make_plan(clips, tmp_path / "run", f"right={tmp_path / 'right'}")
+    run(plan)
+    shutil.copy(sounds / "late" / "c1.wav", tmp_path / "right" / "c1.wav")
+    before = json.loads(plan.scores(plan.examples[1]).read_text())
+    run(plan)
+    after = json.loads(plan.scores(plan.examples[1]).read_text())
+    assert after["controls"] == before["controls"]
+    old, new = (told["rows"]["full"]["right"]["sounds"][0]["scores"] for told in (before, after))
+    assert new["env"] < old["env"]
+
+
 def test_another_set_in_the_same_folder_is_refused(clips, sounds, tmp_path):
     run(make_plan(clips, tmp_path, f"right={sounds / 'right'}"))
     other = make_plan(clips, tmp_path, f"right={sounds / 'right'}")

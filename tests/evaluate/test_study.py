@@ -151,7 +151,9 @@ def test_both_sounds_are_equally_loud(page, tmp_path) -> None:
 
     from foleycli.evaluate.sound import integrated_loudness, read_native
 
-    found = json.loads(re.search(r'id="study">(.*?)</script>', page.read_text(), re.S)[1])
+    data = re.search(r'id="study">(.*?)</script>', page.read_text(), re.S)
+    assert data
+    found = json.loads(data[1])
     levels = []
     for side in "ab":
         (tmp_path / f"{side}.mp4").write_bytes(base64.b64decode(found["clips"][0][side]))

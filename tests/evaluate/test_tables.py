@@ -256,6 +256,7 @@ def test_what_a_run_was_asked_for_is_shown_and_of_everything_the_most_telling(tm
     plan = Plan(folder=tmp_path, examples=(example,), contestants=())
 
     def shown(taken, *asked) -> list[str]:
+        (tmp_path / "run.json").unlink(missing_ok=True)
         join_plan(replace(plan, measures=taken))
         return [measure.name for measure in Results(tmp_path, asked).measures]
 
