@@ -257,4 +257,6 @@ def _facts(model: "Model") -> dict[str, Any]:
 
 
 def _size(size: int | None) -> str:
-    return "?" if size is None else f"{size / 1e6:.1f} MB"
+    if size is None:
+        return "?"
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"

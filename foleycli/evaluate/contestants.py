@@ -106,18 +106,19 @@ def check_names(contestants: Sequence[Contestant]) -> None:
 
 def find_sounds(folder: Path, example: Example, variant: str, takes: int) -> list[Path]:
     """The sounds of a clip in a folder of another system: ``<id>_s00`` and on, or ``<id>``, with
-    any suffix of sound or video; those of close-ups and moves in folders ``cu`` and ``cm``.
+    any suffix of sound or video, or so after the clip's own name; those of close-ups and moves in
+    folders ``cu`` and ``cm``.
 
     Raises:
         MediaError: there is none.
     """
     folders = [folder / variant, folder] if variant == FULL else [folder / variant]
-    for place in folders:
-        names = [f"{example.id}_s{take:02d}" for take in range(takes)]
-        found = [path for name in names if (path := _with_suffix(place, name))]
-        single = _with_suffix(place, example.id) or _with_suffix(place, example.clip.stem)
-        if found or single:
-            return found or [path for path in [single] if path]
+    for place, name in product(folders, dict.fromkeys((example.id, example.clip.stem))):
+        names = [f"{name}_s{take:02d}" for take in range(takes)]
+        if found := [path for each in names if (path := _with_suffix(place, each))]:
+            return found
+        if single := _with_suffix(place, name):
+            return [single]
     raise MediaError(
         f"{folder} has no sound for {example.id}{'' if variant == 'full' else f' in {variant}/'}.",
         f"Name it {example.id}.wav, or {example.id}_s00.wav and on.",

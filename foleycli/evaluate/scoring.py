@@ -60,7 +60,7 @@ def score_clip(task: Scoring) -> None:
         known = {}
     controls = _control_scores(judge, plan, example, known.get("controls", {}))
     rows: dict[str, dict[str, Any]] = known.get("rows", {})
-    problems = []
+    problems: dict[str, FoleyError] = {}
     for variant in plan.variants:
         for contestant in plan.contestants:
             row = rows.setdefault(variant, {})
@@ -69,7 +69,7 @@ def score_clip(task: Scoring) -> None:
                 row[contestant.name] = judge.row(sounds, row.get(contestant.name))
             except FoleyError as error:
                 row.pop(contestant.name, None)
-                problems.append(f"{contestant.name}, {variant}: {error}")
+                problems[f"{contestant.name}, {variant}"] = error
     write_json(
         path,
         {
@@ -82,7 +82,10 @@ def score_clip(task: Scoring) -> None:
         },
     )
     if problems:
-        raise FoleyError("; ".join(problems), "Mend that and run again.")
+        raise FoleyError(
+            "; ".join(f"{where}: {e.problem.rstrip('.')}" for where, e in problems.items()) + ".",
+            " ".join(dict.fromkeys(e.remedy for e in problems.values())),
+        )
 
 
 def _control_scores(

@@ -90,7 +90,10 @@ def tally(answers: Sequence[Path], key: Path | None = None) -> Tally:
     for answer in sorted(read, key=lambda answer: len(answer["votes"])):
         people[answer["person"]] = answer
     if len(people) < len(read):
-        LOG.warning("%d files repeat a person: left out.", len(read) - len(people))
+        LOG.warning(
+            "Of files that name one person the fullest counts: %d left out.",
+            len(read) - len(people),
+        )
     votes: Counter[str] = Counter()
     clips: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(SIDES, 0))
     left = 0
@@ -112,7 +115,7 @@ def describe(counted: Tally) -> str:
         share, low, high = (100 * value for value in counted.share(side))
         lines.append(
             f"  {counted.names[side]:<20} {counted.votes[side]:>5}  {share:.2f} % "
-            f"[{low:.1f}, {high:.1f}], most votes on {counted.won[side]} clips"
+            f"[{low:.1f}, {high:.1f}], most votes on {counted.won[side]} of them"
         )
     lines.append(f"  chance of this if both were liked alike: p = {counted.chance:.2g}")
     left = binomtest(counted.left, counted.total)

@@ -44,8 +44,10 @@ def test_a_run_with_a_missing_sound_ends_with_5_and_its_tables_are_there(root) -
     assert float(right["value"]) > float(late["value"])
     assert (right["clips"], late["clips"]) == ("6", "5")
     shown = foley("table", root / "run").stdout
-    assert "own sound" in shown and "late − right" in shown
-    foley("table", root / "run", "-f", "latex", "-o", root / "t.tex")
+    assert "own sound" in shown and "late − right" in shown and "…" not in shown
+    foley("table", root / "run", "-o", root / "t.csv")
+    assert (root / "t.csv").read_text().startswith("variant,row,measure")
+    foley("table", root / "run", "-o", root / "t.tex")
     assert r"\toprule" in (root / "t.tex").read_text()
     foley("table", root / "run", "-f", "latex", "-o", root / "t.tex", check=6)
     by_category = foley("table", root / "run", "--by-category", "env", "-f", "markdown").stdout
@@ -63,6 +65,7 @@ def test_what_cannot_be_is_said_in_two_lines(root, tmp_path) -> None:
     assert not (tmp_path / "run").exists()
     foley("run", root / "set", "--models", "a b", check=2)
     foley("table", tmp_path, check=2)
+    foley("run", root / "set", "--models", ",", "-o", tmp_path / "run", check=2)
     done = foley("study", "export", "--a", tmp_path / "a", "--b", tmp_path / "b",
                  "-o", tmp_path / "s.html", check=2)  # fmt: skip
     assert "is not a folder" in done.stderr

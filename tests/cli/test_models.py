@@ -18,6 +18,7 @@ def test_list_names_every_model_and_its_licence() -> None:
     shown = RUNNER.invoke(app, ["models", "list"]).stdout
     assert all(model.name in shown for model in MODELS)
     assert "MIT" in shown
+    assert "2.4 GB" in shown  # of eval-clap, to be fetched
 
 
 def test_list_as_json() -> None:

@@ -228,8 +228,9 @@ def test_a_missing_sound_is_named_and_the_rest_is_measured(clips, sounds, tmp_pa
     few.mkdir()
     for n in range(5):
         (few / f"c{n}_s00.wav").write_bytes((sounds / "right" / f"c{n}.wav").read_bytes())
-    with pytest.raises(BatchError, match="c5"):
-        run(make_plan(clips, tmp_path / "run", f"few={few}"))
+    with pytest.raises(BatchError, match="c5") as caught:
+        run(make_plan(clips, tmp_path / "run", f"few={few}", variants=("full", "cu")))
+    assert str(caught.value).count("Name it c5.wav") == 1  # for both variants
     results = Results(tmp_path / "run")
     assert results.estimate("full", "few", results.measures[0]).clips == 5
     assert "Some clips have no sound of few (full)" in to_markdown(result_tables(results))
@@ -299,6 +300,11 @@ def test_outputs_elsewhere_are_found_by_id(clips, tmp_path):
     assert [path.name for path in find_sounds(tmp_path, example, "cu", 2)] == ["c0.mp4"]
     with pytest.raises(MediaError):
         find_sounds(tmp_path, example, "cm", 1)
+    spaced = replace(example, id="one_second", clip=tmp_path / "one second.mp4")
+    (tmp_path / "one second_s00.wav").touch()
+    assert [path.name for path in find_sounds(tmp_path, spaced, "full", 1)] == [
+        "one second_s00.wav"
+    ]
 
 
 def test_controls_are_the_same_for_the_same_clip(clips):
