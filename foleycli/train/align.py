@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from foleycli.config import AlignmentTraining
+from foleycli.config import DIFF_FOLEY_MEL, AlignmentTraining
 from foleycli.errors import UsageError
 from foleycli.latents.align import Alignment, picture_latents
 from foleycli.latents.schedule import NoiseSchedule
@@ -143,7 +143,7 @@ def from_films(data: Path, model: str, seed: int, device: torch.device) -> Examp
         raise UsageError(f"{model} has no autoencoder of pictures.", "Give diff-foley.")
     part = load_part(Bundle.open(folder), "diffusion", torch.float32, ("denoiser",))
     diffusion = cast(DiffFoley, part).to(device)
-    films = Films(data, ("mels", "features"), 1, seed)
+    films = Films(data, ("mels", "features"), 1, seed, DIFF_FOLEY_MEL)
 
     def cut(clips: list[PreparedClip]) -> tuple[Tensor, Tensor]:
         seen = [clip.features for clip in clips if clip.features is not None]

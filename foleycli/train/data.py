@@ -37,6 +37,7 @@ PITCHES = (
     1.12,
 )  # playback speeds kept in the cache: as it is, two semitones down and up
 LONGEST = 60  # seconds of a recording that are read
+QUIET = 1e-4  # peak under which a recording is taken for silence
 TIMBRE = 0.7  # how often a scene comes with an example to sound like
 TIMBRE_NOISE = 0.02  # so that no recording is known by its example alone
 TRIM = 0.6  # frames 60 dB under the loudest, at either end, are cut off
@@ -189,6 +190,8 @@ def _read_mels_or_none(path: Path) -> list[NDArray[np.float16]]:
 def read_mels(path: Path) -> list[NDArray[np.float16]]:
     """A sound as (frames, n_mels) in every pitch, trimmed, at the usual level; [] for silence."""
     samples = read_sound(path, samples=LONGEST * FILE_RATE)
+    if float(np.abs(samples).max(initial=0)) < QUIET:  # it would be raised to a roar
+        return []
     mels = []
     for pitch in PITCHES:
         waveform = soxr.resample(samples, FILE_RATE * pitch, MEL.sample_rate)

@@ -18,14 +18,16 @@ import torch
 from torch import Tensor
 
 from foleycli.config import FEATURES, DenoiserTraining
-from foleycli.errors import ModelError
+from foleycli.errors import ModelError, UsageError
 from foleycli.latents.autoencoder import PatchAutoencoder
 from foleycli.latents.denoiser import Denoiser, DenoiserConfig, expected_v
 from foleycli.latents.schedule import NoiseSchedule
 from foleycli.models.small import read_autoencoder, read_tensors
+from foleycli.output import atomic_output
 from foleycli.train.data import Curve, Recording, Scenes, SoundSet, held_out_examples
 from foleycli.train.run import Run, RunOptions
 
+AUTOENCODER = "autoencoder.safetensors"  # kept in the run
 HELD_OUT = 64  # sounds the network is looked at with
 
 
@@ -47,6 +49,7 @@ def train(
         start: a bundle whose weights are gone on from, to learn other sounds in less time.
         compiled: let torch compile the network: needs a C++ compiler, a tenth faster.
     """
+    check_autoencoder(autoencoder_path, out)
     with Run(out, "denoiser", config, options) as run:
         # what is learned from
         with run.first_alone():
@@ -135,11 +138,25 @@ def begin_as(denoiser: Denoiser, bundle: Path) -> None:
         ) from error
 
 
+def check_autoencoder(autoencoder_path: Path, out: Path) -> None:
+    """A run learns the latents of one autoencoder.
+
+    Raises:
+        UsageError: it began with another one.
+    """
+    kept = out / AUTOENCODER
+    if kept.exists() and kept.read_bytes() != autoencoder_path.read_bytes():
+        raise UsageError(
+            f"{out} holds a run with another autoencoder than {autoencoder_path}.",
+            f"Give --autoencoder {kept}, or another --out.",
+        )
+
+
 def keep_beside(autoencoder_path: Path, out: Path) -> None:
     """Copy the autoencoder into the run, which is then whole."""
-    kept = out / autoencoder_path.name
-    if not kept.exists():
-        shutil.copyfile(autoencoder_path, kept)
+    if not (out / AUTOENCODER).exists():
+        with atomic_output(out / AUTOENCODER, overwrite=True) as beside:
+            shutil.copyfile(autoencoder_path, beside)
 
 
 def make_optimizers(denoiser: Denoiser, config: DenoiserTraining) -> list[torch.optim.Optimizer]:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from foleycli.config import UNetTraining
+from foleycli.config import DIFF_FOLEY_MEL, UNetTraining
 from foleycli.errors import UsageError
 from foleycli.latents.diff_foley import DiffFoley
 from foleycli.latents.schedule import NoiseSchedule
@@ -45,7 +45,7 @@ def train(data: Path, model: str, out: Path, config: UNetTraining, options: RunO
     base = Bundle.open(folder)
     with Run(out, "denoiser", config, options) as run:
         # what is learned from
-        films = Films(data, ("mels", "features"), config.least, run.seed)
+        films = Films(data, ("mels", "features"), config.least, run.seed, DIFF_FOLEY_MEL)
         schedule = NoiseSchedule.scaled_linear()
 
         # what learns

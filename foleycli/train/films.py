@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from foleycli.config import FEATURES
+from foleycli.config import FEATURES, MelConfig
 from foleycli.errors import MediaError, UsageError
 from foleycli.train.prepare import Prepared, PreparedClip
 
@@ -24,18 +24,31 @@ class Films:
     Args:
         parts: of ``frames``, ``mels``, ``features``: what is needed.
         rows: feature rows, or frames, that a film must have.
+        mel: what its spectrograms must be, if not any.
 
     Raises:
-        UsageError: the folder was prepared without one of the parts.
+        UsageError: the folder was prepared without one of the parts, or for another model.
         MediaError: no film is long enough.
     """
 
-    def __init__(self, folder: Path, parts: tuple[str, ...], rows: int = 1, seed: int = 0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        parts: tuple[str, ...],
+        rows: int = 1,
+        seed: int = 0,
+        mel: MelConfig | None = None,
+    ) -> None:
         self.prepared = Prepared(folder, parts)
         if lacking := set(parts) - set(self.prepared.settings["parts"]):
             raise UsageError(
                 f"{folder} was prepared without {', '.join(sorted(lacking))}.",
                 "Prepare it again, with --parts.",
+            )
+        if mel and mel != self.prepared.mel:
+            raise UsageError(
+                f"{folder} was prepared for a model of other spectrograms.",
+                "Prepare it with --model diff-foley, or the --model that is trained.",
             )
         long_enough = [
             number for number, row in enumerate(self.prepared.rows) if int(row["rows"]) >= rows
@@ -43,6 +56,8 @@ class Films:
         self.heard = [number for number in long_enough if not self._is_held_out(number)]
         self.held_out = [number for number in long_enough if self._is_held_out(number)]
         if not self.heard:
+            if self.held_out:
+                raise MediaError(f"{folder} has held-out films only.", "Prepare more films.")
             seconds = rows / FEATURES.frame_rate
             raise MediaError(f"{folder} has no film of {seconds:g} s.", "Give longer films.")
         self.random = np.random.default_rng(seed)

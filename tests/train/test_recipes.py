@@ -212,6 +212,8 @@ def test_the_contrast_of_known_logits():
 def test_films_too_short_or_lacking_parts_are_refused(small_films, tmp_path):
     with pytest.raises(MediaError, match="no film of 10 s"):
         Films(small_films, ("frames",), 40)
+    with pytest.raises(UsageError, match="other spectrograms"):
+        Films(small_films, ("mels", "features"), 1, mel=DIFF_FOLEY_MEL)
     settings = small_films / "settings.json"
     kept = settings.read_text()
     settings.write_text(kept.replace('"frames", ', ""))

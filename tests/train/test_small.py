@@ -10,13 +10,14 @@ import soundfile
 import torch
 
 from foleycli.config import MEL, DenoiserTraining, PatchConfig, VocoderConfig
-from foleycli.errors import ModelError
+from foleycli.errors import MediaError, ModelError, UsageError
 from foleycli.models.small import SmallModel
 from foleycli.train import autoencoder, data, denoiser, pack
 from foleycli.train.checkpoint import read_latest
 from foleycli.train.curves import read_curve
 from foleycli.train.data import FRAMES, Scenes, SoundSet, find_hits
 from foleycli.train.run import RunOptions
+from foleycli.train.waves import WaveSet
 from foleycli.waveform.vocoder_net import VocoderNet, save_vocoder
 
 
@@ -160,6 +161,42 @@ def test_a_run_begins_as_a_bundle(common, fitted, tmp_path):
     wider = replace(TINY, width=128)
     with pytest.raises(ModelError, match="cannot be gone on from"):
         denoiser.train(*common, fitted, tmp_path / "third", wider, EVERY, start=bundle)
+
+
+def test_a_run_keeps_to_its_autoencoder(common, fitted, tmp_path):
+    denoiser.train(*common, fitted, tmp_path / "run", TINY, EVERY)
+    other = autoencoder.fit(*common, tmp_path / "other", PCA, replace(EVERY, seed=1))
+    with pytest.raises(UsageError, match="another autoencoder"):
+        denoiser.train(*common, other, tmp_path / "run", TINY, EVERY)
+    with pytest.raises(UsageError, match="seed 1"):  # nor is one overwritten by another
+        autoencoder.fit(*common, tmp_path / "other", PCA, EVERY)
+
+
+def test_a_sound_that_changed_is_read_again_and_one_that_cannot_be_is_named(tmp_path, caplog):
+    table, cache = tmp_path / "sounds.csv", tmp_path / "cache"
+    loud = 0.3 * np.random.default_rng(0).normal(size=24_000)
+    wrong = {"nan": np.full(24_000, np.nan), "silent": np.zeros(24_000), "empty": np.zeros(0)}
+    for name, sound in {"a": loud, **wrong}.items():
+        soundfile.write(tmp_path / f"{name}.wav", sound, 48_000, "FLOAT")
+    table.write_text("file,class,label\na.wav,x,a\nnan.wav,x\nsilent.wav,x,\nempty.wav,,e\n")
+    before = SoundSet(tmp_path, table, cache)
+    waves = WaveSet(tmp_path, table, cache, 16_000)
+    assert [r.file for r in before.recordings] == ["a.wav"]
+    assert len(waves.heard) == 1
+    assert caplog.text.count("3 of 4 sounds are silent or unreadable: nan.wav, silent.wav") == 2
+    soundfile.write(tmp_path / "a.wav", loud[:9000], 48_000, "FLOAT")
+    assert len(SoundSet(tmp_path, table, cache).mels) < len(before.mels)
+    table.write_text("file,class,label\nnan.wav,x,a\n")
+    with pytest.raises(MediaError, match="No sound of"):
+        SoundSet(tmp_path, table, cache)
+
+
+def test_a_set_of_held_out_sounds_only_is_refused(folder, tmp_path):
+    held_out = next(f"{n}.wav" for n in range(20) if zlib.crc32(f"{n}.wav".encode()) % 10 == 0)
+    table = tmp_path / "sounds.csv"
+    table.write_text(f"file,class,label\n{held_out},x,a\n")
+    with pytest.raises(MediaError, match="held out"):
+        autoencoder.fit(folder, table, tmp_path / "cache", tmp_path / "run", PCA, EVERY)
 
 
 def test_what_is_no_run_is_not_packed(common, tmp_path):
