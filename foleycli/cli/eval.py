@@ -288,7 +288,8 @@ def figure_compare(
     from foleycli.evaluate.plan import read_plan
 
     plan = read_plan(run)
-    draw_comparison(plan, plan.example(clip), variant, _parts(models), output, overwrite=overwrite)
+    named = _parts(models) or None
+    draw_comparison(plan, plan.example(clip), variant, named, output, overwrite=overwrite)
     print(output)
 
 

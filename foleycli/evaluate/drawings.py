@@ -68,7 +68,7 @@ def draw_comparison(
     plan: Plan,
     example: Example,
     variant: str,
-    models: Sequence[str],
+    models: Sequence[str] | None,
     out: Path,
     *,
     overwrite: bool = False,
@@ -78,14 +78,14 @@ def draw_comparison(
     Onsets of the own sound run through all rows: a sound that belongs there begins there.
 
     Args:
-        models: names of the run; all when empty.
+        models: names of the run; all when None.
 
     Raises:
         UsageError: the run has no such model or variant.
         MediaError: a sound is missing.
     """
     plan.check_variant(variant)
-    names = list(models) or [contestant.name for contestant in plan.contestants]
+    names = [c.name for c in plan.contestants] if models is None else models
     sounds = [("own sound", example.clip)]
     sounds += [(n, plan.sounds(plan.contestant(n), variant, example)[0]) for n in names]
     missing = [name for name, path in sounds if not path.is_file()]

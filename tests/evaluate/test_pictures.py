@@ -1,5 +1,6 @@
 """Pictures of a run, where encoders look, and the report in a browser."""
 
+import json
 import os
 from dataclasses import replace
 
@@ -54,18 +55,18 @@ def test_a_clip_is_drawn_with_all_its_sounds(done, tmp_path) -> None:
 
     from foleycli.evaluate.drawings import draw_comparison
 
-    draw_comparison(done, done.examples[0], "cu", [], tmp_path / "two.png")
+    draw_comparison(done, done.examples[0], "cu", None, tmp_path / "two.png")
     draw_comparison(done, done.examples[0], "cu", ["right"], tmp_path / "one.png")
     assert is_drawn(tmp_path / "two.png")
     two, one = (Image.open(tmp_path / f"{name}.png").height for name in ("two", "one"))
     assert two > one + 100  # a model's rows
     with pytest.raises(OutputExistsError):
-        draw_comparison(done, done.examples[0], "cu", [], tmp_path / "two.png")
+        draw_comparison(done, done.examples[0], "cu", None, tmp_path / "two.png")
     with pytest.raises(UsageError):
-        draw_comparison(done, done.examples[0], "cm", [], tmp_path / "x.png")
+        draw_comparison(done, done.examples[0], "cm", None, tmp_path / "x.png")
     missing = replace(done.examples[0], id="gone", clip=done.examples[0].clip.with_name("g.mp4"))
     with pytest.raises(MediaError):
-        draw_comparison(done, missing, "full", [], tmp_path / "x.png")
+        draw_comparison(done, missing, "full", None, tmp_path / "x.png")
 
 
 def test_categories_are_drawn(done, tmp_path) -> None:
@@ -152,6 +153,23 @@ def test_looking_is_drawn_for_the_encoder_that_ships(done, tmp_path) -> None:
         draw_gradcam(clip, [], "top", tmp_path / "x.png")
     with pytest.raises(UsageError):
         draw_gradcam(clip, ["teacher"], "top", tmp_path / "x.png", variant="zoom")
+
+
+def test_a_clip_that_no_model_sounded_is_in_the_report_with_its_own(done, tmp_path) -> None:
+    import shutil
+
+    from foleycli.evaluate.report import write_report
+
+    shutil.copytree(done.folder, tmp_path / "run")
+    shutil.copytree(done.contestants[0].folder, tmp_path / "one")
+    (tmp_path / "one" / "c0.wav").write_text("no sound")
+    told = json.loads((tmp_path / "run" / "run.json").read_text())
+    told["models"] = [told["models"][0] | {"folder": str(tmp_path / "one")}]
+    (tmp_path / "run" / "run.json").write_text(json.dumps(told))
+    results = Results(tmp_path / "run")
+    page = write_report(results, tmp_path / "report", variants=["full"], limit=1)
+    assert (page.parent / "media" / "c0_full.webp").is_file()
+    assert not (page.parent / "media" / "c0_full_late.m4a").exists()
 
 
 @pytest.mark.slow
