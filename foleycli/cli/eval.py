@@ -106,7 +106,7 @@ def run(
         print("\n".join(sorted({f"  {why}" for why in missing.values()})), file=sys.stderr)
     with _stages(quiet) as progress:
         run_plan(plan, jobs, again=again, progress=progress)
-    print(f"{plan.folder}  {len(plan.examples)} clips, {len(contestants)} models")
+    print(f"{plan.folder}  {len(plan.examples)} clips, {', '.join(c.name for c in contestants)}")
     print(f"next: foley eval table {plan.folder}", file=sys.stderr)
 
 

@@ -185,6 +185,17 @@ class Results:
             id for id, clip in self._clips.items() if row in clip.get("rows", {}).get(variant, {})
         )
 
+    def takes(self, row: str) -> int:
+        """The fewest sounds of a clip that a model has, where it has any: a folder may hold fewer
+        than were asked for."""
+        counts = [
+            len(rows[row]["sounds"])
+            for clip in self._clips.values()
+            for rows in clip.get("rows", {}).values()
+            if row in rows
+        ]
+        return min(counts, default=self.plan.takes)
+
     def _set_values(self, variant: str, row: str, measure: str) -> Values:
         """Of all clips, then with each group left out."""
         try:

@@ -141,6 +141,8 @@ def reading_notes(results: Results) -> list[str]:
     if clips <= EVALUATE.groups and sets:
         notes.append(f"Measures of whole sets have intervals from {EVALUATE.groups + 1} clips on.")
     notes += failing_notes(results).values()
+    if fewer := [name for name in results.models if results.takes(name) < takes]:
+        notes.append(f"Fewer takes of {', '.join(fewer)}: there are no more in its folder.")
     others = len(results.plan.measures) - len(results.measures)
     if others > 0:
         notes.append(f"{others} more measures were taken: --measures all.")

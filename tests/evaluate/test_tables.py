@@ -82,6 +82,7 @@ def test_a_measure_that_a_metronome_beats_is_marked(results) -> None:
     text = to_markdown(result_tables(results))
     assert "sync_z ↑ ✗" in text and "kl (nats) ↓ |" in text
     assert "does not put the clips' own sound before metronome" in text
+    assert "24 clips, 2 takes" in text and "Fewer takes of b:" in text
 
 
 def test_takes_are_averaged_before_clips_and_what_is_undefined_is_left_out(results) -> None:
