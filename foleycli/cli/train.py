@@ -61,7 +61,9 @@ class Asked:
     """What every stage can be asked for on the command line."""
 
     out: Annotated[Path, typer.Option("--out", "-o", file_okay=False, help="Folder of the run.")]
-    preset: Annotated[str, typer.Option(help="small, paper (as published) or tiny.")] = "small"
+    preset: Annotated[
+        str, typer.Option(help="small, paper (as published) or tiny, where a stage has it.")
+    ] = "small"
     updates: Annotated[int | None, typer.Option(min=1, help="In place of the preset's.")] = None
     batch: Annotated[int | None, typer.Option(min=1, help="Examples an update, in all.")] = None
     accumulate: Annotated[
@@ -89,10 +91,14 @@ class Asked:
         if self.preset not in presets:
             known = " or ".join(presets)
             raise UsageError(f"{stage} has no preset {self.preset}.", f"Choose {known}.")
+        return replace(presets[self.preset], **self.changes)
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """What was asked for in place of the preset's."""
         names = ("updates", "batch", "accumulate", "rate", "bf16")
-        changes = {name: getattr(self, name) for name in names}
-        given = {name: value for name, value in changes.items() if value is not None}
-        return replace(presets[self.preset], **given)
+        values = {name: getattr(self, name) for name in names}
+        return {name: value for name, value in values.items() if value is not None}
 
     @contextmanager
     def options(self, stage: str, updates: int) -> "Iterator[RunOptions]":
@@ -180,6 +186,12 @@ def autoencoder(asked: Asked, sounds: Sounds, table: Table = None, cache: Cache 
     """Mel spectrograms to latents and back: components (small) or a network (paper)."""
     files = sound_files(sounds, table, cache, asked.out)
     if patches := PATCHES.get(asked.preset):
+        if asked.changes:
+            raise UsageError(
+                f"autoencoder --preset {asked.preset} has no {', '.join(asked.changes)}: its "
+                "components are computed at once.",
+                "Leave that out.",
+            )
         with asked.options("autoencoder", patches.scenes) as options:
             from foleycli.train.autoencoder import fit
 
@@ -378,9 +390,13 @@ def pack(
         typer.Option(exists=True, dir_okay=False, help="A trained vocoder; else Griffin-Lim."),
     ] = None,
     scores: Annotated[
-        Path | None, typer.Option(exists=True, help="JSON of benchmarks/small.py, for the card.")
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="JSON of benchmarks/small.py, for the card."
+        ),
     ] = None,
     notes: Annotated[str, typer.Option(help="What else the model card should tell.")] = "",
+    licence: Annotated[str, typer.Option(help="Of the weights, for the card.")] = "not stated",
 ) -> None:
     """Make a bundle of a run, for foley gen --model OUT."""
     import json
@@ -389,6 +405,10 @@ def pack(
 
     listen_for_warnings(quiet=False, verbose=False)
     sounds, table, _ = sound_files(sounds, table, None, out)
-    measured = json.loads(scores.read_text()) if scores else None
-    trained = pack_run(sounds, table, run, out, measured, notes, vocoder)
+    try:
+        measured = json.loads(scores.read_text()) if scores else None
+    except ValueError as error:
+        remedy = "Give what benchmarks/small.py --json wrote."
+        raise UsageError(f"{scores} is no JSON ({error}).", remedy) from error
+    trained = pack_run(sounds, table, run, out, measured, notes, vocoder, licence)
     print(f"{out}: {trained.updates} updates")

@@ -127,7 +127,9 @@ def _only_csv(folder: Path) -> Path | None:
     tables = sorted(folder.glob("*.csv"))
     named = [table for table in tables if table.name == "clips.csv"]
     if len(tables) > 1 and not named:
-        raise UsageError(f"{folder} holds several CSVs.", "Name one with --list.")
+        raise UsageError(
+            f"{folder} holds several CSVs.", "Name one with --list, or --table of foley data."
+        )
     return (named or tables or [None])[0]
 
 

@@ -8,6 +8,7 @@ The model card is filled in from the run; its scores come from ``benchmarks/smal
 import csv
 import json
 import zlib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -16,11 +17,13 @@ from foleycli.errors import ModelError
 from foleycli.latents.denoiser import Denoiser
 from foleycli.models.bundle import seal
 from foleycli.models.small import SmallModel, read_autoencoder, write_tensors
+from foleycli.output import make_folder
 from foleycli.train.checkpoint import read_latest
 from foleycli.train.data import read_table
 from foleycli.train.denoiser import denoiser_config
 from foleycli.waveform.vocoder_net import load_vocoder, save_vocoder
 
+UNSTATED = "not stated"
 CREDITS: tuple[str, ...] = ("file", "label", "licence", "author", "url", "source")
 
 
@@ -33,6 +36,7 @@ class Trained:
     batch: int
     rate: float
     seed: int
+    bf16: bool = True
 
 
 def pack(
@@ -43,18 +47,21 @@ def pack(
     scores: dict[str, dict[str, float]] | None = None,
     notes: str = "",
     vocoder: Path | None = None,
+    licence: str = UNSTATED,
 ) -> Trained:
     """Write the bundle of a run into ``out``.
 
     Args:
         scores: what ``benchmarks/small.py --json`` wrote, for the card.
         vocoder: a file that `train.vocoder` wrote; without one Griffin-Lim sounds.
+        licence: of the weights, for the card.
 
     Raises:
         ModelError: the folder holds no run of the denoiser.
+        FoleyError: ``out`` cannot be made.
     """
     model, trained = read_run(run)
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     sizes = asdict(model.denoiser.config)
     half = {name: tensor.half() for name, tensor in model.denoiser.state_dict().items()}
     write_tensors(out / "denoiser.safetensors", half, sizes)
@@ -64,11 +71,13 @@ def pack(
     write_tensors(out / "autoencoder.safetensors", half, shape)
     if vocoder:
         save_vocoder(out / "vocoder.safetensors", load_vocoder(vocoder), half=True)
+    else:
+        (out / "vocoder.safetensors").unlink(missing_ok=True)  # of a bundle that stood here
     config = {"name": "small", "mel": asdict(MEL), "denoiser": sizes}
     (out / "config.json").write_text(json.dumps(config, indent=1) + "\n", "utf-8")
     heard = write_credits(sounds, table, out / "credits.csv")
     sounder = "a network (`foley train vocoder`)" if vocoder else "Griffin-Lim"
-    card = model_card(model.denoiser, trained, heard, scores or {}, notes, sounder)
+    card = model_card(model.denoiser, trained, heard, scores or {}, notes, sounder, licence)
     (out / "README.md").write_text(card, "utf-8")
     seal(out)
     return trained
@@ -90,7 +99,7 @@ def read_run(run: Path) -> tuple[SmallModel, Trained]:
         config = DenoiserTraining(**{k: v for k, v in settings.items() if k in names})
         weights, sizes = checkpoint.module("average"), denoiser_config(config, autoencoder)
         done, hours = checkpoint.state["done"], checkpoint.state["hours"]
-        trained = Trained(done, hours, config.batch, config.rate, settings["seed"])
+        trained = Trained(done, hours, config.batch, config.rate, settings["seed"], config.bf16)
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise ModelError(
             f"{run} is no run of the denoiser ({error}).", "Give the --out of foley train denoiser."
@@ -100,26 +109,31 @@ def read_run(run: Path) -> tuple[SmallModel, Trained]:
     return SmallModel(denoiser, autoencoder, MelConfig()), trained
 
 
-def write_credits(sounds: Path, table: Path, out: Path) -> int:
-    """One line for every sound the model heard; returns how many."""
+def write_credits(sounds: Path, table: Path, out: Path) -> list[str]:
+    """One line for every sound the model heard; returns the licence of each, or ""."""
     rows = read_table(sounds, table)
     heard = [row for row in rows if zlib.crc32(row["file"].encode()) % 10]
     with out.open("w", newline="", encoding="utf-8") as file:
         credits = csv.DictWriter(file, CREDITS, restval="", extrasaction="ignore")
         credits.writeheader()
         credits.writerows(heard)
-    return len(heard)
+    return [row.get("licence") or "" for row in heard]
 
 
 def model_card(
     denoiser: Denoiser,
     trained: Trained,
-    heard: int,
+    heard: Sequence[str],
     scores: dict[str, dict[str, float]],
     notes: str = "",
     vocoder: str = "Griffin-Lim",
+    licence: str = UNSTATED,
 ) -> str:
-    """The README of a bundle."""
+    """The README of a bundle: what is known of it, and nothing else.
+
+    Args:
+        heard: the licence of every sound that was learned from, "" where none is stated.
+    """
     config = asdict(denoiser.config)
     parameters = sum(tensor.numel() for tensor in denoiser.state_dict().values())
     columns = list(next(iter(scores.values()))) if scores else []
@@ -135,36 +149,37 @@ def model_card(
     ]
     return CARD.format(
         parameters=parameters / 1e6,
-        heard=heard,
+        heard=len(heard),
+        licences=", ".join(sorted({one or UNSTATED for one in heard})),
+        licence=licence,
+        numbers="bfloat16" if trained.bf16 else "float32",
         vocoder=vocoder,
         notes=notes and f" {notes}",
-        table="\n".join(table) if scores else "See benchmarks/small.py.",
+        table="\n".join(table) if scores else "None were given; benchmarks/small.py measures them.",
         **{key: config[key] for key in ("width", "depth", "channels", "patch")},
-        **asdict(trained),
+        **{key: getattr(trained, key) for key in ("updates", "hours", "batch", "rate", "seed")},
     )
 
 
 CARD = """# small
 
 Latent diffusion from feature rows (what sounds, when it is struck, how active it is, and the timbre
-of a recording to sound like) to 8 s of sound at 32 kHz mono. Ships with foleycli; licence of the
-weights: Apache-2.0.
+of a recording to sound like) to 8 s of sound at 32 kHz mono. Trained by `foley train`; licence of
+the weights: {licence}.
 
 - **Model**: a 1-D diffusion transformer of {parameters:.1f} M parameters ({depth} blocks, width
   {width}) that predicts v, over 64 tokens of {channels} channels; a linear autoencoder (principal
   components of {patch}-frame patches of a 128-band log-mel spectrogram); {vocoder}.
   Shipped as float16.
-- **Data**: {heard} sounds, CC0, public domain, BSD, zlib or CC-BY; every one with author, address
-  and licence in `credits.csv`. Sounds whose file name's crc32 is a multiple of ten were held out.
-  No film, no speech corpus and no music went in. Words went in through all-MiniLM-L6-v2
-  (Apache-2.0), which is not part of this bundle. While sounding, the timbre is that of the nearest
-  recording of foleycli's library, which holds none of the held-out sounds either.
-- **Training**: {updates} updates of {batch} windows, Muon and AdamW at {rate}, bfloat16, one CPU
-  core, {hours:.1f} hours, seed {seed}. The commands are at the top of
+- **Data**: {heard} sounds (licences: {licences}); `credits.csv` lists every one, with author,
+  address and licence as far as their table gave them. Sounds whose file name's crc32 is a multiple
+  of ten were held out. No film went in. Words went in through all-MiniLM-L6-v2 (Apache-2.0), which
+  is not part of this bundle. While sounding, the timbre is that of the nearest recording of
+  foleycli's library.
+- **Training**: {updates} updates of {batch} windows, Muon and AdamW at {rate}, {numbers},
+  {hours:.1f} hours, seed {seed}. The commands are at the top of
   `foleycli/train/denoiser.py`.{notes}
-- **Limits**: it knows the {heard} sounds' kinds (impacts, metal, cloth, footsteps, water, engines,
-  animals, rain, fire and so on) and little else; speech and music come out as mumble. Fine pitch
-  is blurred. Labels of the data are right about nine times in ten.
+- **Limits**: it knows the kinds of its {heard} sounds and little else. Fine pitch is blurred.
 
 ## Scores on the held-out sounds
 Probe: linear classifier of 35 classes over YAMNet embeddings. fad_yamnet: over the same

@@ -68,6 +68,8 @@ def test_what_cannot_be_trained_is_said_in_two_lines(foley, sounds, tmp_path):
     cases = {
         ("denoiser", "--sounds", sounds, *out): "needs --autoencoder",
         ("denoiser", "--preset", "paper", *out): "needs --data",
+        ("autoencoder", "--sounds", sounds, "--updates", 3, *out): "has no updates",
+        ("autoencoder", "--sounds", sounds, "--seed", -1, *out): "--seed",
         ("align", *out): "needs --sounds or --data",
         ("vocoder", "--sounds", sounds, "--preset", "large", *out): "no preset large",
         ("vocoder", "--sounds", tmp_path, *out): "no sounds.csv",

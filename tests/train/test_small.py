@@ -146,6 +146,22 @@ def test_a_vocoder_goes_into_the_bundle_and_sounds(common, fitted, tmp_path):
     assert waveform.shape == (256_000,)
     assert np.array_equal(waveform, model.generate(features, seed=1, steps=2))
     assert "foley train vocoder" in (out / "README.md").read_text()
+    pack.pack(*common[:2], tmp_path / "run", out)  # again, without
+    assert not isinstance(SmallModel.load(out).vocoder, VocoderNet)
+
+
+def test_the_card_tells_of_licences_what_the_table_does(common, folder, fitted, tmp_path):
+    denoiser.train(*common, fitted, tmp_path / "run", TINY, EVERY)
+    pack.pack(*common[:2], tmp_path / "run", tmp_path / "bundle")
+    card = (tmp_path / "bundle" / "README.md").read_text()
+    assert "licences: not stated" in card and "weights: not stated" in card
+    assert "float32" in card and "Apache-2.0)" in card and "CC0" not in card
+    table = tmp_path / "sounds.csv"
+    lines = common[1].read_text().splitlines()
+    table.write_text("\n".join([lines[0] + ",licence", *(f"{line},CC0-1.0" for line in lines[1:])]))
+    pack.pack(folder, table, tmp_path / "run", tmp_path / "bundle", licence="ours")
+    card = (tmp_path / "bundle" / "README.md").read_text()
+    assert "licences: CC0-1.0)" in card and "weights: ours" in card
 
 
 def test_a_run_begins_as_a_bundle(common, fitted, tmp_path):
