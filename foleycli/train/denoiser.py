@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from foleycli.config import FEATURES, DenoiserTraining
@@ -49,20 +50,20 @@ def train(
         start: a bundle whose weights are gone on from, to learn other sounds in less time.
         compiled: let torch compile the network: needs a C++ compiler, a tenth faster.
     """
-    check_autoencoder(autoencoder_path, out)
+    autoencoder = open_autoencoder(autoencoder_path, out)
     with Run(out, "denoiser", config, options) as run:
         # what is learned from
         with run.first_alone():
             known = SoundSet(sounds, table, cache)
         scenes = Scenes(known, run.seed)
         held_out = held_out_examples(known)[:HELD_OUT]
-        autoencoder = read_autoencoder(autoencoder_path).to(run.device)
+        autoencoder = autoencoder.to(run.device)
         schedule = NoiseSchedule.cosine()
 
         # what learns
         denoiser = Denoiser(denoiser_config(config, autoencoder)).to(run.device)
         if start:
-            begin_as(denoiser, start)
+            begin_as(denoiser, start, autoencoder)
         average = run.average_of(denoiser)
         optimizers = make_optimizers(denoiser, config)
         random = run.generator()
@@ -121,16 +122,20 @@ def denoiser_config(config: DenoiserTraining, autoencoder: PatchAutoencoder) -> 
     )
 
 
-def begin_as(denoiser: Denoiser, bundle: Path) -> None:
+def begin_as(denoiser: Denoiser, bundle: Path, autoencoder: PatchAutoencoder) -> None:
     """Take over a bundle's weights.
 
     Raises:
-        ModelError: they are of other sizes.
+        ModelError: there are none, or of other sizes, or of another autoencoder's latents.
     """
-    weights, _ = read_tensors(bundle / "denoiser.safetensors")
     try:
+        weights, _ = read_tensors(bundle / "denoiser.safetensors")
         denoiser.load_state_dict(weights)
-    except RuntimeError as error:
+        latents, _ = read_tensors(bundle / AUTOENCODER)
+        for name, tensor in autoencoder.state_dict().items():
+            if not torch.equal(tensor.cpu().half(), latents[name].half()):
+                raise ValueError("it was trained with another autoencoder")
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[-1].strip()
         raise ModelError(
             f"{bundle} cannot be gone on from ({reason}).",
@@ -138,18 +143,27 @@ def begin_as(denoiser: Denoiser, bundle: Path) -> None:
         ) from error
 
 
-def check_autoencoder(autoencoder_path: Path, out: Path) -> None:
-    """A run learns the latents of one autoencoder.
+def open_autoencoder(autoencoder_path: Path, out: Path) -> PatchAutoencoder:
+    """Read it; a run learns the latents of one autoencoder.
 
     Raises:
-        UsageError: it began with another one.
+        ModelError: the file holds none.
+        UsageError: the run began with another one.
     """
+    try:
+        autoencoder = read_autoencoder(autoencoder_path)
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise ModelError(
+            f"{autoencoder_path} is no autoencoder ({error}).",
+            "Give what foley train autoencoder wrote.",
+        ) from error
     kept = out / AUTOENCODER
     if kept.exists() and kept.read_bytes() != autoencoder_path.read_bytes():
         raise UsageError(
             f"{out} holds a run with another autoencoder than {autoencoder_path}.",
             f"Give --autoencoder {kept}, or another --out.",
         )
+    return autoencoder
 
 
 def keep_beside(autoencoder_path: Path, out: Path) -> None:

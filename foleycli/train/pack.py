@@ -57,10 +57,16 @@ def pack(
         licence: of the weights, for the card.
 
     Raises:
-        ModelError: the folder holds no run of the denoiser.
+        ModelError: the folder holds no run of the denoiser, or the vocoder does not fit.
         FoleyError: ``out`` cannot be made.
     """
     model, trained = read_run(run)
+    sounder = load_vocoder(vocoder) if vocoder else None
+    if vocoder and sounder and sounder.mel != MEL:
+        raise ModelError(
+            f"{vocoder} sounds other spectrograms than those of small.",
+            "Train one with --preset small.",
+        )
     make_folder(out)
     sizes = asdict(model.denoiser.config)
     half = {name: tensor.half() for name, tensor in model.denoiser.state_dict().items()}
@@ -69,15 +75,15 @@ def pack(
     half = {name: tensor.half() for name, tensor in autoencoder.state_dict().items()}
     shape = {key: getattr(autoencoder, key) for key in ("n_mels", "patch", "channels")}
     write_tensors(out / "autoencoder.safetensors", half, shape)
-    if vocoder:
-        save_vocoder(out / "vocoder.safetensors", load_vocoder(vocoder), half=True)
+    if sounder:
+        save_vocoder(out / "vocoder.safetensors", sounder, half=True)
     else:
         (out / "vocoder.safetensors").unlink(missing_ok=True)  # of a bundle that stood here
     config = {"name": "small", "mel": asdict(MEL), "denoiser": sizes}
     (out / "config.json").write_text(json.dumps(config, indent=1) + "\n", "utf-8")
     heard = write_credits(sounds, table, out / "credits.csv")
-    sounder = "a network (`foley train vocoder`)" if vocoder else "Griffin-Lim"
-    card = model_card(model.denoiser, trained, heard, scores or {}, notes, sounder, licence)
+    by = "a network (`foley train vocoder`)" if sounder else "Griffin-Lim"
+    card = model_card(model.denoiser, trained, heard, scores or {}, notes, by, licence)
     (out / "README.md").write_text(card, "utf-8")
     seal(out)
     return trained

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 import torch
 
-from foleycli.config import MEL, DenoiserTraining, PatchConfig, VocoderConfig
+from foleycli.config import DIFF_FOLEY_MEL, MEL, DenoiserTraining, PatchConfig, VocoderConfig
 from foleycli.errors import MediaError, ModelError, UsageError
 from foleycli.models.small import SmallModel
 from foleycli.train import autoencoder, data, denoiser, pack
@@ -213,6 +213,23 @@ def test_a_set_of_held_out_sounds_only_is_refused(folder, tmp_path):
     table.write_text(f"file,class,label\n{held_out},x,a\n")
     with pytest.raises(MediaError, match="held out"):
         autoencoder.fit(folder, table, tmp_path / "cache", tmp_path / "run", PCA, EVERY)
+
+
+def test_files_that_do_not_fit_are_named(common, fitted, folder, tmp_path):
+    with pytest.raises(ModelError, match="no autoencoder"):
+        denoiser.train(*common, folder / "0.wav", tmp_path / "run", TINY, EVERY)
+    with pytest.raises(ModelError, match="cannot be gone on from"):
+        denoiser.train(*common, fitted, tmp_path / "run", TINY, EVERY, start=folder)
+    denoiser.train(*common, fitted, tmp_path / "run", TINY, EVERY)
+    bundle = tmp_path / "bundle"
+    pack.pack(*common[:2], tmp_path / "run", bundle)
+    other = autoencoder.fit(*common, tmp_path / "other", PCA, replace(EVERY, seed=1))
+    with pytest.raises(ModelError, match="another autoencoder"):
+        denoiser.train(*common, other, tmp_path / "b", TINY, EVERY, start=bundle)
+    sizes = VocoderConfig(width=8, depth=1, fine_depth=1, noise=2)
+    save_vocoder(tmp_path / "v.safetensors", VocoderNet(DIFF_FOLEY_MEL, sizes))
+    with pytest.raises(ModelError, match="other spectrograms"):
+        pack.pack(*common[:2], tmp_path / "run", bundle, vocoder=tmp_path / "v.safetensors")
 
 
 def test_what_is_no_run_is_not_packed(common, tmp_path):
