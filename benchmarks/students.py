@@ -315,8 +315,10 @@ def recovered(
     parts = np.stack([full, teacher, student])[:, known]
     draws = np.random.default_rng(0).integers(0, known.sum(), (EVALUATE.resamples, known.sum()))
     means = np.concatenate([parts.mean(axis=1)[:, None], parts[:, draws].mean(axis=2)], axis=1)
-    share = (means[2] - means[1]) / (means[0] - means[1])
-    low, high = np.quantile(share[1:], [0.025, 0.975])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = (means[2] - means[1]) / (means[0] - means[1])
+    # nothing can be won back where a draw has lost nothing
+    low, high = np.nanquantile(share[1:], [0.025, 0.975])
     return float(share[0]), float(low), float(high)
 
 
