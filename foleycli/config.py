@@ -534,7 +534,7 @@ TRAINING: dict[str, dict[str, TrainingConfig]] = {
     },
     "when": {
         "small": WhenTraining(
-            updates=1500, batch=16, rate=2e-3, warm_up=150, cool_down=0.9, average=0.995, bf16=False
+            updates=1500, batch=16, rate=2e-3, warm_up=300, cool_down=0.5, average=0.995, bf16=False
         ),
     },
     "distill-what": {
