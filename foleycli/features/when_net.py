@@ -127,6 +127,7 @@ def net_inputs(track: Track, points: NDArray[np.float64]) -> tuple[Floats, Float
 
 
 @cache
+@torch.inference_mode(False)  # a student may begin from it
 def load_net(path: Path = WEIGHTS) -> WhenNet:
     """The trained network, read once.
 

@@ -62,6 +62,7 @@ def expand(mel: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=8)
+@torch.inference_mode(False)  # who asks first may only listen; who asks next may learn
 def mel_filters(config: MelConfig) -> Tensor:
     """Triangles of equal area (Slaney), (n_mels, n_fft // 2 + 1)."""
     bins = np.linspace(0, config.sample_rate / 2, config.n_fft // 2 + 1)
@@ -74,6 +75,7 @@ def mel_filters(config: MelConfig) -> Tensor:
 
 
 @lru_cache(maxsize=8)
+@torch.inference_mode(False)
 def hann(samples: int) -> Tensor:
     """The periodic Hann window, (samples,)."""
     return torch.hann_window(samples)

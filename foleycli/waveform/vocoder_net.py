@@ -118,6 +118,7 @@ class VocoderNet(nn.Module):
 
 
 @lru_cache(maxsize=4)
+@torch.inference_mode(False)
 def _spread(config: MelConfig) -> Tensor:
     """(bins, n_mels): each bin takes the level of the bands over it, as a flat spectrum would."""
     filters = mel_filters(config)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from foleycli.config import MEL, MelConfig
-from foleycli.waveform.mel import compress, expand, log_mel, mel_filters, to_hertz, to_mel
+from foleycli.waveform.mel import compress, expand, hann, log_mel, mel_filters, to_hertz, to_mel
 
 DIFF_FOLEY = MelConfig(sample_rate=16_000, n_fft=1024, hop_length=256, f_min=125, f_max=7600)
 
@@ -44,3 +44,13 @@ def test_expand_undoes_compress():
 def test_slaney_scale_is_linear_to_1_khz_and_then_27_steps_a_factor_of_6_4():
     np.testing.assert_allclose(to_mel(np.array([0.0, 200.0, 1000.0, 6400.0])), [0, 3, 15, 42])
     np.testing.assert_allclose(to_hertz(np.array([3.0, 15.0, 42.0])), [200, 1000, 6400])
+
+
+def test_what_is_kept_while_listening_can_be_learned_with():
+    hann.cache_clear()
+    mel_filters.cache_clear()
+    with torch.inference_mode():
+        window, filters = hann(MEL.n_fft), mel_filters(MEL)
+    weight = torch.ones(MEL.n_fft, requires_grad=True)
+    (filters @ torch.fft.rfft(weight * window).abs()).sum().backward()
+    assert weight.grad is not None
