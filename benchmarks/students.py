@@ -16,8 +16,9 @@ compared with what the teacher sees in the full picture: ``cosine`` of rows of *
 *when* within 100 ms); photographs also with their own class: ``named`` (its sound is the surest);
 scenes with what was rendered: ``true hits``; clips with their own sound: env and onf1c of plain
 noise made from the curves, and for the encoders named by --sounds what ``library`` makes of them
-(kl, cosy, env, onf1c). Brackets hold 95 % of resampled means over examples; ``recovered`` is the
-part of the teacher's loss that a student wins back.
+(kl, cosy, env, onf1c). Brackets hold 95 % of resampled means over examples; ``change`` is
+what a student has more than its teacher in the same view, ``recovered`` the part of the teacher's
+loss that it wins back.
 """
 
 import argparse
@@ -337,12 +338,13 @@ def tables(title: str, examples: list[Example], encoders: list[str]) -> str:
             lines.append(f"| {encoder}, {view} | " + " | ".join(cells) + " |")
     lines += ["", "| student | " + " | ".join(measures) + " |", "|---" * (1 + len(measures)) + "|"]
     for encoder in encoders[1:]:
-        change = [
-            values(examples, encoder, "full", m) - values(examples, encoders[0], "full", m)
-            for m in measures
-        ]
-        cells = [_cell(bootstrap(difference)) for difference in change]
-        lines.append(f"| {encoder}, full: change | " + " | ".join(cells) + " |")
+        for view in VIEWS:
+            change = [
+                values(examples, encoder, view, m) - values(examples, encoders[0], view, m)
+                for m in measures
+            ]
+            cells = [_cell(bootstrap(difference)) for difference in change]
+            lines.append(f"| {encoder}, {view}: change | " + " | ".join(cells) + " |")
         for view in VIEWS[1:]:
             cells = [
                 _cell(
