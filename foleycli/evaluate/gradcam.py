@@ -28,7 +28,7 @@ from foleycli.evaluate.contestants import ENCODERS, FULL
 from foleycli.evaluate.sound import read_sound
 from foleycli.evaluate.timing import find_onsets, onset_strength
 from foleycli.features.cavp import Cavp
-from foleycli.features.encode import SHIPPED, WHAT, read_facts
+from foleycli.features.encode import WHAT, what_sees
 from foleycli.features.what import open_networks
 from foleycli.frames.decode import Crop, decode_pictures
 from foleycli.models.bundle import Bundle
@@ -62,11 +62,7 @@ class EfficientNetLooker:
     """The networks that say what is seen, side by side."""
 
     def __init__(self, encoder: str) -> None:
-        folder = SHIPPED if encoder == "student" else Path(encoder)
-        teacher = encoder == "teacher"
-        weights = None if teacher or not (folder / WHAT).exists() else folder / WHAT
-        versions = [0] if teacher else read_facts(folder)["versions"]
-        self._networks = [network.float() for network in open_networks(weights, versions)]
+        self._networks = [network.float() for network in open_networks(*what_sees(encoder))]
 
     def maps(self, frames: Frames) -> Tensor:
         """(n, 1280 for each network, 7, 7)"""

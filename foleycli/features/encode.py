@@ -56,17 +56,33 @@ class Encoder:
         teacher = teacher_file()
         if name == "teacher":
             return cls(Seer(device), partial(read_weighed_stops, net=load_net(teacher)))
-        folder = SHIPPED if name == "student" else Path(name)
-        what, when, facts = folder / WHAT, folder / WHEN, folder / FACTS
-        if not (what.exists() or when.exists() or facts.exists()):
+        folder = encoder_folder(name)
+        when = folder / WHEN
+        if not any((folder / file).exists() for file in (WHAT, WHEN, FACTS)):
             raise ModelError(
                 f"{name} is no encoder: it has no {WHAT}, {WHEN} or {FACTS}.",
                 "Choose student, teacher, or a folder that foley train distill wrote.",
             )
         net = load_net(when if when.exists() else teacher)
-        told = read_facts(folder)
-        seer = Seer(device, what if what.exists() else None, told["versions"])
-        return cls(seer, partial(read_weighed_stops, net=net), told["reach"])
+        seer = Seer(device, *what_sees(name))
+        return cls(seer, partial(read_weighed_stops, net=net), read_facts(folder)["reach"])
+
+
+def encoder_folder(name: str) -> Path:
+    """Where the files of an encoder lie, other than the teacher's."""
+    return SHIPPED if name == "student" else Path(name)
+
+
+def what_sees(name: str) -> tuple[Path | None, list[int]]:
+    """The weights of a student, if it has its own, and the published networks to see with if not.
+
+    Raises:
+        ModelError: its ``encoder.json`` cannot be read.
+    """
+    if name == "teacher":
+        return None, [0]
+    weights = encoder_folder(name) / WHAT
+    return weights if weights.exists() else None, read_facts(weights.parent)["versions"]
 
 
 def read_facts(folder: Path) -> dict[str, Any]:

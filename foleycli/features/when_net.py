@@ -163,5 +163,6 @@ def read_likelihood(net: WhenNet, track: Track, points: NDArray[np.float64]) -> 
     """How likely a hit is at each of ``points`` (64 a second): (n,), 0 to 1."""
     steps = points[::STEP] + (STEP - 1) / (2 * RATE)
     cells, whole = net_inputs(track, steps)
-    logits = net(torch.from_numpy(cells)[None], torch.from_numpy(whole)[None])[0]
-    return logits.sigmoid()[0].numpy()[: len(points)]
+    device = next(net.parameters()).device
+    logits = net(*(torch.from_numpy(part)[None].to(device) for part in (cells, whole)))[0]
+    return logits.sigmoid()[0].cpu().numpy()[: len(points)]
