@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     help="Train a model of your own, stage by stage. The same command goes on where a run "
-    "stopped. On many GPUs: torchrun --no-python --nproc-per-node 4 foley train STAGE ...",
+    "stopped. On many GPUs: torchrun --no-python --nproc-per-node 4 -- foley train STAGE ...",
     no_args_is_help=True,
 )
 

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from foleycli.config import FEATURES
 
 TIMBRE_GAIN = 4.0  # brings its spread, about a quarter, to one
+SPREAD = 5.0  # a number's variance is between e^-5 and e^5 of its channel's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,7 @@ class DenoiserConfig:
     depth: int = 8
     heads: int = 6
     timbre: int = 0  # columns of a feature row that give an example to sound like
+    local: bool = False  # the variance of every number is predicted, not only known by channel
 
 
 class Attention(nn.Module):
@@ -89,6 +91,7 @@ class Denoiser(nn.Module):
         self.blocks = nn.ModuleList(Block(width, config.heads) for _ in range(config.depth))
         self.out_modulation = nn.Linear(width, 2 * width)
         self.tokens_out = nn.Linear(width, config.channels)
+        self.spread_out = nn.Linear(width, config.channels) if config.local else None
         self._start_as_zero()
 
     def forward(
@@ -98,14 +101,18 @@ class Denoiser(nn.Module):
         features: Tensor,
         with_what: Tensor,
         with_when: Tensor,
-    ) -> Tensor:
-        """Predict v, less `expected_v`.
+    ) -> tuple[Tensor, Tensor]:
+        """Predict v, less `expected_v`, and the variances that `expected_v` should go by.
 
         Args:
             latents: (batch, tokens, channels), noisy.
             timesteps: (batch,), 0 to 999, fractions allowed.
             features: (batch, rows, 512); a row covers ``FEATURES.bins / patch`` tokens.
             with_what, with_when: (batch,) bool, False where that half of the features is withheld.
+
+        Returns:
+            (batch, tokens, channels) twice; the second is a factor to the channel's variance: where
+            it is quiet detail hardly differs from the mean, in a loud hiss it differs much.
         """
         what, when = self._split(features)
         what = self.what_in(what)
@@ -123,7 +130,11 @@ class Denoiser(nn.Module):
         for block in self.blocks:
             x = block(x, shared, cos.to(x.device), sin.to(x.device))
         shift, scale = self.out_modulation(condition).unsqueeze(1).chunk(2, dim=-1)
-        return self.tokens_out(modulate(x, shift, scale))
+        x = modulate(x, shift, scale)
+        v = self.tokens_out(x)
+        if self.spread_out is None:
+            return v, torch.ones_like(v)
+        return v, torch.exp(SPREAD * torch.tanh(self.spread_out(x).float() / SPREAD))
 
     def _split(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """What (batch, rows, 384) as unit-variance numbers, when (batch, tokens, 2 * patch)."""
@@ -136,16 +147,20 @@ class Denoiser(nn.Module):
 
     def _start_as_zero(self) -> None:
         """Blocks begin as the identity and the output as zero, as in the DiT paper."""
-        for layer in (self.modulation, self.out_modulation, self.tokens_out):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+        for layer in (self.modulation, self.out_modulation, self.tokens_out, self.spread_out):
+            if layer is not None:
+                nn.init.zeros_(layer.weight)
+                nn.init.zeros_(layer.bias)
 
 
 def expected_v(latents: Tensor, alpha: Tensor, sigma: Tensor, variances: Tensor) -> Tensor:
-    """The best guess of v for normal channels of known variances (channels,) and mean 0.
+    """The best guess of v for normal numbers of known variances and mean 0.
 
     `Denoiser` learns what is missing to it, so that hundreds of nearly independent detail channels
-    need not pass through its width. A channel of variance 1 has the guess 0.
+    need not pass through its width. A number of variance 1 has the guess 0.
+
+    Args:
+        variances: of the channels (channels,), or of every number, shaped like the latents.
     """
     gain = alpha * sigma * (1 - variances) / (alpha**2 * variances + sigma**2)
     return gain * latents

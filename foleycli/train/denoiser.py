@@ -119,18 +119,20 @@ def denoiser_config(config: DenoiserTraining, autoencoder: PatchAutoencoder) -> 
         depth=config.depth,
         heads=config.width // 64,
         timbre=FEATURES.timbre_size,
+        local=True,
     )
 
 
 def begin_as(denoiser: Denoiser, bundle: Path, autoencoder: PatchAutoencoder) -> None:
-    """Take over a bundle's weights.
+    """Take over a bundle's weights; what older ones lack (`Denoiser.spread_out`) begins at zero.
 
     Raises:
         ModelError: there are none, or of other sizes, or of another autoencoder's latents.
     """
     try:
         weights, _ = read_tensors(bundle / "denoiser.safetensors")
-        denoiser.load_state_dict(weights)
+        begun = {k: v for k, v in denoiser.state_dict().items() if k.startswith("spread_out.")}
+        denoiser.load_state_dict(begun | weights)
         latents, _ = read_tensors(bundle / AUTOENCODER)
         for name, tensor in autoencoder.state_dict().items():
             if not torch.equal(tensor.cpu().half(), latents[name].half()):
@@ -221,6 +223,6 @@ def diffusion_loss(
     noisy = alpha * latents + sigma * noise
     timesteps = schedule.model_time(times).to(device)
     with run.autocast():
-        v = predict(noisy, timesteps, features, with_what, with_when)
-    v = v.float() + expected_v(noisy, alpha, sigma, variances)
+        v, spread = predict(noisy, timesteps, features, with_what, with_when)
+    v = v.float() + expected_v(noisy, alpha, sigma, variances * spread.float())
     return (v - (alpha * noise - sigma * latents)).square().mean()

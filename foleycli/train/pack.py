@@ -106,12 +106,14 @@ def read_run(run: Path) -> tuple[SmallModel, Trained]:
         weights, sizes = checkpoint.module("average"), denoiser_config(config, autoencoder)
         done, hours = checkpoint.state["done"], checkpoint.state["hours"]
         trained = Trained(done, hours, config.batch, config.rate, settings["seed"], config.bf16)
-    except (OSError, KeyError, TypeError, ValueError) as error:
+        denoiser = Denoiser(sizes)
+        denoiser.load_state_dict(weights)
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[-1].strip()
         raise ModelError(
-            f"{run} is no run of the denoiser ({error}).", "Give the --out of foley train denoiser."
+            f"{run} is no run of the denoiser ({reason}).",
+            "Give the --out of foley train denoiser.",
         ) from error
-    denoiser = Denoiser(sizes)
-    denoiser.load_state_dict(weights)
     return SmallModel(denoiser, autoencoder, MelConfig()), trained
 
 

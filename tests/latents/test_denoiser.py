@@ -1,13 +1,13 @@
 """The denoiser: what it may and may not depend on."""
 
-from dataclasses import asdict
+from dataclasses import replace
 
 import torch
 
-from foleycli.latents.denoiser import Denoiser, DenoiserConfig, expected_v
+from foleycli.latents.denoiser import SPREAD, Denoiser, DenoiserConfig, expected_v
 from foleycli.latents.schedule import NoiseSchedule
 
-TINY = DenoiserConfig(channels=6, patch=8, width=32, depth=2, heads=2)
+TINY = DenoiserConfig(channels=6, patch=8, width=32, depth=2, heads=2, local=True)
 YES, NO = torch.tensor([True]), torch.tensor([False])
 
 
@@ -27,9 +27,21 @@ def inputs(rows: int = 8) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 
 
 def test_it_starts_as_zero():
-    v = Denoiser(TINY)(*inputs(), YES, YES)
-    assert v.shape == (1, 16, 6)
+    v, spread = Denoiser(TINY)(*inputs(), YES, YES)
+    assert v.shape == spread.shape == (1, 16, 6)
     assert not v.any()
+    assert (spread == 1).all()
+
+
+def test_variances_stay_within_bounds_and_are_the_channels_where_not_predicted():
+    denoiser = scrambled()
+    denoiser.spread_out.bias.copy_(torch.tensor([-1e4, -1.0, 0.0, 1.0, 1e4, 0.0]))
+    _, spread = denoiser(*inputs(), YES, YES)
+    assert spread.min() == torch.tensor(-SPREAD).exp()
+    assert spread.max() == torch.tensor(SPREAD).exp()
+    plain = Denoiser(replace(TINY, local=False))
+    assert "spread_out.weight" not in plain.state_dict()
+    assert (plain(*inputs(), YES, YES)[1] == 1).all()
 
 
 def test_what_is_withheld_is_not_seen():
@@ -39,7 +51,7 @@ def test_what_is_withheld_is_not_seen():
     other_when[..., 384:416] += 1
 
     def v(features, with_what, with_when):
-        return denoiser(latents, time, features, with_what, with_when)
+        return torch.stack(denoiser(latents, time, features, with_what, with_when))
 
     torch.testing.assert_close(v(features, NO, YES), v(other_what, NO, YES))
     torch.testing.assert_close(v(features, YES, NO), v(other_when, YES, NO))
@@ -66,6 +78,8 @@ def test_expected_v_is_the_least_squares_guess():
     fitted = (noisy * v).sum(0) / (noisy * noisy).sum(0)
     guess = expected_v(torch.ones(3), alpha, sigma, variances)
     torch.testing.assert_close(fitted, guess, atol=0.01, rtol=0)
+    each = expected_v(torch.ones(2, 5, 3), alpha, sigma, variances.expand(2, 5, 3))
+    torch.testing.assert_close(each, guess.expand(2, 5, 3))
 
 
 def test_cosine_schedule_keeps_power_and_ends_in_noise():
@@ -78,14 +92,14 @@ def test_cosine_schedule_keeps_power_and_ends_in_noise():
 
 def test_an_example_is_part_of_what():
     torch.manual_seed(0)
-    denoiser = Denoiser(DenoiserConfig(**{**asdict(TINY), "timbre": 96})).requires_grad_(False)
+    denoiser = Denoiser(replace(TINY, timbre=96)).requires_grad_(False)
     for parameter in denoiser.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
     latents, time, features = inputs()
     plain = features.clone()
     plain[..., 416:] = 0
     assert not torch.allclose(
-        denoiser(latents, time, features, YES, YES), denoiser(latents, time, plain, YES, YES)
+        denoiser(latents, time, features, YES, YES)[0], denoiser(latents, time, plain, YES, YES)[0]
     )
     torch.testing.assert_close(
         denoiser(latents, time, features, NO, YES), denoiser(latents, time, plain, NO, YES)

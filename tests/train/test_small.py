@@ -11,7 +11,7 @@ import torch
 
 from foleycli.config import DIFF_FOLEY_MEL, MEL, DenoiserTraining, PatchConfig, VocoderConfig
 from foleycli.errors import MediaError, ModelError, UsageError
-from foleycli.models.small import SmallModel
+from foleycli.models.small import SmallModel, read_tensors, write_tensors
 from foleycli.train import autoencoder, data, denoiser, pack
 from foleycli.train.checkpoint import read_latest
 from foleycli.train.curves import read_curve
@@ -174,6 +174,13 @@ def test_a_run_begins_as_a_bundle(common, fitted, tmp_path):
     )
     for name, tensor in first.items():
         assert torch.allclose(tensor, second[name], atol=1e-3), name
+    older, _ = read_tensors(bundle / "denoiser.safetensors")
+    older = {name: tensor for name, tensor in older.items() if "spread_out" not in name}
+    write_tensors(bundle / "denoiser.safetensors", older, {})
+    denoiser.train(*common, fitted, tmp_path / "older", still, EVERY, start=bundle)
+    begun = read_latest(tmp_path / "older" / "checkpoints").module("average")
+    assert not begun["spread_out.weight"].any()
+    assert torch.allclose(begun["tokens_out.weight"], first["tokens_out.weight"], atol=1e-3)
     wider = replace(TINY, width=128)
     with pytest.raises(ModelError, match="cannot be gone on from"):
         denoiser.train(*common, fitted, tmp_path / "third", wider, EVERY, start=bundle)
