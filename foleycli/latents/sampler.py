@@ -20,8 +20,9 @@ def sample_latents(
     schedule: NoiseSchedule,
     steps: int = 25,
     progress: Progress | None = None,
+    power: float = 1.0,
 ) -> Tensor:
-    """Integrate the diffusion ODE with DPM-Solver++(2M), uniform in time.
+    """Integrate the diffusion ODE with DPM-Solver++(2M).
 
     Arithmetic between model calls is in the dtype of ``noise``; coefficients are float64.
 
@@ -31,13 +32,14 @@ def sample_latents(
         schedule: what the model was trained with.
         steps: model calls.
         progress: told (steps done, steps) after each.
+        power: of the times of the steps, see `NoiseSchedule.sampling_times`.
 
     Returns:
         the latent at t = 1 / timesteps, shaped like ``noise``.
 
     Source: Lu et al. 2022, arXiv 2211.01095, algorithm 2 (data prediction, two-step multistep).
     """
-    times = schedule.sampling_times(steps)
+    times = schedule.sampling_times(steps, power)
     alpha, sigma = schedule.signal_and_noise(times)
     log_snr = alpha.log() - sigma.log()
     latent, before = noise, None

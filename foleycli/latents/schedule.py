@@ -58,11 +58,17 @@ class NoiseSchedule:
         """The fractional timestep a discrete-time model is asked at: 999.0 for t = 1."""
         return (time - 1 / self.timesteps) * self.timesteps
 
-    def sampling_times(self, steps: int) -> Tensor:
-        """(steps + 1,) times from 1 down to 1 / timesteps, uniform in t. Built in float32, as the
-        reference builds them, so that fractional timesteps agree.
+    def sampling_times(self, steps: int, power: float = 1.0) -> Tensor:
+        """(steps + 1,) times from 1 down to 1 / timesteps, float32 as in the reference, so that
+        fractional timesteps agree.
+
+        Args:
+            power: 1 for times uniform in t, as the reference has them; more is denser at the end.
         """
-        return torch.linspace(1.0, 1 / self.timesteps, steps + 1, dtype=torch.float32)
+        last = 1 / self.timesteps
+        if power == 1:
+            return torch.linspace(1.0, last, steps + 1, dtype=torch.float32)
+        return last + (1 - last) * torch.linspace(1.0, 0.0, steps + 1) ** power
 
     def whole_timesteps(self, steps: int) -> Tensor:
         """(about steps + 1,) whole timesteps, falling by the same amount, 0 last: where latent

@@ -46,6 +46,24 @@ def test_a_gaussian_is_sampled_with_its_own_spread():
     assert abs(float(latent.std() / noise.std()) / spread - 1) < 0.05
 
 
+def test_steps_denser_at_the_end_keep_the_size_of_detail():
+    """What is small under little noise comes out a fifth too large of 25 steps uniform in time."""
+    schedule = NoiseSchedule.cosine()
+    noise = torch.randn(4096, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+    def size(spread, power):
+        def ideal(latent, time):
+            alpha, sigma = schedule.signal_and_noise((time + 1) / 1000)
+            return latent * sigma / (alpha**2 * spread**2 + sigma**2)
+
+        latent = sample_latents(ideal, noise, schedule, steps=25, power=power)
+        return float(latent.std() / noise.std()) / spread
+
+    for spread in (0.1, 0.2, 0.3, 1.0):
+        assert abs(size(spread, 2.0) - 1) < 0.05
+    assert size(0.2, 1.0) > 1.2
+
+
 def test_progress_is_told_every_step():
     seen = []
     sample_latents(
