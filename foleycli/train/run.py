@@ -53,6 +53,7 @@ Random = torch.Generator | np.random.Generator
 MAY_CHANGE = {field.name for field in fields(TrainingConfig)}  # when a run goes on
 RUN = "run.json"
 DRAWN_EVERY = 60  # seconds between two pictures of the curve, at least
+ONE_SIGNAL = 1.0  # seconds within which signals to stop are one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +87,7 @@ class Run(Generic[Config]):
         torch.manual_seed(options.seed)
         self._loss = 0.0  # of this update so far
         self._begun = False  # `begin` was called, so that there is something to save
-        self._asked = False  # to stop, in this process
+        self._asked = math.inf  # when this process was first asked to stop
         self._due = self._stopping = self._unsaved = False  # as all processes agree
         self._learned = self._held_out = None  # curves, of the first process
         self._board: Any = None  # TensorBoard's writer, which is not installed everywhere
@@ -127,10 +128,11 @@ class Run(Generic[Config]):
 
     def _ask_to_stop(self, number: int, _frame: object) -> None:
         """The first signal lets the update end and be saved; a second one does not wait, nor does
-        one that comes while data are made ready."""
-        if self._asked or not self._begun:
+        one that comes while data are made ready. ``torchrun`` hands on a Ctrl-C that its processes
+        have heard already, so what follows at once is the same signal."""
+        if not self._begun or time.monotonic() > self._asked + ONE_SIGNAL:
             raise KeyboardInterrupt
-        self._asked = True
+        self._asked = min(self._asked, time.monotonic())
 
     # ------------------------------------------------------------------ before the first update
 
@@ -296,7 +298,7 @@ class Run(Generic[Config]):
         now = time.monotonic()
         due = now - self._saved >= self.options.save
         numbers = [as_number(loss) for loss in losses.values()]
-        *numbers, due, stop = self._agree([*numbers, float(due), float(self._asked)])
+        *numbers, due, stop = self._agree([*numbers, float(due), float(self._asked < math.inf)])
         self._due, self._stopping, self._unsaved = bool(due or stop), bool(stop), True
         if not all(math.isfinite(number) for number in numbers):
             raise self._no_number("loss", numbers[0])

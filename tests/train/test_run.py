@@ -54,18 +54,40 @@ def test_a_run_that_stopped_ends_with_the_same_numbers(whole, tmp_path):
     assert read_curve(out / "validation.csv")["update"].tolist() == [5, 10, 12]
 
 
-def test_a_signal_lets_the_update_end_and_be_saved(whole, tmp_path):
+@pytest.mark.parametrize("signals", [1, 2])  # torchrun hands on a Ctrl-C that was heard already
+def test_a_signal_lets_the_update_end_and_be_saved(whole, tmp_path, signals):
     out = tmp_path / "run"
 
     def terminate(done, updates, loss):
         if done == 5:
-            os.kill(os.getpid(), signal.SIGTERM)
+            for _ in range(signals):
+                os.kill(os.getpid(), signal.SIGTERM)
 
     rarely = RunOptions(device="cpu", save=3600, progress=terminate)
     with pytest.raises(KeyboardInterrupt):
         train(out, options=rarely)
     assert [path.name for path in (out / "checkpoints").iterdir()] == ["00000006"]
     assert same(whole, train(out, options=EVERY))
+
+
+def test_a_later_second_signal_does_not_wait(tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "ONE_SIGNAL", 0.0)
+    seen = []
+
+    def terminate_twice(done, updates, loss):
+        seen.append(done)
+        if done == 5:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.01)
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.01)
+            pytest.fail("it waited for the update")
+
+    rarely = RunOptions(device="cpu", save=3600, progress=terminate_twice)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "run", options=rarely)
+    assert seen[-1] == 5
+    assert not (tmp_path / "run" / "checkpoints").exists()
 
 
 KILLED_IN_A_SAVE = """
