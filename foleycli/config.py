@@ -529,7 +529,7 @@ TRAINING: dict[str, dict[str, TrainingConfig]] = {
             average=0.0,
             sizes=LATENT_DIFFUSION,
         ),
-        "small": DenoiserTraining(updates=4000, batch=32, rate=4e-4),
+        "small": DenoiserTraining(updates=8200, batch=32, rate=4e-4),
         "tiny": DenoiserTraining(updates=1000, batch=16, rate=1e-3, width=192, depth=4),
     },
     "when": {

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.torch import save_file
+from scipy.ndimage import maximum_filter1d, uniform_filter1d
 from torch import Tensor
 
 from foleycli.config import FEATURES, SAMPLER, WINDOW, MelConfig
@@ -16,11 +17,15 @@ from foleycli.latents.autoencoder import PatchAutoencoder
 from foleycli.latents.denoiser import Denoiser, DenoiserConfig, expected_v
 from foleycli.latents.sampler import NoisePredictor, Progress, sample_latents
 from foleycli.latents.schedule import NoiseSchedule
+from foleycli.waveform.mel import RANGE_DB
+from foleycli.waveform.timbre import PEAK_LEVEL, frame_level
 from foleycli.waveform.vocoder import mel_to_waveform
 from foleycli.waveform.vocoder_net import VocoderNet, load_vocoder
 
 SHIPPED = Path(__file__).parent / "small"
 ROWS = round(WINDOW.duration * FEATURES.frame_rate)  # of one window: 32
+LOWERED, RAISED = 40.0, 6.0  # dB, at most, to bring a sound to the level that is asked for
+FAINT = 1e-3  # amplitude under which all is asked for alike
 SILENCE = 0.04  # mel values under this, -76 dB, are what is left of the noise
 CALM = 0.7  # how far guidance is kept from swelling the latent (arXiv 2305.08891, section 3.4)
 # of the times of the steps: detail would come out a fifth too large of steps uniform in time, and
@@ -111,7 +116,7 @@ class SmallModel:
         noise = torch.randn(1, tokens, self.autoencoder.channels, generator=random).to(self.device)
         latents = sample_latents(predict, noise, self.schedule, steps, progress, SPACING)
         mel = self.autoencoder.decode(latents)[0].cpu()
-        mel = torch.where(mel < SILENCE, 0, mel)
+        mel = at_asked_level(torch.where(mel < SILENCE, 0, mel), rows)
         if self.vocoder:
             return self.vocoder.sound(mel, seed).numpy()[:samples]
         return mel_to_waveform(mel, self.mel, seed).numpy()[:samples]
@@ -146,6 +151,27 @@ class SmallModel:
             return (latent - alpha * calm * data) / sigma
 
         return predict
+
+
+def at_asked_level(mel: Tensor, features: NDArray[np.float32]) -> Tensor:
+    """Bring a spectrogram to the level that its features ask for.
+
+    Guidance makes the loud louder and forgets how soft a soft bed should be. Levels are compared by
+    their peaks within a second, so that the course of a single sound stays its own.
+
+    Args:
+        mel: (n_mels, frames).
+        features: (T, 512) rows of the same span.
+    """
+    first = FEATURES.what_size + FEATURES.bins
+    activity = features[:, first : first + FEATURES.bins].ravel()
+    activity = activity.repeat(mel.shape[1] // len(activity))
+    asked = PEAK_LEVEL + 20 / RANGE_DB * np.log10(np.maximum(activity, FAINT))
+    around = mel.shape[1] // round(WINDOW.duration)
+    peaks = [maximum_filter1d(level, around) for level in (asked, frame_level(mel.T.numpy()))]
+    gain = np.clip(peaks[0] - peaks[1], -LOWERED / RANGE_DB, RAISED / RANGE_DB)
+    gain = torch.from_numpy(uniform_filter1d(gain, around).astype(np.float32))
+    return torch.where(mel > 0, mel + gain, 0).clamp(0, 1)
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], sizes: dict[str, int]) -> None:

@@ -7,7 +7,9 @@ import torch
 from foleycli.errors import ModelError
 from foleycli.features.text import embed_text
 from foleycli.models.bundle import Bundle
-from foleycli.models.small import SHIPPED, SmallModel
+from foleycli.models.small import RAISED, SHIPPED, SmallModel, at_asked_level
+from foleycli.waveform.mel import RANGE_DB
+from foleycli.waveform.timbre import frame_level
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +38,35 @@ def test_hits_sound_when_they_are_asked_for(model):
     loud = [level[point - 2 : point + 10].max() for point in asked]
     before = [level[point - 40 : point - 8].max() for point in asked]
     assert min(loud) > 10 * max(before)
+
+
+def bed(strength: float, rows: int = 16) -> np.ndarray:
+    """Rows that ask for rain all along."""
+    features = np.zeros((rows, 512), np.float32)
+    features[:, :384], features[:, 400:416] = embed_text(["rain"])[0], strength
+    return features
+
+
+def test_a_bed_is_as_soft_as_it_is_asked_for(model):
+    asked = np.array([0.0, -12.0, -24.0])  # dB
+    sounds = [model.generate(bed(10 ** (db / 20)), seed=0, steps=12) for db in asked]
+    made = [20 * np.log10(np.sqrt(np.mean(sound**2))) for sound in sounds]
+    np.testing.assert_allclose(np.diff(made), np.diff(asked), atol=4)
+
+
+def test_levels_are_followed_and_the_course_of_a_sound_is_its_own():
+    mel = torch.full((128, 512), 0.65)
+    mel[:, 256:] = 0.75
+    mel[:3] = 0
+    features = np.vstack([bed(1.0), bed(0.1)])
+    followed = at_asked_level(mel, features)
+    assert not followed[:3].any()  # silence is not raised
+    level = frame_level(followed.T.numpy()) * RANGE_DB
+    assert level[100] - level[-100] == pytest.approx(20, abs=0.1)
+    dying = mel.clone()
+    dying[:, 64:] = 0.3  # the rest of a hit whose asked activity goes on
+    kept = at_asked_level(dying, bed(1.0, 32))
+    assert float(kept[5, 200] - dying[5, 200]) <= RAISED / RANGE_DB + 1e-6
 
 
 def test_same_seed_same_samples(model):
