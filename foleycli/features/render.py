@@ -25,15 +25,16 @@ def render_features(
     """Draw cues as rows (T, 512) for a span of ``duration`` seconds; see `Features`.
 
     A hit is one point of the hit curve and a decay of the activity curve, a bed a level of the
-    activity curve. ``what`` of a row is the loudest-weighted mean of the cues sounding in it, and
-    so is the example to sound like, when there is one.
+    activity curve. ``what`` of a row is the mean of the cues sounding in it, the loud and the sure
+    weighing more, and so is the example to sound like, when there is one. Softness by itself does
+    not blur what is asked for.
     """
     rows = row_count(duration)
     points = rows * FEATURES.bins
     hits, activity = np.zeros(points, np.float32), np.zeros(points, np.float32)
     what = np.zeros((rows, FEATURES.what_size), np.float32)
     examples = np.zeros((rows, FEATURES.timbre_size), np.float32)
-    weights = np.full((rows, 1), 1e-9, np.float32)
+    weights, sureness = np.full((2, rows, 1), 1e-9, np.float32)
     words = sorted({cue.what for cue in cues})
     vectors = dict(zip(words, embed_text(words), strict=True)) if words else {}
     for cue in cues:
@@ -49,12 +50,11 @@ def render_features(
         activity[first:last] = np.maximum(activity[first:last], shape)
         covered = slice(first // FEATURES.bins, (last - 1) // FEATURES.bins + 1)
         what[covered] += strength * cue.confidence * vectors[cue.what]
+        sureness[covered] += strength * cue.confidence
         if timbre is not None:
             examples[covered] += strength * timbre(cue)
             weights[covered] += strength
-    length = np.linalg.norm(what, axis=1, keepdims=True)
-    what = np.where(length > 1, what / np.maximum(length, 1), what)
-    return Features.assemble(what, hits, activity, duration, cuts, examples / weights)
+    return Features.assemble(what / sureness, hits, activity, duration, cuts, examples / weights)
 
 
 def _points(cue: Cue, points: int) -> tuple[int, int]:

@@ -39,6 +39,8 @@ from foleycli.waveform.join import (
     watch_windows,
 )
 
+BED_DB = -8.0  # of what sounds on to what is struck, as among the library's recordings (kinds.csv)
+
 
 class Source(Protocol):
     """Something that sees a picture and sounds."""
@@ -152,6 +154,7 @@ def _shot(cues: list[Cue], start: Fraction, end: Fraction, examples: Examples) -
             cue,
             start=max(cue.start, start) - start,
             duration=min(cue.end, end) - max(cue.start, start),
+            level_db=cue.level_db + (BED_DB if cue.kind == "bed" else 0),
         )
         for cue in cues
         if cue.start < end and cue.end > start

@@ -1,5 +1,6 @@
 """A cue sheet survives the file, says which line is wrong, and draws the features it stands for."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -68,8 +69,17 @@ def test_a_hit_is_one_point_and_a_bed_a_level():
     assert features.hits[81] == pytest.approx(10 ** (-6 / 20))
     assert np.all(features.activity[128:224] == 1) and not features.activity[224:].any()
     lengths = np.linalg.norm(features.what, axis=1)
-    assert lengths[5] == pytest.approx(10 ** (-6 / 20), rel=1e-5)
-    assert lengths[8:14] == pytest.approx(1) and not lengths[14:].any() and not lengths[:5].any()
+    assert lengths[[5, *range(8, 14)]] == pytest.approx(1)  # soft or loud, it is asked for
+    assert not lengths[14:].any() and not lengths[:5].any()
+
+
+def test_of_two_cues_the_louder_and_the_surer_weighs_more():
+    soft, unsure = replace(BED, level_db=-20), replace(BED, confidence=0.1)
+    loud = replace(BED, what="dog bark")
+    alone, other = (render_features([cue], Fraction(4)).what[9] for cue in (loud, BED))
+    for weak in (soft, unsure):
+        mixed = render_features([loud, weak], Fraction(4)).what[9]
+        np.testing.assert_allclose(mixed, (alone + 0.1 * other) / 1.1, rtol=1e-4, atol=1e-6)
 
 
 def test_shots_are_the_stretches_between_cuts():
