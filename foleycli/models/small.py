@@ -1,6 +1,7 @@
 """``small``: the shipped latent-diffusion model, from feature rows to a waveform."""
 
 import json
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from foleycli.config import FEATURES, SAMPLER, WINDOW, MelConfig
 from foleycli.errors import ModelError
+from foleycli.features.features import Features
 from foleycli.latents.autoencoder import PatchAutoencoder
 from foleycli.latents.denoiser import Denoiser, DenoiserConfig, expected_v
 from foleycli.latents.sampler import NoisePredictor, Progress, sample_latents
@@ -28,8 +30,8 @@ LOWERED, RAISED = 40.0, 6.0  # dB, at most, to bring a sound to the level that i
 FAINT = 1e-3  # amplitude under which all is asked for alike
 SILENCE = 0.04  # mel values under this, -76 dB, are what is left of the noise
 CALM = 0.7  # how far guidance is kept from swelling the latent (arXiv 2305.08891, section 3.4)
-# of the times of the steps: detail would come out a fifth too large of steps uniform in time, and
-# sound like metal (tests/latents/test_sampler.py)
+# of the times of the steps: detail would come out a fifth too large of steps uniform in time
+# (tests/latents/test_sampler.py)
 SPACING = 2.0
 
 
@@ -156,18 +158,17 @@ class SmallModel:
 def at_asked_level(mel: Tensor, features: NDArray[np.float32]) -> Tensor:
     """Bring a spectrogram to the level that its features ask for.
 
-    Guidance makes the loud louder and forgets how soft a soft bed should be. Levels are compared by
-    their peaks within a second, so that the course of a single sound stays its own.
+    The model by itself makes a soft bed nearly as loud as a loud one. Levels are compared by their
+    peaks within a second, so that the course of a single sound stays its own.
 
     Args:
         mel: (n_mels, frames).
         features: (T, 512) rows of the same span.
     """
-    first = FEATURES.what_size + FEATURES.bins
-    activity = features[:, first : first + FEATURES.bins].ravel()
+    activity = Features(features, Fraction(len(features), FEATURES.frame_rate)).activity
     activity = activity.repeat(mel.shape[1] // len(activity))
     asked = PEAK_LEVEL + 20 / RANGE_DB * np.log10(np.maximum(activity, FAINT))
-    around = mel.shape[1] // round(WINDOW.duration)
+    around = mel.shape[1] * FEATURES.frame_rate // len(features)  # frames of a second
     peaks = [maximum_filter1d(level, around) for level in (asked, frame_level(mel.T.numpy()))]
     gain = np.clip(peaks[0] - peaks[1], -LOWERED / RANGE_DB, RAISED / RANGE_DB)
     gain = torch.from_numpy(uniform_filter1d(gain, around).astype(np.float32))
