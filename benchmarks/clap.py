@@ -18,7 +18,7 @@ import numpy as np
 import torch
 import transformers
 
-from foleycli.evaluate import clap
+from foleycli.listeners import clap
 from foleycli.models.filled import filled
 
 BLANK = (

@@ -25,9 +25,9 @@ from numpy.typing import NDArray
 from foleycli.evaluate import compare as measures
 from foleycli.evaluate.compare import MEASURES, Sound, describe
 from foleycli.evaluate.interval import bootstrap
-from foleycli.evaluate.sound import read_sound
 from foleycli.evaluate.sync import motion_curve
-from foleycli.evaluate.yamnet import SAMPLE_RATE
+from foleycli.listeners.yamnet import SAMPLE_RATE
+from foleycli.waveform.sound import read_sound
 
 MEDIA = (".wav", ".flac", ".opus", ".mp4", ".mov", ".mkv")
 Scores = dict[str, dict[str, NDArray[np.float64]]]  # row of the table, measure -> one a clip
@@ -141,7 +141,7 @@ def make_sounds(
     """Let a model make the sound of every clip, as OUT/<clip name>.wav."""
     from foleycli.config import GenerateConfig
     from foleycli.generate import generate
-    from foleycli.models.sources import open_source
+    from foleycli.sources.open import open_source
 
     config = GenerateConfig(model=options.model, seed=options.seed, wav=True)
     source = open_source(config)

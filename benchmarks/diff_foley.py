@@ -29,15 +29,15 @@ import torch
 from diffusers.models.attention_processor import AttnProcessor
 
 from foleycli.config import DIFF_FOLEY_MEL, SAMPLER
-from foleycli.features.cavp import Cavp
 from foleycli.latents.align import Alignment
 from foleycli.latents.diff_foley import DiffFoley
 from foleycli.models.bundle import Bundle
-from foleycli.models.convert import to_public
-from foleycli.models.diff_foley import ROWS, DiffFoleyModel, draw_noise
 from foleycli.models.filled import filled
-from foleycli.models.public import convert_checkpoints
 from foleycli.mux.ffmpeg import find_ffmpeg
+from foleycli.sight.cavp import Cavp
+from foleycli.sources.convert import to_public
+from foleycli.sources.diff_foley import ROWS, DiffFoleyModel, draw_noise
+from foleycli.sources.public import convert_checkpoints
 from foleycli.waveform.vocoder import mel_to_waveform
 
 # Counted by torch.utils.flop_counter, two a multiply-add, for a window of 8 s.

@@ -24,17 +24,17 @@ from scipy.signal import resample_poly
 
 from foleycli.evaluate.fad import frechet_distance
 from foleycli.evaluate.probe import Probe, fit_probe
-from foleycli.evaluate.sound import at_loudness
 from foleycli.evaluate.timing import find_onsets, onset_f1, onset_strength
-from foleycli.evaluate.yamnet import SAMPLE_RATE as HEARD_RATE
-from foleycli.evaluate.yamnet import yamnet
-from foleycli.features.cues import Cue
 from foleycli.library.bank import Bank
 from foleycli.library.build import held_out, sound_label
 from foleycli.library.level import SAMPLE_RATE, Samples
 from foleycli.library.place import place_cues
 from foleycli.library.recording import read_sound
 from foleycli.library.segment import BED_SPREAD_DB, find_beds, find_hits
+from foleycli.listeners.yamnet import SAMPLE_RATE as HEARD_RATE
+from foleycli.listeners.yamnet import yamnet
+from foleycli.spot.cues import Cue
+from foleycli.waveform.sound import at_loudness
 
 LONGEST = 10 * SAMPLE_RATE  # samples of a sound that are used
 Rows = list[dict[str, str]]

@@ -30,27 +30,16 @@ import numpy as np
 import torch
 
 from foleycli.clip.probe import probe
-from foleycli.evaluate import (
-    aisfx,
-    av_align,
-    divergence,
-    highlight,
-    imagebind,
-    imagebind_score,
-    inception,
-    kid,
-    panns,
-    passt,
-    vggish,
-)
+from foleycli.evaluate import av_align, divergence, highlight, imagebind_score, inception, kid
 from foleycli.evaluate.fad import frechet_distance
-from foleycli.evaluate.fbank import fbank
-from foleycli.evaluate.heard import Heard
 from foleycli.evaluate.onset_precision import average_precision
-from foleycli.evaluate.sound import integrated_loudness, read_sound
 from foleycli.evaluate.timing import onset_f1
+from foleycli.listeners import aisfx, imagebind, panns, passt, vggish
+from foleycli.listeners.fbank import fbank
+from foleycli.listeners.heard import Heard
 from foleycli.models.filled import filled
 from foleycli.mux.ffmpeg import find_ffmpeg
+from foleycli.waveform.sound import integrated_loudness, read_sound
 
 # Packages that the references import and these comparisons do not use.
 UNUSED = (

@@ -24,15 +24,15 @@ from numpy.typing import NDArray
 from foleycli.evaluate.fad import diagonal_distance, frechet_distance
 from foleycli.evaluate.probe import fit_probe
 from foleycli.evaluate.timing import onset_f1
-from foleycli.features.cues import Cue
-from foleycli.features.render import render_features
 from foleycli.library.bank import Bank
 from foleycli.library.build import sound_label
 from foleycli.library.level import SAMPLE_RATE, Samples
 from foleycli.library.place import place_cues
 from foleycli.library.recording import read_sound
-from foleycli.models.small import SHIPPED, SmallModel
-from foleycli.models.timbre import Examples
+from foleycli.sources.small import SHIPPED, SmallModel
+from foleycli.sources.timbre import Examples
+from foleycli.spot.cues import Cue
+from foleycli.spot.render import render_features
 from foleycli.waveform.join import Stretch, sound_stretches
 from foleycli.waveform.mel import log_mel
 from foleycli.waveform.vocoder import mel_to_waveform

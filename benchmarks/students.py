@@ -46,16 +46,16 @@ from foleycli.errors import UsageError
 from foleycli.evaluate.compare import Sound, compare, describe
 from foleycli.evaluate.interval import bootstrap
 from foleycli.evaluate.timing import env, find_onsets, level_curve, onf1c, onset_f1, onset_strength
-from foleycli.evaluate.yamnet import SAMPLE_RATE
-from foleycli.features.encode import FACTS, WHAT, WHEN, Encoder, share_context
-from foleycli.features.features import Features
-from foleycli.features.find import find_cues
-from foleycli.features.phrases import read_shares, vocabulary
-from foleycli.features.track import Track
-from foleycli.features.when import MotionReader, pick_hits
 from foleycli.frames.decode import Picture, decode_pictures
-from foleycli.models.sources import LibrarySource
-from foleycli.train.cinematic import clip_random, clip_window, crop_for, draw_window, vary_frames
+from foleycli.frames.windows import clip_random, clip_window, crop_for, draw_window, vary_frames
+from foleycli.listeners.yamnet import SAMPLE_RATE
+from foleycli.sight.track import Track
+from foleycli.sight.when import MotionReader, pick_hits
+from foleycli.sources.open import LibrarySource
+from foleycli.spot.encode import FACTS, WHAT, WHEN, Encoder, share_context
+from foleycli.spot.features import Features
+from foleycli.spot.find import find_cues
+from foleycli.spot.phrases import read_shares, vocabulary
 from foleycli.train.views import VIEWS, load_views
 
 RATE = FEATURES.when_rate
@@ -118,7 +118,7 @@ def show(photo: NDArray[np.uint8], name: str, view: str, seed: int) -> NDArray[n
 def sound_names() -> dict[str, int]:
     """WordNet id -> place in the vocabulary of what such a thing sounds like."""
     places = {phrase.words: n for n, phrase in enumerate(vocabulary())}
-    with (files("foleycli.features") / "soundings.csv").open(encoding="utf-8") as file:
+    with (files("foleycli.spot") / "soundings.csv").open(encoding="utf-8") as file:
         return {row["wnid"]: places[row["sound"]] for row in csv.DictReader(file) if row["sound"]}
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from foleycli.evaluate.sync import motion_curve, strength_curve, sync_z
 from foleycli.evaluate.timing import onset_strength
-from foleycli.evaluate.yamnet import SAMPLE_RATE
+from foleycli.listeners.yamnet import SAMPLE_RATE
 
 SECONDS, DRAWS = 11, 60
 

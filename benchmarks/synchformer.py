@@ -30,8 +30,8 @@ import torch
 from torch import Tensor, nn
 
 from foleycli.config import SYNCHFORMER, SynchformerConfig
-from foleycli.features import synchformer
 from foleycli.models.filled import filled
+from foleycli.sight import synchformer
 
 SMALL = SynchformerConfig(size=16, heads=2, blocks=1, sync_heads=2, sync_blocks=1)
 BLANK = (

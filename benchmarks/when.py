@@ -19,16 +19,16 @@ from scipy.ndimage import gaussian_filter1d
 
 from foleycli.clip.probe import probe
 from foleycli.evaluate.interval import bootstrap
-from foleycli.evaluate.sound import read_sound
 from foleycli.evaluate.sync import motion_curve, strength_curve, sync_z
 from foleycli.evaluate.timing import env, find_onsets, level_curve, onf1c, onset_strength
-from foleycli.evaluate.yamnet import SAMPLE_RATE
-from foleycli.features.motion import CHANNELS
-from foleycli.features.stops import read_stops
-from foleycli.features.track import RATE, Reading, Track, at_points
-from foleycli.features.when import MotionReader
-from foleycli.features.when_net import load_net, read_likelihood, read_weighed_stops
 from foleycli.frames.decode import decode_pictures
+from foleycli.listeners.yamnet import SAMPLE_RATE
+from foleycli.sight.motion import CHANNELS
+from foleycli.sight.stops import read_stops
+from foleycli.sight.track import RATE, Reading, Track, at_points
+from foleycli.sight.when import MotionReader
+from foleycli.sight.when_net import load_net, read_likelihood, read_weighed_stops
+from foleycli.waveform.sound import read_sound
 
 MEASURES = ("env", "onf1c", "sync_z", "hits a second")
 Curves = tuple[NDArray[np.floating], NDArray[np.floating]]

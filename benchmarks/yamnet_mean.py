@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from foleycli.evaluate.sound import at_loudness, read_sound
-from foleycli.evaluate.yamnet import yamnet
+from foleycli.listeners.yamnet import yamnet
+from foleycli.waveform.sound import at_loudness, read_sound
 
 
 def main() -> None:

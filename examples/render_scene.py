@@ -16,7 +16,7 @@ import av
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from foleycli.features.cues import Cue, write_cues
+from foleycli.spot.cues import Cue, write_cues
 
 HERE = Path(__file__).parent
 WIDTH, HEIGHT, FRAME_RATE = 640, 360, 24

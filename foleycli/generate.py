@@ -15,11 +15,7 @@ from foleycli.clip.probe import Clip, probe
 from foleycli.clip.timecode import parse_time
 from foleycli.config import LOUDNESS, OUTPUT, GenerateConfig, LoudnessTarget
 from foleycli.errors import ModelError, UsageError
-from foleycli.features.cues import Cue, read_cues
-from foleycli.features.features import Features
-from foleycli.features.find import find_cues
 from foleycli.frames.decode import Picture, decode_pictures
-from foleycli.models.sources import Source, open_source
 from foleycli.mux.bwf import Broadcast
 from foleycli.mux.mux import check_mux, mux_audio
 from foleycli.mux.names import KINDS, check_stems, sound_paths, stem_path, take_paths
@@ -34,6 +30,10 @@ from foleycli.recipe import (
     recipe_path,
     write_recipe,
 )
+from foleycli.sources.open import Source, open_source
+from foleycli.spot.cues import Cue, read_cues
+from foleycli.spot.features import Features
+from foleycli.spot.find import find_cues
 from foleycli.waveform.loudness import limit_peaks
 from foleycli.waveform.stems import limit_stems
 

@@ -13,11 +13,11 @@ from foleycli.clip.media import content_hash
 from foleycli.clip.probe import Clip
 from foleycli.config import GenerateConfig
 from foleycli.errors import MediaError, OutputExistsError
-from foleycli.features.cues import Cue
 from foleycli.output import atomic_output, check_output
+from foleycli.spot.cues import Cue
 
 if TYPE_CHECKING:
-    from foleycli.models.sources import Source
+    from foleycli.sources.open import Source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

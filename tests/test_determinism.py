@@ -11,7 +11,7 @@ import soundfile
 
 import foleycli
 from foleycli.config import GenerateConfig
-from foleycli.models.sources import open_source
+from foleycli.sources.open import open_source
 from tests.films import strikes, write_film
 
 RENDER = """

@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import pytest
 
-from foleycli.features.cues import read_cues
+from foleycli.spot.cues import read_cues
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 

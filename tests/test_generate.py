@@ -13,13 +13,13 @@ import soundfile
 import foleycli
 from foleycli.config import LOUDNESS, GenerateConfig
 from foleycli.errors import MediaError, OutputExistsError, UsageError
-from foleycli.features.cues import Cue, read_cues, write_cues
-from foleycli.features.features import Features
-from foleycli.models.small import SHIPPED
-from foleycli.models.sources import open_source
 from foleycli.mux.ffmpeg import find_ffmpeg
 from foleycli.mux.loudness import measure_loudness
 from foleycli.recipe import read_recipe
+from foleycli.sources.open import open_source
+from foleycli.sources.small import SHIPPED
+from foleycli.spot.cues import Cue, read_cues, write_cues
+from foleycli.spot.features import Features
 from tests.films import still, strikes, write_film
 from tests.timeline.clicks import Clicks
 

@@ -14,7 +14,7 @@ from foleycli.cli.progress import listen_for_warnings, show_progress
 from foleycli.errors import MediaError
 
 if TYPE_CHECKING:
-    from foleycli.features.cues import Cue
+    from foleycli.spot.cues import Cue
 
 LOG = logging.getLogger("foleycli")
 
@@ -46,7 +46,7 @@ def cues(
     quiet: options.Quiet = False,
 ) -> None:
     """Write what sounds when, as a sheet to edit and give back with `foley gen --cues`."""
-    from foleycli.features.cues import sheet_rows, write_cues
+    from foleycli.spot.cues import sheet_rows, write_cues
 
     listen_for_warnings(quiet=quiet, verbose=False)
     as_markers = output is not None and (resolve or output.suffix.lower() != ".csv")

@@ -190,8 +190,8 @@ def report(
     quiet: options.Quiet = False,
 ) -> None:
     """Write a page with a run's tables and pictures, and players of every clip and model."""
-    from foleycli.evaluate.report import write_report
     from foleycli.evaluate.results import Results
+    from foleycli.pages.report import write_report
 
     listen_for_warnings(quiet=quiet, verbose=False)
     results = Results(run)
@@ -235,7 +235,7 @@ def export_study(
     Send it to people; each sends back the JSON that it saves. What A and B are stands in
     <name>.key.json beside it, which stays with you.
     """
-    from foleycli.evaluate.study import pairs_in_folders, pairs_of_run, write_study
+    from foleycli.pages.study import pairs_in_folders, pairs_of_run, write_study
 
     listen_for_warnings(quiet=quiet, verbose=False)
     found = pairs_of_run(run, a, b, variant) if run else pairs_in_folders(Path(a), Path(b), clips)

@@ -164,8 +164,8 @@ def _say_plans(jobs: list[tuple[Path, Path]], config: GenerateConfig, as_json: b
 
 def _say_plan(clip: Path, out: Path, config: GenerateConfig, model: str, as_json: bool) -> None:
     from foleycli.clip.probe import probe
-    from foleycli.features.cues import read_cues
     from foleycli.generate import find_span
+    from foleycli.spot.cues import read_cues
 
     film = probe(clip)
     start, end = find_span(film, config)
@@ -212,8 +212,8 @@ def _run(
     warnings: list[str],
 ) -> None:
     from foleycli.generate import generate
-    from foleycli.models.sources import open_source
     from foleycli.output import make_folder
+    from foleycli.sources.open import open_source
 
     opened = cache(lambda: open_source(config))  # once, when the first clip needs it
 

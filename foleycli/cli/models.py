@@ -140,8 +140,8 @@ def convert(
 ) -> None:
     """Make a bundle of public checkpoints that are on disk, or the other way round."""
     from foleycli.models.bundle import Bundle
-    from foleycli.models.public import convert_checkpoints, find_checkpoints, write_public
     from foleycli.models.registry import find_model
+    from foleycli.sources.public import convert_checkpoints, find_checkpoints, write_public
 
     listen_for_warnings(quiet=False, verbose=False)
     _check_dtype(dtype)

@@ -41,7 +41,7 @@ def preview(
     if keep not in ("all", "best"):
         raise UsageError(f"--keep {keep} is not known.", "Give all or best.")
     listen_for_warnings(quiet=quiet, verbose=False)
-    from foleycli.evaluate.preview import preview_takes
+    from foleycli.pages.preview import preview_takes
 
     config = options.sound_options(
         library,

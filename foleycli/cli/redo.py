@@ -25,8 +25,8 @@ def redo(
     quiet: options.Quiet = False,
 ) -> None:
     """Make an output again from its recipe, and say whether the sound is the same."""
-    from foleycli.evaluate.audition import read_choice
     from foleycli.generate import redo as redo_recipe
+    from foleycli.pages.audition import read_choice
 
     listen_for_warnings(quiet=quiet, verbose=False)
     if choice := read_choice(recipe):

@@ -80,9 +80,9 @@ class PublicJudge:
 
     def __init__(self) -> None:
         from foleycli.models.bundle import Bundle
-        from foleycli.models.diff_foley import DiffFoleyModel  # diffusers takes seconds to import
-        from foleycli.models.public import load_part
         from foleycli.models.registry import find_model, require_installed
+        from foleycli.sources.diff_foley import DiffFoleyModel  # diffusers takes seconds to import
+        from foleycli.sources.public import load_part
 
         classifier = Bundle.open(require_installed(find_model("eval-align")).folder)
         seeing = Bundle.open(require_installed(find_model("diff-foley")).folder)
@@ -119,7 +119,7 @@ class OwnJudge:
                 f"Make one with `foley train align`, and set {CLASSIFIER} to its {OWN_FILE}.",
             )
         from foleycli.latents.align import Alignment
-        from foleycli.models.small import read_tensors
+        from foleycli.sources.small import read_tensors
 
         try:
             tensors, sizes = read_tensors(path)
@@ -131,9 +131,9 @@ class OwnJudge:
 
     def see(self, film: Film) -> Rows:
         """Rows of the cues that are found in the film."""
-        from foleycli.features.encode import Encoder, encode_video
-        from foleycli.features.find import find_cues
-        from foleycli.features.render import render_features
+        from foleycli.spot.encode import Encoder, encode_video
+        from foleycli.spot.find import find_cues
+        from foleycli.spot.render import render_features
 
         features = encode_video(decode_pictures(probe(film.path)), Encoder.open())
         return render_features(find_cues(features), features.duration).rows

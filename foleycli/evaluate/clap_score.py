@@ -9,8 +9,8 @@ from typing import Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from foleycli.evaluate.extractors import open_extractor
-from foleycli.evaluate.heard import Heard
+from foleycli.listeners.extractors import open_extractor
+from foleycli.listeners.heard import Heard
 
 
 class Reader(Protocol):

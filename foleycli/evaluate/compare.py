@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foleycli.evaluate.semantics import cosy, kl, score_distribution
-from foleycli.evaluate.sound import at_loudness
 from foleycli.evaluate.sync import strength_curve, sync_z
 from foleycli.evaluate.timing import env, find_onsets, level_curve, onf1c, onset_strength
-from foleycli.evaluate.yamnet import SAMPLE_RATE, yamnet
+from foleycli.listeners.yamnet import SAMPLE_RATE, yamnet
+from foleycli.waveform.sound import at_loudness
 
 MEASURES = ("kl", "cosy", "env", "onf1c", "sync")
 

@@ -22,8 +22,10 @@ from foleycli.clip.probe import probe
 from foleycli.config import SYNCHFORMER, SynchformerConfig
 from foleycli.evaluate.kept import kept
 from foleycli.evaluate.material import Film, Sound
-from foleycli.features.motionformer import FRAME_RATE, SEGMENT, STEP
-from foleycli.features.synchformer import (
+from foleycli.frames.decode import decode_squares
+from foleycli.listeners.pulled import load_listener
+from foleycli.sight.motionformer import FRAME_RATE, SEGMENT, STEP
+from foleycli.sight.synchformer import (
     FRAME,
     OFFSETS,
     SAMPLE_RATE,
@@ -31,8 +33,6 @@ from foleycli.features.synchformer import (
     Synchformer,
     segment_mel,
 )
-from foleycli.frames.decode import decode_squares
-from foleycli.models.listeners import load_listener
 
 NAME = "eval-synchformer"
 WINDOW = SEGMENT + (SEGMENTS - 1) * STEP  # frames: 4.8 s

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax, xlogy
 
-from foleycli.evaluate.heard import Heard
+from foleycli.listeners.heard import Heard
 
 FLOOR = 1e-6  # added to the candidate's probabilities
 

@@ -23,14 +23,14 @@ from foleycli.evaluate.contestants import FULL
 from foleycli.evaluate.measures import find_measure
 from foleycli.evaluate.plan import Plan
 from foleycli.evaluate.results import Estimate, Results
-from foleycli.evaluate.sound import at_loudness, read_sound
 from foleycli.evaluate.sync import CURVE_RATE, motion_curve
 from foleycli.evaluate.table import SEEN, number
 from foleycli.evaluate.timing import find_onsets, onset_strength
 from foleycli.frames.decode import decode_pictures
+from foleycli.frames.windows import clip_window, crop_for
 from foleycli.output import atomic_output
-from foleycli.train.cinematic import clip_window, crop_for
 from foleycli.waveform.mel import log_mel
+from foleycli.waveform.sound import at_loudness, read_sound
 
 WIDTH = 13.0  # inches
 LABELS = 1.5  # inches left of the pictures

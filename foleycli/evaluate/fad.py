@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from foleycli.evaluate.heard import Heard
+from foleycli.listeners.heard import Heard
 
 
 def fad(own: Sequence[Heard], candidate: Sequence[Heard]) -> float:

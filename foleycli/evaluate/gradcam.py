@@ -25,17 +25,17 @@ from foleycli.clip.probe import probe
 from foleycli.config import CINEMATIC, FRAMES
 from foleycli.errors import MediaError, UsageError
 from foleycli.evaluate.contestants import ENCODERS, FULL
-from foleycli.evaluate.sound import read_sound
 from foleycli.evaluate.timing import find_onsets, onset_strength
-from foleycli.features.cavp import Cavp
-from foleycli.features.encode import WHAT, what_sees
-from foleycli.features.what import open_networks
 from foleycli.frames.decode import Crop, decode_pictures
+from foleycli.frames.windows import KINDS, clip_window, crop_for
 from foleycli.models.bundle import Bundle
 from foleycli.models.identity import DIFF_FOLEY, find_family, find_folder
-from foleycli.models.public import load_part
 from foleycli.output import atomic_output
-from foleycli.train.cinematic import KINDS, clip_window, crop_for
+from foleycli.sight.cavp import Cavp
+from foleycli.sources.public import load_part
+from foleycli.spot.encode import WHAT, what_sees
+from foleycli.spot.what import open_networks
+from foleycli.waveform.sound import read_sound
 
 TARGETS = ("top", "norm", "self", "full")
 Frames = NDArray[np.uint8]  # (n, 224, 224, 3)

@@ -1,7 +1,7 @@
 """Does a sound speak or play music where the clip's own does not? By YAMNet's classes."""
 
-from foleycli.evaluate.heard import Heard
-from foleycli.evaluate.yamnet import class_names
+from foleycli.listeners.heard import Heard
+from foleycli.listeners.yamnet import class_names
 
 SPEECH = ("Speech", "Child speech, kid speaking", "Conversation", "Narration, monologue")
 MUSIC = ("Music", "Musical instrument", "Singing")

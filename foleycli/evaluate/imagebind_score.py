@@ -19,10 +19,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from foleycli.clip.probe import probe
-from foleycli.evaluate.extractors import open_extractor
-from foleycli.evaluate.fbank import SAMPLE_RATE, WINDOW, fbank
-from foleycli.evaluate.heard import Heard
-from foleycli.evaluate.imagebind import (
+from foleycli.evaluate.kept import kept
+from foleycli.evaluate.material import Film, Sound
+from foleycli.frames.decode import decode_ticks
+from foleycli.frames.resize import color_matrix
+from foleycli.listeners.extractors import open_extractor
+from foleycli.listeners.fbank import SAMPLE_RATE, WINDOW, fbank
+from foleycli.listeners.heard import Heard
+from foleycli.listeners.imagebind import (
     AUDIO,
     MEL_FRAMES,
     SIDE,
@@ -31,11 +35,7 @@ from foleycli.evaluate.imagebind import (
     ImageBind,
     Trunk,
 )
-from foleycli.evaluate.kept import kept
-from foleycli.evaluate.material import Film, Sound
-from foleycli.frames.decode import decode_ticks
-from foleycli.frames.resize import color_matrix
-from foleycli.models.listeners import load_listener
+from foleycli.listeners.pulled import load_listener
 
 NAME = "eval-imagebind"
 RATE = Fraction(1, 2)  # pictures a second

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax, logsumexp
 
-from foleycli.evaluate.heard import Heard
+from foleycli.listeners.heard import Heard
 
 
 def inception_score(own: Sequence[Heard], candidate: Sequence[Heard]) -> float:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from foleycli.evaluate.heard import Heard
+from foleycli.listeners.heard import Heard
 
 SCALE = 1000.0  # papers print KID in units of 1e-3
 

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from foleycli.evaluate.sound import integrated_loudness
 from foleycli.waveform.loudness import from_db
+from foleycli.waveform.sound import integrated_loudness
 
 SILENT_DB = -60.0  # dBFS, RMS of a block; under it a film's sound is heard as none
 BLOCKS = 25  # a second

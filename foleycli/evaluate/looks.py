@@ -16,11 +16,11 @@ from foleycli.config import CinematicConfig, GenerateConfig
 from foleycli.evaluate.clipset import Example
 from foleycli.evaluate.contestants import FULL
 from foleycli.evaluate.kept import Arrays, kept
-from foleycli.features.features import Features
 from foleycli.frames.decode import decode_pictures
+from foleycli.frames.windows import clip_window, crop_for
 from foleycli.models.identity import DIFF_FOLEY, find_family, find_folder, resolve
-from foleycli.models.sources import Source
-from foleycli.train.cinematic import clip_window, crop_for
+from foleycli.sources.open import Source
+from foleycli.spot.features import Features
 
 KINDS = ("*.safetensors", "*.json")  # files of an encoder
 

@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 from foleycli.clip.media import content_hash
 from foleycli.errors import MediaError
 from foleycli.evaluate.av_align import AUDIO, find_peaks_of_sound, flow_curve, frame_rate_of
-from foleycli.evaluate.extractors import Extractor, open_extractor
-from foleycli.evaluate.heard import Heard
 from foleycli.evaluate.kept import kept
 from foleycli.evaluate.semantics import score_distribution
-from foleycli.evaluate.sound import at_loudness, read_native
 from foleycli.evaluate.sync import motion_curve, strength_curve
 from foleycli.evaluate.timing import find_onsets, level_curve, onset_strength
-from foleycli.evaluate.yamnet import SAMPLE_RATE
+from foleycli.listeners.extractors import Extractor, open_extractor
+from foleycli.listeners.heard import Heard
+from foleycli.listeners.yamnet import SAMPLE_RATE
+from foleycli.waveform.sound import at_loudness, read_native
 
 
 class Sound:

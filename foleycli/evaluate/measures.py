@@ -25,13 +25,13 @@ from foleycli.evaluate import (
     timing,
 )
 from foleycli.evaluate.av_align import Version, av_align, opencv
-from foleycli.evaluate.extractors import OPENERS, open_extractor
 from foleycli.evaluate.fad import fad, fd
-from foleycli.evaluate.heard import Heard
 from foleycli.evaluate.inception import inception_score
 from foleycli.evaluate.kid import kid
 from foleycli.evaluate.material import Film, Sound
 from foleycli.evaluate.onset_precision import onset_precision
+from foleycli.listeners.extractors import OPENERS, open_extractor
+from foleycli.listeners.heard import Heard
 
 Better = Literal["higher", "lower"]
 

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from foleycli.errors import ModelError
 from foleycli.evaluate.hallucination import MUSIC, SPEECH, loudest
-from foleycli.evaluate.sound import at_loudness, read_sound
 from foleycli.evaluate.sync import motion_curve, strength_curve, sync_z
 from foleycli.evaluate.timing import onset_strength
-from foleycli.evaluate.yamnet import yamnet
+from foleycli.listeners.yamnet import yamnet
 from foleycli.mux.names import KINDS, stem_path
 from foleycli.recipe import read_recipe, write_recipe
+from foleycli.waveform.sound import at_loudness, read_sound
 
 if TYPE_CHECKING:
     from foleycli.generate import Take

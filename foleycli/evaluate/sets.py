@@ -19,10 +19,10 @@ from foleycli.config import EVALUATE
 from foleycli.errors import MediaError
 from foleycli.evaluate.clipset import Example
 from foleycli.evaluate.controls import MADE, OWN, made_control
-from foleycli.evaluate.heard import Heard
 from foleycli.evaluate.material import Film, Sound
 from foleycli.evaluate.measures import SetMeasure, find_measure
 from foleycli.evaluate.plan import Plan, kept_plan, write_json
+from foleycli.listeners.heard import Heard
 
 CONTROL = "control"  # stands where a row of a model has its variant
 

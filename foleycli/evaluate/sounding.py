@@ -13,9 +13,9 @@ from foleycli.evaluate.clipset import Example
 from foleycli.evaluate.contestants import Contestant
 from foleycli.evaluate.looks import encoder_hashes, look
 from foleycli.evaluate.plan import Plan, kept_plan, write_json
-from foleycli.features.find import find_cues
 from foleycli.models.identity import source_fingerprint
-from foleycli.models.sources import Source, open_source
+from foleycli.sources.open import Source, open_source
+from foleycli.spot.find import find_cues
 from foleycli.waveform.loudness import limit_peaks
 from foleycli.waveform.write import write_waveform
 

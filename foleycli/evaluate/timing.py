@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
-from foleycli.evaluate.yamnet import HOP, N_FFT, SAMPLE_RATE, WINDOW, mel_matrix
+from foleycli.listeners.yamnet import HOP, N_FFT, SAMPLE_RATE, WINDOW, mel_matrix
 
 CURVE_RATE = 25  # points per second of the level and strength curves
 LAGS = 3  # points that a curve may be early or late: 120 ms

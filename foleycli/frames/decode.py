@@ -87,7 +87,7 @@ def decode_pictures(
         start: seconds from the clip's first frame.
         end: the same, exclusive; None for all that decodes.
         crop: what is cut out of each frame before it is made small, by its time from the clip's
-            first frame (see ``train.cinematic``); None for the whole picture.
+            first frame (see ``frames.windows``); None for the whole picture.
 
     Raises:
         MediaError: nothing decodes.

@@ -1,7 +1,7 @@
 """The full-size model: conditioner, denoiser and autoencoder of Diff-Foley (arXiv 2306.17203).
 
 Denoiser and autoencoder have the shapes of Stable Diffusion 1, so diffusers builds them; the
-picture they see is a log-mel spectrogram. ``models/convert.py`` renames the public checkpoint.
+picture they see is a log-mel spectrogram. ``sources/convert.py`` renames the public checkpoint.
 """
 
 from typing import Any

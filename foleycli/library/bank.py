@@ -27,10 +27,10 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from foleycli.errors import UsageError
-from foleycli.features.text import embed_text
 from foleycli.library.level import Samples
 from foleycli.library.recording import read_sound
 from foleycli.library.words import stem
+from foleycli.spot.text import embed_text
 
 Kind = Literal["hit", "bed"]
 SHIPPED = Path(__file__).parent / "bank"

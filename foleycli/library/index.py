@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from foleycli.errors import MediaError, UsageError
-from foleycli.features.text import embed_text
 from foleycli.folders import cache_folder
 from foleycli.library.bank import SHIPPED, Bank, Kind, Recording, read_categories
 from foleycli.library.level import SAMPLE_RATE, bed_level_db, hit_level_db
 from foleycli.library.recording import SUFFIXES, read_sound
 from foleycli.library.segment import find_beds, find_hits
 from foleycli.library.words import label_words, name_words
+from foleycli.spot.text import embed_text
 
 log = logging.getLogger("foleycli")
 

@@ -12,9 +12,9 @@ import soxr
 from numpy.typing import NDArray
 
 from foleycli.config import OUTPUT
-from foleycli.features.cues import Cue
 from foleycli.library.bank import Bank, Kind, Match, Recording, split_phrases
 from foleycli.library.level import SAMPLE_RATE, Samples
+from foleycli.spot.cues import Cue
 
 BLOCK = OUTPUT.sample_rate  # samples in a block that is handed on
 POOL = 8  # recordings that the sounds of one phrase are drawn from

@@ -75,7 +75,7 @@ def is_word(word: str) -> bool:
 @lru_cache(maxsize=1)
 def word_ranks() -> dict[str, int]:
     """Known English words, commonest first: the whole words of BERT's vocabulary, in its order."""
-    vocabulary = (files("foleycli.features") / "minilm" / "vocab.txt").read_text("utf-8")
+    vocabulary = (files("foleycli.spot") / "minilm" / "vocab.txt").read_text("utf-8")
     words = (w for w in vocabulary.split("\n") if len(w) > 1 and w.isascii() and w.isalpha())
     return {word: rank for rank, word in enumerate(words)}
 

@@ -202,7 +202,7 @@ def _make(
 ) -> Bundle:
     if model.name.startswith(HUB):
         return _copy(model.folder, paths, overwrite)
-    from foleycli.models.public import PREFIXES, convert_checkpoints
+    from foleycli.sources.public import PREFIXES, convert_checkpoints
 
     files = {
         part: path
@@ -211,7 +211,7 @@ def _make(
         if path.name.startswith(prefix)
     }
     if not files:  # a listener, of one checkpoint
-        from foleycli.models.listeners import make_listener
+        from foleycli.listeners.pulled import make_listener
 
         return make_listener(model, paths, overwrite=overwrite)
     progress("converting", 0, 1)

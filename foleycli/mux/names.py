@@ -4,8 +4,8 @@ from pathlib import Path
 
 from foleycli.config import GenerateConfig
 from foleycli.errors import UsageError
-from foleycli.features.cues import Kind
-from foleycli.features.features import Features
+from foleycli.spot.cues import Kind
+from foleycli.spot.features import Features
 
 KINDS: tuple[Kind, ...] = ("hit", "bed")
 

@@ -7,11 +7,11 @@ import numpy as np
 import soundfile
 
 from foleycli.config import OUTPUT, LoudnessTarget
-from foleycli.features.cues import Kind
 from foleycli.mux.bwf import Broadcast, write_broadcast
 from foleycli.mux.loudness import gain_to, measure_blocks
 from foleycli.mux.names import stem_path
 from foleycli.output import scratch_folder
+from foleycli.spot.cues import Kind
 from foleycli.waveform.loudness import from_db
 from foleycli.waveform.stems import round_stems
 from foleycli.waveform.write import write_waveform

@@ -21,15 +21,15 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 from foleycli import __version__
 from foleycli.clip.media import check_unchanged, content_hash
 from foleycli.errors import FoleyError, MediaError
-from foleycli.features.cues import read_cues
 from foleycli.models.identity import source_fingerprint
 from foleycli.mux.names import sound_paths, take_paths
 from foleycli.processes import one_thread_each
 from foleycli.recipe import read_recipe, recipe_path
+from foleycli.spot.cues import read_cues
 from foleycli.timeline.manifest import Job
 
 if TYPE_CHECKING:
-    from foleycli.models.sources import Source
+    from foleycli.sources.open import Source
 
 LOG = logging.getLogger("foleycli")
 State = Literal["made", "kept", "failed"]
@@ -142,7 +142,7 @@ def _source(job: Job) -> "Source":
     """The job's source of sound, opened once a process."""
     import torch
 
-    from foleycli.models.sources import open_source
+    from foleycli.sources.open import open_source
 
     torch.set_num_threads(1)
     config = job.config

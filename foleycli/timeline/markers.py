@@ -17,8 +17,8 @@ from pathlib import Path
 from foleycli.clip.probe import Clip
 from foleycli.clip.timecode import Timecode
 from foleycli.errors import FoleyError, MediaError
-from foleycli.features.cues import Cue, Kind
 from foleycli.output import atomic_output
+from foleycli.spot.cues import Cue, Kind
 from foleycli.timeline.files import read_timeline, text_of, write_timeline
 from foleycli.timeline.model import Event, Marker, Media, Timeline, Track, exact_rate
 from foleycli.timeline.shots import Shot

@@ -8,9 +8,9 @@ from pathlib import Path
 from foleycli.clip.probe import probe
 from foleycli.config import GenerateConfig
 from foleycli.errors import FoleyError, MediaError, UsageError
-from foleycli.models.sources import Source, open_source
 from foleycli.mux.names import KINDS
 from foleycli.output import check_output
+from foleycli.sources.open import Source, open_source
 from foleycli.timeline.files import (
     add_sounds,
     check_written,

@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 
 from foleycli.config import FEATURES
-from foleycli.features.features import Features, row_count
+from foleycli.spot.features import Features, row_count
 
 
 def retime_features(features: Features, speed: Fraction) -> Features:

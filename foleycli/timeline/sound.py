@@ -16,16 +16,16 @@ from foleycli import __version__
 from foleycli.clip.media import check_unchanged, content_hash
 from foleycli.config import OUTPUT, GenerateConfig
 from foleycli.errors import FoleyError, UsageError
-from foleycli.features.cues import Cue, read_cues, write_cues
-from foleycli.features.features import Features
-from foleycli.features.find import find_cues
 from foleycli.frames.decode import decode_pictures
-from foleycli.models.sources import Source
 from foleycli.mux.bwf import Broadcast, write_broadcast
 from foleycli.mux.bwf_read import read_broadcast
 from foleycli.mux.names import KINDS, check_stems, stem_path
 from foleycli.mux.stems import write_sound
 from foleycli.output import check_output
+from foleycli.sources.open import Source
+from foleycli.spot.cues import Cue, read_cues, write_cues
+from foleycli.spot.features import Features
+from foleycli.spot.find import find_cues
 from foleycli.timeline.leader import pop_lead, with_pops
 from foleycli.timeline.markers import (
     cue_markers,

@@ -25,8 +25,8 @@ from foleycli.config import DIFF_FOLEY_MEL, AlignmentTraining
 from foleycli.errors import UsageError
 from foleycli.latents.align import Alignment, picture_latents
 from foleycli.latents.schedule import NoiseSchedule
-from foleycli.models.small import write_tensors
 from foleycli.output import atomic_output
+from foleycli.sources.small import write_tensors
 from foleycli.train.prepare import PreparedClip
 from foleycli.train.run import Run, RunOptions
 
@@ -135,7 +135,7 @@ def from_films(data: Path, model: str, seed: int, device: torch.device) -> Examp
     from foleycli.latents.diff_foley import DiffFoley
     from foleycli.models.bundle import Bundle
     from foleycli.models.identity import DIFF_FOLEY, find_family, find_folder
-    from foleycli.models.public import load_part
+    from foleycli.sources.public import load_part
     from foleycli.train.films import Films, window_rows
 
     folder = find_folder(model)

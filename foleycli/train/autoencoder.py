@@ -14,8 +14,8 @@ import torch
 
 from foleycli.config import MEL, PatchConfig
 from foleycli.latents.autoencoder import PatchAutoencoder
-from foleycli.models.small import write_tensors
 from foleycli.output import atomic_output
+from foleycli.sources.small import write_tensors
 from foleycli.train.data import Scenes, SoundSet
 from foleycli.train.run import RunOptions, check_folder, keep_folder
 

@@ -20,8 +20,8 @@ from torch import Tensor
 
 from foleycli.config import AutoencoderTraining
 from foleycli.latents.diff_foley import build_autoencoder
-from foleycli.models.small import write_tensors
 from foleycli.output import atomic_output
+from foleycli.sources.small import write_tensors
 from foleycli.train.run import Run, RunOptions
 from foleycli.train.waves import WaveSet
 from foleycli.waveform.mel import log_mel

@@ -18,9 +18,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from foleycli.config import CavpTraining
-from foleycli.features.cavp import Cavp, pool_time
-from foleycli.models.small import write_tensors
 from foleycli.output import atomic_output
+from foleycli.sight.cavp import Cavp, pool_time
+from foleycli.sources.small import write_tensors
 from foleycli.train.films import Films, squeeze
 from foleycli.train.prepare import PreparedClip
 from foleycli.train.run import Run, RunOptions, gather

@@ -22,9 +22,9 @@ from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
 from foleycli.config import FEATURES, MEL, WINDOW
 from foleycli.errors import MediaError
-from foleycli.features.text import embed_text
 from foleycli.library.recording import read_sound
 from foleycli.output import atomic_output, make_folder
+from foleycli.spot.text import embed_text
 from foleycli.waveform.mel import RANGE_DB, log_mel
 from foleycli.waveform.timbre import DEPTH, PEAK_LEVEL, at_usual_level, find_timbre, frame_level
 

@@ -23,8 +23,8 @@ from foleycli.errors import ModelError, UsageError
 from foleycli.latents.autoencoder import PatchAutoencoder
 from foleycli.latents.denoiser import Denoiser, DenoiserConfig, expected_v
 from foleycli.latents.schedule import NoiseSchedule
-from foleycli.models.small import read_autoencoder, read_tensors
 from foleycli.output import atomic_output
+from foleycli.sources.small import read_autoencoder, read_tensors
 from foleycli.train.data import Curve, Recording, Scenes, SoundSet, held_out_examples
 from foleycli.train.run import Run, RunOptions
 

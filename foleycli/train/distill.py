@@ -27,11 +27,11 @@ from torch.nn.functional import cosine_similarity, mse_loss
 
 from foleycli.config import FRAMES, CavpDistillTraining, DistillTraining
 from foleycli.errors import UsageError
-from foleycli.features.cavp import Cavp
+from foleycli.frames.windows import clip_random, draw_window, vary_frames
 from foleycli.models.bundle import CARD, FORMAT, Bundle, write_bundle
 from foleycli.models.identity import find_folder
-from foleycli.models.public import load_part
-from foleycli.train.cinematic import clip_random, draw_window, vary_frames
+from foleycli.sight.cavp import Cavp
+from foleycli.sources.public import load_part
 from foleycli.train.prepare import Prepared, PreparedClip
 from foleycli.train.run import Run, RunOptions
 

@@ -25,12 +25,12 @@ from torch.nn.functional import cosine_similarity
 
 from foleycli.config import FRAMES, WhatDistillTraining
 from foleycli.errors import UsageError
-from foleycli.features.efficientnet import EfficientNetLite
-from foleycli.features.encode import WHAT
-from foleycli.features.phrases import phrase_vectors
-from foleycli.features.what import class_sounds
+from foleycli.frames.windows import clip_random, draw_window
 from foleycli.output import atomic_output
-from foleycli.train.cinematic import clip_random, draw_window
+from foleycli.sight.efficientnet import EfficientNetLite
+from foleycli.spot.encode import WHAT
+from foleycli.spot.phrases import phrase_vectors
+from foleycli.spot.what import class_sounds
 from foleycli.train.distill import check_variation, distillation_loss, kind_of
 from foleycli.train.listing import keep_settings
 from foleycli.train.run import Run, RunOptions

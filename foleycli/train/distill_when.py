@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from foleycli.config import WhenDistillTraining
-from foleycli.features.encode import teacher_file
-from foleycli.features.motion import CHANNELS, COLUMNS, ROWS
-from foleycli.features.track import RATE
-from foleycli.features.when_net import STEP, WhenNet, load_net, net_inputs
+from foleycli.sight.motion import CHANNELS, COLUMNS, ROWS
+from foleycli.sight.track import RATE
+from foleycli.sight.when_net import STEP, WhenNet, load_net, net_inputs
+from foleycli.spot.encode import teacher_file
 from foleycli.train.distill import check_variation, distillation_loss, kind_of
 from foleycli.train.run import Run, RunOptions
 from foleycli.train.views import POINTS, VIEWS, SeenScene, render_all

@@ -21,12 +21,12 @@ import numpy as np
 
 from foleycli.config import SceneConfig
 from foleycli.errors import FoleyError, UsageError
+from foleycli.frames.windows import clip_random
 from foleycli.library.level import SAMPLE_RATE, Samples, hit_level_db
 from foleycli.library.recording import read_sound
 from foleycli.library.segment import Hit, find_hits
 from foleycli.output import atomic_output
 from foleycli.processes import do_all
-from foleycli.train.cinematic import clip_random
 from foleycli.train.data import read_table
 from foleycli.train.listing import keep_settings, write_table
 from foleycli.waveform.write import write_waveform

@@ -16,8 +16,8 @@ from foleycli.config import MEL, DenoiserTraining, MelConfig
 from foleycli.errors import ModelError
 from foleycli.latents.denoiser import Denoiser
 from foleycli.models.bundle import seal
-from foleycli.models.small import SmallModel, read_autoencoder, write_tensors
 from foleycli.output import make_folder
+from foleycli.sources.small import SmallModel, read_autoencoder, write_tensors
 from foleycli.train.checkpoint import read_latest
 from foleycli.train.data import read_table
 from foleycli.train.denoiser import denoiser_config

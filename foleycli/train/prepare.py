@@ -35,17 +35,17 @@ from foleycli.config import (
 )
 from foleycli.errors import FoleyError, MediaError, UsageError
 from foleycli.evaluate.clipset import Example
-from foleycli.evaluate.sound import read_sound
-from foleycli.features.encode import FACTS, SHIPPED, Encoder, encode_video
-from foleycli.features.features import Features
 from foleycli.frames.decode import Picture, decode_pictures
-from foleycli.models.diff_foley import SeenFeatures
 from foleycli.models.identity import DIFF_FOLEY, find_family, find_folder, source_fingerprint
-from foleycli.models.sources import find_device, open_source
 from foleycli.output import atomic_output
 from foleycli.processes import do_all
+from foleycli.sources.diff_foley import SeenFeatures
+from foleycli.sources.open import find_device, open_source
+from foleycli.spot.encode import FACTS, SHIPPED, Encoder, encode_video
+from foleycli.spot.features import Features
 from foleycli.train.listing import BAD, BAD_COLUMNS, SETTINGS, keep_settings, write_table
 from foleycli.waveform.mel import log_mel
+from foleycli.waveform.sound import read_sound
 
 PARTS = ("frames", "mels", "features")
 INDEX = "index.csv"

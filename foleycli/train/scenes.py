@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 from foleycli.config import FEATURES, FRAMES
-from foleycli.train.cinematic import Window
+from foleycli.frames.windows import Window
 
 Floats = NDArray[np.floating]
 Rng = np.random.Generator

@@ -31,9 +31,9 @@ from foleycli.config import VariantConfig
 from foleycli.errors import FoleyError, MediaError, UsageError
 from foleycli.frames.crop import crop_frame, turn_frame
 from foleycli.frames.resize import color_matrix
+from foleycli.frames.windows import Window, clip_window, draw_window, stored_box
 from foleycli.output import atomic_output
 from foleycli.processes import do_all
-from foleycli.train.cinematic import Window, clip_window, draw_window, stored_box
 from foleycli.train.listing import (
     BAD,
     BAD_COLUMNS,

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 
 from foleycli.config import CINEMATIC, FRAMES, CinematicConfig
 from foleycli.errors import FoleyError, MediaError, UsageError
-from foleycli.features.track import RATE, Track
-from foleycli.features.when import MotionReader
+from foleycli.frames.windows import Window, clip_random, draw_window
 from foleycli.output import atomic_output
 from foleycli.processes import do_all
-from foleycli.train.cinematic import Window, clip_random, draw_window
+from foleycli.sight.track import RATE, Track
+from foleycli.sight.when import MotionReader
 from foleycli.train.listing import keep_settings
 from foleycli.train.scenes import Photos, Scene, render_scene
 

@@ -18,11 +18,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from foleycli.config import WhenTraining
-from foleycli.features.motion import CHANNELS, COLUMNS, ROWS
-from foleycli.features.track import RATE, Track
-from foleycli.features.when import pick_hits
-from foleycli.features.when_net import STEP, WhenNet, net_inputs, read_likelihood
 from foleycli.output import atomic_output
+from foleycli.sight.motion import CHANNELS, COLUMNS, ROWS
+from foleycli.sight.track import RATE, Track
+from foleycli.sight.when import pick_hits
+from foleycli.sight.when_net import STEP, WhenNet, net_inputs, read_likelihood
 from foleycli.train.run import Run, RunOptions
 from foleycli.train.views import POINTS, VIEWS, SeenScene, render_all
 

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from foleycli.models import sources
 from foleycli.recipe import find_clip, read_recipe
+from foleycli.sources import open as sources
 from tests.films import strikes, write_film
 from tests.timeline.clicks import Clicks
 

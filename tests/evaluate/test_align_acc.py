@@ -11,7 +11,7 @@ from foleycli.evaluate.align_acc import OwnJudge, aligned, open_judge
 from foleycli.evaluate.material import Film, Sound
 from foleycli.latents.align import Alignment
 from foleycli.models.filled import filled
-from foleycli.models.small import write_tensors
+from foleycli.sources.small import write_tensors
 
 TINY = AlignmentConfig(base_channels=32, multipliers=(1, 2), heads=2)
 

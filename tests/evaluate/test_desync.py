@@ -12,11 +12,11 @@ from foleycli.errors import ModelError
 from foleycli.evaluate import desync as module
 from foleycli.evaluate.desync import SyncJudge, desync, open_judge, two_ends
 from foleycli.evaluate.material import Film, Sound
-from foleycli.features.synchformer import OFFSETS, Synchformer
-from foleycli.models import listeners
+from foleycli.listeners import pulled as listeners
 from foleycli.models.bundle import write_bundle
 from foleycli.models.filled import filled
 from foleycli.models.registry import find_model
+from foleycli.sight.synchformer import OFFSETS, Synchformer
 from tests.films import strikes, write_film
 
 SMALL = SynchformerConfig(size=16, heads=2, blocks=1, picture_size=32, sync_heads=2, sync_blocks=1)

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from foleycli.evaluate.hallucination import MUSIC, SPEECH, hallucinates, loudest
-from foleycli.evaluate.heard import Heard
-from foleycli.evaluate.yamnet import class_names
+from foleycli.listeners.heard import Heard
+from foleycli.listeners.yamnet import class_names
 
 
 def _heard(**probabilities: float) -> Heard:

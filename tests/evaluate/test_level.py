@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from foleycli.evaluate.level import clipping, loudness, silence
-from foleycli.evaluate.sound import integrated_loudness
+from foleycli.waveform.sound import integrated_loudness
 
 pyloudnorm = pytest.importorskip("pyloudnorm")
 RATE = 16_000

@@ -3,9 +3,9 @@ import pytest
 import soundfile
 
 from foleycli.evaluate import material
-from foleycli.evaluate.heard import Heard
 from foleycli.evaluate.kept import kept, kept_path
 from foleycli.evaluate.material import Sound
+from foleycli.listeners.heard import Heard
 
 
 class Ear:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from foleycli.errors import ModelError, UsageError
-from foleycli.evaluate import align_acc, desync, extractors
+from foleycli.evaluate import align_acc, desync
 from foleycli.evaluate.material import Film, Sound
 from foleycli.evaluate.measures import (
     CLIP_MEASURES,
@@ -18,6 +18,7 @@ from foleycli.evaluate.measures import (
     check_needs,
     find_measure,
 )
+from foleycli.listeners import extractors
 
 RATE, SECONDS = 16_000, 6
 HITS = (0.8, 1.5, 2.9, 3.4, 4.6, 5.3)

@@ -15,8 +15,8 @@ from foleycli.evaluate.contestants import parse_contestant
 from foleycli.evaluate.plan import Plan
 from foleycli.evaluate.results import Results
 from foleycli.evaluate.run import run
-from tests.evaluate.browser import open_browser
 from tests.evaluate.sets import write_set, write_sounds
+from tests.pages.browser import open_browser
 
 pytest.importorskip("matplotlib")
 PNG = b"\x89PNG"
@@ -127,7 +127,7 @@ def test_targets_are_known_or_refused() -> None:
 def test_the_public_models_encoder_can_be_asked_too() -> None:
     from foleycli.config import CavpConfig
     from foleycli.evaluate.gradcam import CavpLooker, grad_cam, make_score
-    from foleycli.features.cavp import Cavp
+    from foleycli.sight.cavp import Cavp
 
     torch.manual_seed(0)
     looker = CavpLooker.__new__(CavpLooker)
@@ -158,7 +158,7 @@ def test_looking_is_drawn_for_the_encoder_that_ships(done, tmp_path) -> None:
 def test_a_clip_that_no_model_sounded_is_in_the_report_with_its_own(done, tmp_path) -> None:
     import shutil
 
-    from foleycli.evaluate.report import write_report
+    from foleycli.pages.report import write_report
 
     shutil.copytree(done.folder, tmp_path / "run")
     shutil.copytree(done.contestants[0].folder, tmp_path / "one")
@@ -175,7 +175,7 @@ def test_a_clip_that_no_model_sounded_is_in_the_report_with_its_own(done, tmp_pa
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["report.html", "report"])
 def test_the_report_plays_every_sound_with_its_film(done, tmp_path, name) -> None:
-    from foleycli.evaluate.report import write_report
+    from foleycli.pages.report import write_report
 
     results = Results(done.folder)
     page = write_report(results, tmp_path / name, limit=2)

@@ -5,9 +5,9 @@ import pytest
 
 from foleycli.evaluate.divergence import kl_sigmoid, kl_softmax
 from foleycli.evaluate.fad import fad, fd, frechet_distance
-from foleycli.evaluate.heard import Heard
 from foleycli.evaluate.inception import inception_score, score_logits
 from foleycli.evaluate.kid import kid, squared_discrepancy
+from foleycli.listeners.heard import Heard
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from foleycli.latents.align import Alignment, alignment
 from foleycli.latents.diff_foley import DiffFoley
 from foleycli.latents.sampler import guide, sample_ddim, sample_latents, steer
 from foleycli.latents.schedule import NoiseSchedule
-from foleycli.models.convert import from_public, to_public
 from foleycli.models.filled import filled
+from foleycli.sources.convert import from_public, to_public
 
 GOLDEN = np.load(Path(__file__).parent / "ldm_tiny.npz")
 TINY = LatentDiffusionConfig(base_channels=32, context_size=64, autoencoder_channels=32)

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from foleycli.features.cues import Cue
-from foleycli.features.text import embed_text
 from foleycli.library.bank import Bank, Category, Recording
 from foleycli.library.level import SAMPLE_RATE, bed_level_db, hit_level_db
 from foleycli.library.place import place_cues, plan_sounds
+from foleycli.spot.cues import Cue
+from foleycli.spot.text import embed_text
 
 CATEGORY = Category("all", ("sound",), -20.0, -30.0, 0.5)
 CLICK_AT = 960  # samples before the attack in the test's recordings

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from foleycli.errors import ModelError
-from foleycli.evaluate import clap
-from foleycli.models import listeners
+from foleycli.listeners import clap
+from foleycli.listeners import pulled as listeners
 from foleycli.models.filled import filled
 from foleycli.models.pull import pull, remove
 from foleycli.models.registry import ModelFile, find_model

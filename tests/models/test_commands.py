@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from foleycli.config import CavpConfig, LatentDiffusionConfig
-from foleycli.features.cavp import Cavp
 from foleycli.latents.diff_foley import DiffFoley
-from foleycli.models.convert import to_public
+from foleycli.sight.cavp import Cavp
+from foleycli.sources.convert import to_public
 
 SIZES = LatentDiffusionConfig(base_channels=32, context_size=32, autoencoder_channels=32)
 

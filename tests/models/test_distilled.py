@@ -21,12 +21,12 @@ from foleycli.config import (
 )
 from foleycli.errors import MediaError
 from foleycli.evaluate.clipset import read_set
-from foleycli.features.cavp import Cavp
 from foleycli.latents.diff_foley import DiffFoley
 from foleycli.models.bundle import Bundle
-from foleycli.models.convert import to_public
 from foleycli.models.filled import filled
-from foleycli.models.public import convert_checkpoints
+from foleycli.sight.cavp import Cavp
+from foleycli.sources.convert import to_public
+from foleycli.sources.public import convert_checkpoints
 from foleycli.train.distill import train
 from foleycli.train.prepare import prepare
 from foleycli.train.run import RunOptions

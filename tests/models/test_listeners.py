@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from foleycli.errors import ModelError, UsageError
-from foleycli.evaluate import panns, passt, vggish
-from foleycli.evaluate.imagebind import ImageBind, Trunk
 from foleycli.evaluate.imagebind_score import ImageBindListener, mel_pieces
-from foleycli.models import listeners
+from foleycli.listeners import panns, passt, vggish
+from foleycli.listeners import pulled as listeners
+from foleycli.listeners.imagebind import ImageBind, Trunk
 from foleycli.models.filled import filled
 from foleycli.models.identity import find_folder
 from foleycli.models.pull import pull

@@ -10,20 +10,20 @@ from safetensors.torch import save_file
 
 from foleycli.config import AlignmentConfig, CavpConfig, LatentDiffusionConfig
 from foleycli.errors import ModelError, OutputExistsError, UsageError
-from foleycli.features.cavp import Cavp
 from foleycli.latents.align import Alignment
 from foleycli.latents.diff_foley import DiffFoley
 from foleycli.models.bundle import CARD, CONFIG, SUMS, WEIGHTS, Bundle
-from foleycli.models.convert import to_public
-from foleycli.models.public import (
+from foleycli.models.pull import pull, push, remove
+from foleycli.models.registry import ModelFile, find_model
+from foleycli.sight.cavp import Cavp
+from foleycli.sources.convert import to_public
+from foleycli.sources.public import (
     convert_checkpoints,
     find_checkpoints,
     load_part,
     read_checkpoint,
     write_public,
 )
-from foleycli.models.pull import pull, push, remove
-from foleycli.models.registry import ModelFile, find_model
 
 SIZES = LatentDiffusionConfig(base_channels=32, context_size=32, autoencoder_channels=32)
 

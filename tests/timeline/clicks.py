@@ -6,9 +6,9 @@ from fractions import Fraction
 import numpy as np
 
 from foleycli.config import GenerateConfig
-from foleycli.features.cues import Cue
-from foleycli.features.features import Features
 from foleycli.frames.decode import Picture
+from foleycli.spot.cues import Cue
+from foleycli.spot.features import Features
 
 SAMPLE_RATE = 48_000
 

@@ -11,7 +11,7 @@ import soundfile
 from foleycli.clip.probe import probe
 from foleycli.clip.timecode import Timecode
 from foleycli.errors import UsageError
-from foleycli.features.cues import Cue, read_cues
+from foleycli.spot.cues import Cue, read_cues
 from foleycli.timeline.cuts import find_cuts
 from foleycli.timeline.files import read_timeline, write_timeline
 from foleycli.timeline.markers import (

@@ -10,8 +10,8 @@ import soundfile
 
 from foleycli.config import GenerateConfig
 from foleycli.errors import MediaError, OutputExistsError, UsageError
-from foleycli.features.cues import read_cues, write_cues
-from foleycli.features.features import Features
+from foleycli.spot.cues import read_cues, write_cues
+from foleycli.spot.features import Features
 from foleycli.timeline.files import read_timeline, write_timeline
 from foleycli.timeline.model import Event, Media, Timeline, Track, Transition
 from foleycli.timeline.naming import Naming

@@ -13,9 +13,9 @@ from safetensors import safe_open
 
 from foleycli.config import TRAINING, WhatDistillTraining, WhenDistillTraining, WhenTraining
 from foleycli.errors import MediaError, ModelError, UsageError
-from foleycli.features.efficientnet import EfficientNetLite
-from foleycli.features.encode import Encoder, teacher_file
-from foleycli.features.when_net import load_net
+from foleycli.sight.efficientnet import EfficientNetLite
+from foleycli.sight.when_net import load_net
+from foleycli.spot.encode import Encoder, teacher_file
 from foleycli.train import distill_what, distill_when
 from foleycli.train.distill import distillation_loss, kind_of
 from foleycli.train.run import RunOptions

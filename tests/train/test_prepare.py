@@ -13,8 +13,8 @@ from foleycli.clip.probe import probe
 from foleycli.config import DIFF_FOLEY_MEL, MEL, PrepareConfig
 from foleycli.errors import FoleyError, MediaError, UsageError
 from foleycli.evaluate.clipset import read_set
-from foleycli.features.encode import Encoder, encode_video
 from foleycli.frames.decode import decode_pictures
+from foleycli.spot.encode import Encoder, encode_video
 from foleycli.train.listing import read_rows
 from foleycli.train.prepare import Prepared, prepare
 from foleycli.waveform.mel import log_mel

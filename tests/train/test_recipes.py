@@ -20,13 +20,13 @@ from foleycli.config import (
     VocoderConfig,
 )
 from foleycli.errors import MediaError, UsageError
-from foleycli.features.cavp import Cavp
 from foleycli.latents.align import Alignment, picture_latents
 from foleycli.latents.diff_foley import DiffFoley
 from foleycli.models.bundle import Bundle, write_bundle
 from foleycli.models.filled import filled
-from foleycli.models.public import FAMILY, load_part
-from foleycli.models.small import read_tensors
+from foleycli.sight.cavp import Cavp
+from foleycli.sources.public import FAMILY, load_part
+from foleycli.sources.small import read_tensors
 from foleycli.train import align, autoencoder_kl, cavp, denoiser_unet, vocoder
 from foleycli.train.curves import read_curve
 from foleycli.train.films import Films

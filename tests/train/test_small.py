@@ -11,7 +11,7 @@ import torch
 
 from foleycli.config import DIFF_FOLEY_MEL, MEL, DenoiserTraining, PatchConfig, VocoderConfig
 from foleycli.errors import MediaError, ModelError, UsageError
-from foleycli.models.small import SmallModel, read_tensors, write_tensors
+from foleycli.sources.small import SmallModel, read_tensors, write_tensors
 from foleycli.train import autoencoder, data, denoiser, pack
 from foleycli.train.checkpoint import read_latest
 from foleycli.train.curves import read_curve

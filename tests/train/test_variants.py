@@ -13,7 +13,7 @@ from foleycli.clip.probe import probe
 from foleycli.config import VariantConfig
 from foleycli.errors import UsageError
 from foleycli.frames.decode import decode_pictures
-from foleycli.train.cinematic import clip_window, crop_for
+from foleycli.frames.windows import clip_window, crop_for
 from foleycli.train.listing import read_rows
 from foleycli.train.variants import MANIFEST, Variant, make_variants, verify_variants
 

@@ -1,0 +1,207 @@
+"""When it sounds: two curves at 64 points a second, read from the picture as it is decoded.
+
+``hits`` is 0 nearly everywhere and holds the strength (0 to 1) of each visible event that would be
+heard; ``activity`` (0 to 1) says how much goes on sounding.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter1d
+
+from foleycli.clip.shots import ShotDetector
+from foleycli.sight.motion import CHANNELS, COLUMNS, ROWS, Floats, compare, prepare
+from foleycli.sight.track import RATE, Reading, Track
+from foleycli.sight.when_net import read_weighed_stops
+
+Luma = NDArray[np.uint8]  # (90, 160)
+
+BLOCK = 16  # seconds of film that are turned into curves at a time
+CONTEXT = 2  # seconds on either side of a block that its curves may look at
+SPACING = Fraction(1, 36)  # seconds between compared pictures, at least: 240 fps reads as 24 does
+DENSEST = Fraction(1, 66)  # seconds between two readings, at least
+REPEAT = Fraction(1, 10)  # seconds a repeated picture (pulldown, 15 in 30) may stand for motion
+LONGEST = 0.3  # seconds: pictures further apart than this show no motion
+SAME = 0.6  # levels: pictures whose cells differ by less are one picture
+LOST = 12.0  # levels by which most cells differ where one picture is not found in the other
+TOGETHER = 16  # pictures that are compared at once
+REFRACTORY = 0.1  # seconds between hits, at least
+FLOOR = 0.25  # likeness below which nothing is a hit
+
+
+class MotionReader:
+    """Reads hits, activity and cuts from pictures pushed in order of time.
+
+    Costs about 0.45 ms a picture (of at most 66 a second; closer ones are only searched for cuts)
+    and 3 ms a second of film; keeps 20 s of cell values, and half a kilobyte of curves for each
+    second.
+    """
+
+    def __init__(self, reading: Reading = read_weighed_stops) -> None:
+        self._reading = reading
+        self._shots = ShotDetector()
+        self._waiting: list[tuple[Fraction, Luma]] = []
+        self._held: deque[_Held] = deque()
+        self._rows: deque[_Row] = deque()
+        self._done: list[tuple[Floats, Floats]] = []
+
+    def push(self, time: Fraction, luma: Luma) -> None:
+        """Take the next picture.
+
+        Args:
+            time: seconds from the first picture.
+            luma: (90, 160) uint8.
+        """
+        self._waiting.append((time, luma))
+        if len(self._waiting) == TOGETHER:
+            self._take_in()
+
+    def curves(self, duration: Fraction) -> tuple[Floats, Floats]:
+        """Hit strength and activity, each (round(duration * 64),) float32, point i at i / 64 s."""
+        self.cuts()
+        points = round(duration * RATE)
+        while len(self._done) * BLOCK * RATE < points:
+            self._finish_block(points)
+        hits = np.concatenate([block[0] for block in self._done] or [np.zeros(0, np.float32)])
+        activity = np.concatenate([block[1] for block in self._done] or [np.zeros(0, np.float32)])
+        return hits[:points], activity[:points]
+
+    def cuts(self) -> tuple[Fraction, ...]:
+        """When the first picture of each new shot is shown; no picture may follow."""
+        if self._waiting:
+            self._take_in()
+        return self._shots.finish()
+
+    def _take_in(self) -> None:
+        times, lumas = zip(*self._waiting, strict=True)
+        self._waiting.clear()
+        self._shots.add_all(times, np.stack(lumas))
+        _compare([pair for pair in map(self._pair, times, lumas) if pair])
+        known = self._shots.known_until
+        while self._rows and known and known >= (len(self._done) + 1) * BLOCK + CONTEXT:
+            self._finish_block()
+
+    def _pair(self, time: Fraction, luma: Luma) -> "_Pair | None":
+        """The row of a picture that moved, and the pictures to fill it from."""
+        if not self._held:
+            self._held.append(_Held(time, luma))
+            return None
+        newest = self._held[-1]
+        if time - newest.until < DENSEST:
+            return None
+        if _same(newest.luma, luma):
+            if time - newest.until > REPEAT:  # it stands still: not a repeat between movements
+                self._rows.append(_Row(float(newest.until), float(time), float(luma.mean())))
+                newest.until = time
+            return None
+        while len(self._held) > 1 and time - self._held[1].until >= SPACING:
+            self._held.popleft()
+        before = self._held[0]
+        row = _Row(float(before.until), float(time))
+        self._rows.append(row)
+        self._held.append(_Held(time, luma))
+        return row, before.luma, luma
+
+    def _finish_block(self, points_in_all: int | None = None) -> None:
+        start = len(self._done) * BLOCK
+        first, last = max(0, start - CONTEXT) * RATE, (start + BLOCK + CONTEXT) * RATE
+        if not self._rows:
+            empty = np.zeros(BLOCK * RATE, np.float32)
+            self._done.append((empty, empty))
+            return
+        track = _track(self._rows, self._shots.cuts)
+        last = min(last, points_in_all or last)
+        points = (np.arange(first, last) + 0.5) / RATE
+        likeness, activity = self._reading(track, points)
+        hits = pick_hits(likeness)
+        keep = slice(start * RATE - first, start * RATE - first + BLOCK * RATE)
+        self._done.append((_padded(hits[keep]), _padded(activity[keep])))
+        while self._rows and self._rows[0].later < start + BLOCK - CONTEXT - 1:
+            self._rows.popleft()
+
+
+def pick_hits(likeness: Floats) -> Floats:
+    """The peaks of a likeness, as strengths of 0.25 to 1 beside zeros.
+
+    A peak is the largest within 100 ms and stands over 1.5 times the median and a tenth of the
+    largest within the block.
+    """
+    if not likeness.size or likeness.max() <= 0:
+        return np.zeros_like(likeness)
+    reach = 2 * round(REFRACTORY * RATE) + 1
+    floor = max(FLOOR, 1.5 * float(np.median(likeness)), 0.1 * float(likeness.max()))
+    peak = (likeness >= maximum_filter1d(likeness, reach, mode="nearest")) & (likeness > floor)
+    peak[1:] &= ~peak[:-1]  # of a flat top only the first point
+    hits = np.where(peak, likeness, 0)
+    if not peak.any():
+        return hits
+    return np.where(peak, np.minimum(1, 0.25 + 0.75 * hits / np.quantile(hits[peak], 0.9)), 0)
+
+
+@dataclass(slots=True)
+class _Held:
+    until: Fraction  # last time at which this picture was seen
+    luma: Luma
+
+
+@dataclass(slots=True)
+class _Row:
+    earlier: float  # seconds
+    later: float
+    level: float = 0.0
+    cells: Floats | None = None  # (5, 9, 16); None while the picture stands still
+    camera: Floats | None = None  # (5,) shift, scale, brightness
+
+
+_Pair = tuple[_Row, Luma, Luma]
+
+
+def _compare(pairs: list[_Pair]) -> None:
+    """Fill the rows with what happened between their pictures."""
+    if not pairs:
+        return
+    lumas = {id(luma): luma for pair in pairs for luma in pair[1:]}
+    place = {key: i for i, key in enumerate(lumas)}
+    pictures = prepare(np.stack(list(lumas.values())))
+    earlier, later = ([place[id(pair[side])] for pair in pairs] for side in (1, 2))
+    changes = compare(pictures[earlier], pictures[later])
+    levels = pictures.full.mean((1, 2))[later].tolist()
+    cameras = np.column_stack([changes.camera, changes.brightness])
+    for pair, level, cells, camera in zip(pairs, levels, changes.cells, cameras, strict=True):
+        row = pair[0]
+        row.level, row.cells, row.camera = level, cells, camera
+
+
+def _track(rows: deque[_Row], cuts: list[Fraction]) -> Track:
+    earlier, later = np.array([(row.earlier, row.later) for row in rows]).T
+    spans = (later - earlier).astype(np.float32)
+    cells = np.zeros((len(rows), len(CHANNELS), ROWS, COLUMNS), np.float32)
+    camera = np.zeros((len(rows), 5), np.float32)
+    shots = np.array(cuts, np.float64)
+    in_one_shot = shots.searchsorted(earlier, "right") == shots.searchsorted(later, "right")
+    for i in np.flatnonzero(in_one_shot & (spans <= LONGEST)):
+        if rows[i].cells is not None:
+            cells[i], camera[i] = rows[i].cells, rows[i].camera
+    difference = cells[:, CHANNELS.index("difference")].reshape(len(rows), -1)
+    lost = np.median(difference, axis=1) > LOST
+    cells[lost], camera[lost] = 0, 0
+    levels = np.array([row.level for row in rows], np.float32)
+    return Track((earlier + later) / 2, spans, cells, camera, levels)
+
+
+def _same(a: Luma, b: Luma) -> bool:
+    """Whether no cell of the picture differs by more than noise."""
+    difference = np.maximum(a, b) - np.minimum(a, b)
+    if difference.sum(dtype=np.uint32) >= SAME * a.size:
+        return False
+    cells = difference.reshape(ROWS, a.shape[0] // ROWS, COLUMNS, -1).mean(axis=(1, 3))
+    return bool(cells.max() < SAME)
+
+
+def _padded(curve: Floats) -> Floats:
+    padded = np.zeros(BLOCK * RATE, np.float32)
+    padded[: len(curve)] = curve
+    return padded

@@ -1,0 +1,308 @@
+"""``diff-foley``: the public full-size model, from pictures to a waveform."""
+
+import logging
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
+from typing import ClassVar, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from foleycli.clip.shots import ShotDetector
+from foleycli.config import (
+    DIFF_FOLEY_MEL,
+    FEATURES,
+    WINDOW,
+    GenerateConfig,
+)
+from foleycli.errors import MediaError, UsageError
+from foleycli.frames.decode import Picture
+from foleycli.latents.align import Alignment
+from foleycli.latents.captured import Captured
+from foleycli.latents.diff_foley import DiffFoley
+from foleycli.latents.packed import can_pack, pack, trim_heap
+from foleycli.latents.sampler import Progress, guide, sample_ddim, sample_latents, steer
+from foleycli.latents.schedule import NoiseSchedule
+from foleycli.models.bundle import Bundle
+from foleycli.sight.cavp import Cavp, encode_long
+from foleycli.sources.public import load_part
+from foleycli.spot.cues import Cue
+from foleycli.spot.features import Features, row_count
+from foleycli.waveform.join import (
+    Share,
+    Stretch,
+    nobody,
+    plan_windows,
+    sound_stretches,
+    watch_windows,
+    window_seed,
+)
+from foleycli.waveform.vocoder import mel_to_waveform
+
+logger = logging.getLogger("foleycli")
+
+ROWS = round(WINDOW.duration * FEATURES.frame_rate)  # of one window: 32
+LATENT = (4, 16, 64)  # of one window: 128 bands, 512 frames, 8.192 s
+SAMPLERS = {"dpm": sample_latents, "ddim": sample_ddim}
+Rows = NDArray[np.float32]
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class SeenFeatures(Features):
+    """Features with the rows of CAVP beside those that cues are found in."""
+
+    says_what: ClassVar[bool] = False
+    seen: Rows = field(default_factory=lambda: np.zeros((0, 512), np.float32))  # (T, 512)
+
+
+class DiffFoleyModel:
+    """The parts of a bundle, each read when it is first needed.
+
+    Only what turns pictures into sound is read. Weights of bf16 are not copied to 32 bits where
+    the machine computes in bf16.
+
+    Args:
+        bundle: of this family.
+        device: where it runs.
+        dtype: of the arithmetic; None is the quickest there.
+        packed: lay weights out as a CPU's kernels want them.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        device: str = "cpu",
+        dtype: torch.dtype | None = None,
+        packed: bool = True,
+    ) -> None:
+        self.bundle = bundle
+        self.device = torch.device(device)
+        self.dtype = dtype or quickest_dtype(self.device)
+        self.packed = packed and self.device.type == "cpu" and can_pack()
+        self.schedule = NoiseSchedule.scaled_linear()
+
+    def _load(self, part: str, unneeded: str) -> torch.nn.Module:
+        return load_part(self.bundle, part, self.dtype, (unneeded,)).to(self.device)
+
+    @cached_property
+    def cavp(self) -> Cavp:
+        """What sees: 65 MB in bf16."""
+        return cast(Cavp, self._load("cavp", "spec_encoder"))
+
+    @cached_property
+    def diffusion(self) -> DiffFoley:
+        """What sounds: 1.8 GB in bf16."""
+        trim_heap()
+        diffusion = cast(DiffFoley, self._load("diffusion", "autoencoder.encoder"))
+        if self.packed:
+            pack(diffusion.denoiser)
+            pack(diffusion.autoencoder.decoder)
+        return diffusion
+
+    @cached_property
+    def predict_noise(self) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+        """`DiffFoley.predict_noise`; on an NVIDIA card a graph of it."""
+        if self.device.type != "cuda":
+            return self.diffusion.predict_noise
+        captured = Captured(self.diffusion.predict_noise)
+        return lambda latent, time, context: captured(latent, time.to(latent.device), context)
+
+    @cached_property
+    def guide(self) -> Alignment:
+        """The classifier of double guidance, in 32 bits: its slope is what counts."""
+        guide = cast(Alignment, load_part(self.bundle, "guide", torch.float32))
+        return guide.to(self.device)
+
+    def see(self, frames: Iterable[Pixels]) -> Iterator[Rows]:
+        """(224, 224, 3) uint8 pictures, four a second -> unit rows (n, 512), a chunk at a time."""
+        tensors = (torch.tensor(frame, device=self.device).permute(2, 0, 1) for frame in frames)
+        for rows in encode_long(self.cavp, tensors):
+            yield rows.cpu().numpy()
+
+    @torch.no_grad()  # not inference mode: double guidance asks for a slope inside
+    def sample(
+        self,
+        rows: Rows,
+        seeds: list[int],
+        steps: int = 25,
+        guidance: float = 4.5,
+        double_guidance: float = 0.0,
+        sampler: str = "dpm",
+        raw_guide: bool = False,
+        progress: Progress | None = None,
+    ) -> Tensor:
+        """Latents of one window, a take a seed, all in one batch.
+
+        Args:
+            rows: (T, 512) unit rows, T at most 32; fewer are repeated, as training did.
+            seeds: noise is drawn on the CPU, a generator a take.
+            double_guidance: scale of the classifier's slope; the reference's demo uses 50.
+            sampler: ``dpm`` or ``ddim``.
+            raw_guide: show the classifier the rows as they are, as the published demo does,
+                in place of what its trained conditioner makes of them.
+            progress: told (steps done, steps).
+
+        Returns:
+            (takes, 4, 16, 64)
+        """
+        features = torch.from_numpy(tile(rows, ROWS)).to(self.device)
+        features = features.expand(len(seeds), -1, -1)
+        context = self.diffusion.embed(features)
+        nothing = self.diffusion.nothing(context)
+        predict = guide(self.predict_noise, context, nothing, guidance)
+        if double_guidance:
+            shown = features if raw_guide else self.guide.conditioner(features)
+            log_probability = self.guide.log_probability(shown)
+            predict = steer(predict, log_probability, self.schedule, double_guidance)
+        noise = torch.stack([draw_noise(seed) for seed in seeds]).to(self.device)
+        return SAMPLERS[sampler](predict, noise, self.schedule, steps, progress)
+
+    @torch.inference_mode()
+    def sound(self, latent: Tensor, seed: int, samples: int) -> NDArray[np.float32]:
+        """One take's latent (4, 16, 64) -> its first ``samples`` samples at 16 kHz.
+
+        The reference inverts with the filters of 22.05 kHz and so plays 5.5 semitones low; here
+        the filters are those of the forward transform. ``seed`` draws the phases.
+        """
+        mel = self.diffusion.decode(latent[None])[0].clamp(0, 1).cpu()
+        return mel_to_waveform(mel, DIFF_FOLEY_MEL, seed).numpy()[:samples]
+
+
+class DiffFoleySource:
+    """The public model as a source of sound. It follows the picture alone.
+
+    A window may hold cuts (half of the training examples were two clips in a row), but windows
+    are joined at cuts where there are any: a cross-fade never lies over a cut.
+    """
+
+    looking = 0.04  # measured on two cores, 25 steps
+
+    def __init__(self, bundle: Bundle, name: str, device: str = "cpu") -> None:
+        self.name = name
+        self.fingerprint = bundle.fingerprint
+        self.model = DiffFoleyModel(bundle, device)
+        self._drawn: dict[int, Tensor] = {}  # window's seed -> latent, of takes still to be heard
+
+    def encode(self, pictures: Iterable[Picture]) -> Features:
+        """What the picture says about its sound: rows of CAVP, and where the cuts are."""
+        shots = ShotDetector()
+        end = Fraction(0)
+
+        def frames() -> Iterator[Pixels]:
+            nonlocal end
+            for picture in pictures:
+                shots.add(picture.time, picture.luma)
+                end = picture.end
+                if picture.rgb is not None:
+                    yield from [picture.rgb] * picture.repeats
+
+        seen = list(self.model.see(frames()))
+        if not seen:
+            raise MediaError("The clip has no picture in that span.", "Check --in and --out.")
+        rows = tile(np.concatenate(seen), row_count(end), repeat_last=True)
+        cuts = tuple(shots.finish())
+        blank = np.zeros((len(rows), FEATURES.size), np.float32)
+        return SeenFeatures(blank, end, cuts, rows)
+
+    def render(
+        self,
+        features: Features,
+        cues: list[Cue],
+        config: GenerateConfig,
+        told: Share = nobody,
+    ) -> Iterator[np.ndarray]:
+        """Blocks (samples,) float32 at 48 kHz.
+
+        On a GPU the takes of a window are drawn in one batch when the first of them is asked for.
+        On a CPU each is drawn alone: a batch of four costs 3 % less a take there, and alone a take
+        is the same to the bit in any company and heard four times as soon.
+        """
+        assert isinstance(features, SeenFeatures)
+        if config.stems:
+            raise UsageError(f"{self.name} has no stems: it makes one sound.", "Omit --stems.")
+        if config.sampler not in SAMPLERS:
+            known = " or ".join(SAMPLERS)
+            raise UsageError(f"There is no sampler {config.sampler!r}.", f"Choose {known}.")
+        if config.prompt or config.negative_prompt or config.cues:
+            logger.warning(
+                "%s follows the picture alone: prompts and cues change nothing", self.name
+            )
+        stretches = group_shots(features)
+        together = {} if self.model.device.type == "cpu" else _takes_together(stretches, config)
+        rate = DIFF_FOLEY_MEL.sample_rate
+
+        def sound_window(rows: Rows, seed: int, progress: Progress) -> NDArray[np.float32]:
+            if seed not in self._drawn:
+                seeds = together.get(seed, [seed])
+                latents = self.model.sample(
+                    rows,
+                    seeds,
+                    config.steps,
+                    config.guidance,
+                    config.double_guidance,
+                    config.sampler,
+                    progress=progress,
+                )
+                self._drawn.update(zip(seeds, latents, strict=True))
+            samples = len(rows) * rate // FEATURES.frame_rate
+            return self.model.sound(self._drawn.pop(seed), seed, samples)
+
+        windows = sum(len(plan_windows(len(stretch.rows))) for stretch in stretches)
+        watched = watch_windows(sound_window, windows, told)
+        return sound_stretches(stretches, watched, rate, config.seed)
+
+
+def _takes_together(stretches: list[Stretch], config: GenerateConfig) -> dict[int, list[int]]:
+    """Seed of a window in the first take -> its seeds in all takes."""
+    takes = range(config.seed, config.seed + config.takes)
+    seeds = (
+        [window_seed(take, stretch.start, part.start) for take in takes]
+        for stretch in stretches
+        for part in plan_windows(len(stretch.rows))
+    )
+    return {first[0]: first for first in seeds}
+
+
+def group_shots(features: SeenFeatures) -> list[Stretch]:
+    """Neighbouring shots together as long as one window holds them, so that short shots do not
+    cost a window each; a longer shot alone."""
+    groups: list[tuple[Fraction, Fraction]] = []
+    for begin, end in features.shots():
+        if groups and end - groups[-1][0] <= WINDOW.duration - Fraction(1, FEATURES.frame_rate):
+            groups[-1] = (groups[-1][0], end)
+        else:
+            groups.append((begin, end))
+    return [_stretch(features.seen, begin, end) for begin, end in groups]
+
+
+def _stretch(seen: Rows, begin: Fraction, end: Fraction) -> Stretch:
+    first = int(begin * FEATURES.frame_rate)
+    last = min(len(seen), math.ceil(end * FEATURES.frame_rate))
+    return Stretch(seen[first:last], Fraction(first, FEATURES.frame_rate), begin, end)
+
+
+def tile(rows: Rows, count: int, repeat_last: bool = False) -> Rows:
+    """Cut or repeat rows (T, columns) to (count, columns)."""
+    index = np.arange(count)
+    index = np.minimum(index, len(rows) - 1) if repeat_last else index % len(rows)
+    return rows[index]
+
+
+def draw_noise(seed: int) -> Tensor:
+    """The noise of one window of one take, (4, 16, 64), the same on every device."""
+    return torch.randn(LATENT, generator=torch.Generator().manual_seed(seed))
+
+
+def quickest_dtype(device: torch.device) -> torch.dtype:
+    """bf16 where the device computes in it, else f32."""
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    if device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        return torch.bfloat16
+    return torch.float32

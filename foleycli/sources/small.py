@@ -1,0 +1,198 @@
+"""``small``: the shipped latent-diffusion model, from feature rows to a waveform."""
+
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import safe_open
+from safetensors.torch import save_file
+from scipy.ndimage import maximum_filter1d, uniform_filter1d
+from torch import Tensor
+
+from foleycli.config import FEATURES, SAMPLER, WINDOW, MelConfig
+from foleycli.errors import ModelError
+from foleycli.latents.autoencoder import PatchAutoencoder
+from foleycli.latents.denoiser import Denoiser, DenoiserConfig, expected_v
+from foleycli.latents.sampler import NoisePredictor, Progress, sample_latents
+from foleycli.latents.schedule import NoiseSchedule
+from foleycli.spot.features import Features
+from foleycli.waveform.mel import RANGE_DB
+from foleycli.waveform.timbre import PEAK_LEVEL, frame_level
+from foleycli.waveform.vocoder import mel_to_waveform
+from foleycli.waveform.vocoder_net import VocoderNet, load_vocoder
+
+SHIPPED = Path(__file__).parent.parent / "models" / "small"
+ROWS = round(WINDOW.duration * FEATURES.frame_rate)  # of one window: 32
+LOWERED, RAISED = 40.0, 6.0  # dB, at most, to bring a sound to the level that is asked for
+FAINT = 1e-3  # amplitude under which all is asked for alike
+SILENCE = 0.04  # mel values under this, -76 dB, are what is left of the noise
+CALM = 0.7  # how far guidance is kept from swelling the latent (arXiv 2305.08891, section 3.4)
+# of the times of the steps: detail would come out a fifth too large of steps uniform in time
+# (tests/latents/test_sampler.py)
+SPACING = 2.0
+
+
+class SmallModel:
+    """Denoiser, autoencoder and their settings, ready to sound.
+
+    Windows are made one by one, whatever was asked for together, so that the same seed gives the
+    same samples in any batch.
+    """
+
+    def __init__(
+        self,
+        denoiser: Denoiser,
+        autoencoder: PatchAutoencoder,
+        mel: MelConfig,
+        device: str | torch.device = "cpu",
+        vocoder: VocoderNet | None = None,
+    ) -> None:
+        self.denoiser = denoiser.to(device).eval().requires_grad_(False)
+        self.autoencoder = autoencoder.to(device).eval()
+        self.vocoder = vocoder  # on the CPU; None: Griffin-Lim
+        self.mel = mel
+        self.device = torch.device(device)
+        self.schedule = NoiseSchedule.cosine()
+
+    @classmethod
+    def load(cls, folder: Path = SHIPPED, device: str | torch.device = "cpu") -> "SmallModel":
+        """Open a bundle.
+
+        Raises:
+            ModelError: a file is missing or does not fit the others.
+        """
+        try:
+            config = json.loads((folder / "config.json").read_text("utf-8"))
+            denoiser = Denoiser(DenoiserConfig(**config["denoiser"]))
+            denoiser.load_state_dict(read_tensors(folder / "denoiser.safetensors")[0])
+            autoencoder = read_autoencoder(folder / "autoencoder.safetensors")
+            mel = MelConfig(**config["mel"])
+            path = folder / "vocoder.safetensors"
+            vocoder = load_vocoder(path) if path.exists() else None
+        except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise ModelError(
+                f"{folder} is not a bundle of the small model ({error}).",
+                "Reinstall foleycli, or pack the model again.",
+            ) from error
+        return cls(denoiser, autoencoder, mel, device, vocoder)
+
+    @property
+    def samples(self) -> int:
+        """Samples of one window: 256,000 at the defaults."""
+        return round(WINDOW.duration * self.mel.sample_rate)
+
+    @torch.inference_mode()
+    def generate(
+        self,
+        features: NDArray[np.float32],
+        seed: int,
+        steps: int = SAMPLER.steps,
+        guidance: float = SAMPLER.guidance,
+        negative: NDArray[np.float32] | None = None,
+        progress: Progress | None = None,
+    ) -> NDArray[np.float32]:
+        """Make the sound of one window.
+
+        Args:
+            features: (T, 512) rows, at most 32; a shorter window is filled with silence.
+            seed: of the noise and of the phases.
+            steps: of the sampler.
+            guidance: how much more is asked than nothing; 1 takes the model as it is.
+            negative: (384,) embedding of words that must not sound.
+            progress: told (steps done, steps).
+
+        Returns:
+            (T * sample_rate / 4,) samples at ``mel.sample_rate``; zeros if nothing is asked.
+        """
+        samples = len(features) * self.mel.sample_rate // FEATURES.frame_rate
+        if not features.any():
+            return np.zeros(samples, np.float32)
+        rows = np.zeros((ROWS, FEATURES.size), np.float32)
+        rows[: len(features)] = features
+        predict = self.guided(torch.from_numpy(rows), guidance, negative)
+        tokens = ROWS * FEATURES.bins // self.autoencoder.patch
+        random = torch.Generator().manual_seed(seed)
+        noise = torch.randn(1, tokens, self.autoencoder.channels, generator=random).to(self.device)
+        latents = sample_latents(predict, noise, self.schedule, steps, progress, SPACING)
+        mel = self.autoencoder.decode(latents)[0].cpu()
+        mel = at_asked_level(torch.where(mel < SILENCE, 0, mel), rows)
+        if self.vocoder:
+            return self.vocoder.sound(mel, seed).numpy()[:samples]
+        return mel_to_waveform(mel, self.mel, seed).numpy()[:samples]
+
+    def guided(
+        self, rows: Tensor, guidance: float, negative: NDArray[np.float32] | None
+    ) -> NoisePredictor:
+        """Noise predicted under classifier-free guidance (arXiv 2207.12598) that does not swell.
+
+        v = v(nothing) + guidance (v(what, when) - v(nothing)); negative words take the place of
+        nothing.
+        """
+        without = torch.zeros_like(rows)
+        if negative is not None:
+            without[:, : FEATURES.what_size] = torch.from_numpy(negative)
+        features = torch.stack([without, rows]).to(self.device)
+        with_what = torch.tensor([negative is not None, True], device=self.device)
+        with_when = torch.tensor([False, True], device=self.device)
+
+        def predict(latent: Tensor, timestep: Tensor) -> Tensor:
+            time = (timestep.double() + 1) / self.schedule.timesteps
+            signal_and_noise = self.schedule.signal_and_noise(time)
+            alpha, sigma = (part.float().to(self.device) for part in signal_and_noise)
+            twice = latent.expand(2, -1, -1)
+            timesteps = timestep.float().to(self.device).expand(2)
+            v, spread = self.denoiser(twice, timesteps, features, with_what, with_when)
+            v = v + expected_v(twice, alpha, sigma, self.autoencoder.variances * spread)
+            nothing, asked = v.split(1)
+            guided = nothing + guidance * (asked - nothing)
+            data, plain = (alpha * latent - sigma * part for part in (guided, asked))
+            calm = 1 - CALM + CALM * plain.std() / data.std()
+            return (latent - alpha * calm * data) / sigma
+
+        return predict
+
+
+def at_asked_level(mel: Tensor, features: NDArray[np.float32]) -> Tensor:
+    """Bring a spectrogram to the level that its features ask for.
+
+    The model by itself makes a soft bed nearly as loud as a loud one. Levels are compared by their
+    peaks within a second, so that the course of a single sound stays its own.
+
+    Args:
+        mel: (n_mels, frames).
+        features: (T, 512) rows of the same span.
+    """
+    activity = Features(features, Fraction(len(features), FEATURES.frame_rate)).activity
+    activity = activity.repeat(mel.shape[1] // len(activity))
+    asked = PEAK_LEVEL + 20 / RANGE_DB * np.log10(np.maximum(activity, FAINT))
+    around = mel.shape[1] * FEATURES.frame_rate // len(features)  # frames of a second
+    peaks = [maximum_filter1d(level, around) for level in (asked, frame_level(mel.T.numpy()))]
+    gain = np.clip(peaks[0] - peaks[1], -LOWERED / RANGE_DB, RAISED / RANGE_DB)
+    gain = torch.from_numpy(uniform_filter1d(gain, around).astype(np.float32))
+    return torch.where(mel > 0, mel + gain, 0).clamp(0, 1)
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], sizes: dict[str, int]) -> None:
+    """Write tensors with the sizes of their module in the metadata."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    ready = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    save_file(ready, path, metadata={"sizes": json.dumps(sizes)})
+    path.chmod(0o644)
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, int]]:
+    """float32 tensors and the sizes of the module they belong to."""
+    with safe_open(path, "pt") as file:
+        tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+        return tensors, json.loads(file.metadata()["sizes"])
+
+
+def read_autoencoder(path: Path) -> PatchAutoencoder:
+    """The autoencoder of a safetensors file."""
+    tensors, sizes = read_tensors(path)
+    autoencoder = PatchAutoencoder(**sizes)
+    autoencoder.load_state_dict(tensors)
+    return autoencoder.eval()

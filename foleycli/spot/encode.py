@@ -1,0 +1,161 @@
+"""Pictures to features, in one pass over the film and in memory that does not grow with it.
+
+Two encoders read pictures: the *teacher*, as small as can be, and the *student*, which is meant to
+find in a close-up or a camera move what there is in the whole picture (arXiv 2507.02271;
+docs/distillation.md). The student ships and is used unless another is asked for.
+"""
+
+import itertools
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foleycli.config import FEATURES, GENERATE
+from foleycli.errors import MediaError, ModelError
+from foleycli.frames.decode import Picture
+from foleycli.sight.track import Reading
+from foleycli.sight.when import MotionReader
+from foleycli.sight.when_net import load_net, read_weighed_stops
+from foleycli.spot.features import Features
+from foleycli.spot.what import Seer
+
+BATCH = 16  # pictures the encoder sees at once
+ROWS_AT_ONCE = 1024  # of features, so that a long film takes no more memory than it must
+SHIPPED = Path(__file__).parent.parent / "models" / "small"
+WHAT, WHEN, TEACHER_WHEN = "what.safetensors", "when.safetensors", "when_teacher.safetensors"
+FACTS = "encoder.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """What sees and what reads motion."""
+
+    seer: Seer
+    reading: Reading
+    reach: int = 0  # rows to either side, within a shot, whose mean a row of *what* is
+
+    @classmethod
+    def open(cls, name: str = GENERATE.encoder, device: str = "cpu") -> "Encoder":
+        """Read an encoder's weights.
+
+        Args:
+            name: ``student``, ``teacher``, or a folder with ``what.safetensors``,
+                ``when.safetensors`` or ``encoder.json`` (``versions`` of the networks that see,
+                ``reach``); what it lacks is the teacher's.
+
+        Raises:
+            ModelError: there is no such encoder.
+        """
+        teacher = teacher_file()
+        if name == "teacher":
+            return cls(Seer(device), partial(read_weighed_stops, net=load_net(teacher)))
+        folder = encoder_folder(name)
+        when = folder / WHEN
+        if not any((folder / file).exists() for file in (WHAT, WHEN, FACTS)):
+            raise ModelError(
+                f"{name} is no encoder: it has no {WHAT}, {WHEN} or {FACTS}.",
+                "Choose student, teacher, or a folder that foley train distill wrote.",
+            )
+        net = load_net(when if when.exists() else teacher)
+        seer = Seer(device, *what_sees(name))
+        return cls(seer, partial(read_weighed_stops, net=net), read_facts(folder)["reach"])
+
+
+def encoder_folder(name: str) -> Path:
+    """Where the files of an encoder lie, other than the teacher's."""
+    return SHIPPED if name == "student" else Path(name)
+
+
+def what_sees(name: str) -> tuple[Path | None, list[int]]:
+    """The weights of a student, if it has its own, and the published networks to see with if not.
+
+    Raises:
+        ModelError: its ``encoder.json`` cannot be read.
+    """
+    if name == "teacher":
+        return None, [0]
+    weights = encoder_folder(name) / WHAT
+    return weights if weights.exists() else None, read_facts(weights.parent)["versions"]
+
+
+def read_facts(folder: Path) -> dict[str, Any]:
+    """``encoder.json`` of an encoder's folder, with what it leaves out.
+
+    Raises:
+        ModelError: it cannot be read.
+    """
+    facts = {"versions": [0], "reach": 0}
+    path = folder / FACTS
+    if not path.exists():
+        return facts
+    try:
+        return facts | json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, TypeError) as error:
+        raise ModelError(f"{path} cannot be read: {error}.", "Write it again.") from error
+
+
+def teacher_file() -> Path:
+    """The weights of the reader of motion before it was distilled."""
+    kept = SHIPPED / TEACHER_WHEN
+    return kept if kept.exists() else SHIPPED / WHEN
+
+
+def encode_video(pictures: Iterable[Picture], encoder: Encoder) -> Features:
+    """What is seen, four times a second, and when it moves, 64 times a second.
+
+    Raises:
+        MediaError: there is not one picture.
+    """
+    motion = MotionReader(encoder.reading)
+    what: list[np.ndarray] = []
+    waiting: list[Picture] = []
+    end = Fraction(0)
+    for picture in pictures:
+        motion.push(picture.time, picture.luma)
+        end = picture.end
+        if picture.rgb is not None:
+            waiting.append(picture)
+        if len(waiting) == BATCH:
+            what.append(_look(encoder.seer, waiting))
+            waiting.clear()
+    if waiting:
+        what.append(_look(encoder.seer, waiting))
+    if not what:
+        raise MediaError("The clip has no picture in that span.", "Check --in and --out.")
+    hits, activity = motion.curves(end)
+    cuts = motion.cuts()
+    seen = np.concatenate(what)
+    what.clear()
+    rows = share_context(seen, cuts, encoder.reach)
+    return Features.assemble(rows, hits, activity, end, cuts)
+
+
+def share_context(
+    what: NDArray[np.float32], cuts: Sequence[Fraction], reach: int
+) -> NDArray[np.float32]:
+    """Each row (T, size) becomes the mean of the rows of its shot within ``reach`` of it."""
+    if not reach:
+        return what
+    edges = [0, *(min(len(what), round(cut * FEATURES.frame_rate)) for cut in cuts), len(what)]
+    shared = np.empty_like(what)
+    for first, last in itertools.pairwise(edges):
+        for begin in range(first, last, ROWS_AT_ONCE):
+            rows = np.arange(begin, min(begin + ROWS_AT_ONCE, last))
+            low, high = np.maximum(rows - reach, first), np.minimum(rows + reach + 1, last)
+            sums = what[low[0] : high[-1]].cumsum(axis=0, dtype=np.float64)
+            sums = np.concatenate([np.zeros_like(sums[:1]), sums])
+            total = sums[high - low[0]] - sums[low - low[0]]
+            shared[rows] = total / (high - low)[:, None]
+    return shared
+
+
+def _look(seer: Seer, pictures: list[Picture]) -> np.ndarray:
+    frames = np.stack([picture.rgb for picture in pictures if picture.rgb is not None])
+    return np.repeat(seer.look(frames), [picture.repeats for picture in pictures], axis=0)

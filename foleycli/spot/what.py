@@ -1,0 +1,121 @@
+"""What is seen, in words of what it would sound like.
+
+The ImageNet classes of ``soundings.csv`` each have a sound and a place in words; probabilities
+that share a sound are added up: a hundred breeds of dog bark alike.
+"""
+
+import csv
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from foleycli.config import FRAMES
+from foleycli.sight.efficientnet import EfficientNetLite
+from foleycli.spot.phrases import phrase_vectors, vocabulary
+
+# Always filled, so that a picture's numbers do not know its company. More than 4 take longer: the
+# heap returns their maps' pages to the system and asks for them again.
+BATCH = 4  # pictures at once
+DARK = 50.0  # median brightness, of 255, under which a picture is dark
+PLACES = {  # what is heard there; a quiet room is heard as nothing
+    "room": "",
+    "hall": "",
+    "field": "outdoor ambience",
+    "forest": "forest ambience with birds",
+    "street": "city ambience",
+    "water": "outdoor ambience",
+    "sea": "outdoor ambience",
+}
+
+
+class Seer:
+    """Sees what is in pictures, in shares of the vocabulary.
+
+    Args:
+        weights: of a student; None for published networks.
+        versions: of EfficientNet-lite; what they hold for likely is averaged.
+    """
+
+    def __init__(
+        self, device: str = "cpu", weights: Path | None = None, versions: Sequence[int] = (0,)
+    ) -> None:
+        networks = open_networks(weights, versions)
+        self.networks = [network.to(device, _quick_type(device)) for network in networks]
+        self._by_day, self._by_night = class_sounds()
+
+    def look(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Pictures (n, 224, 224, 3) -> rows (n, 384): phrase embeddings times their shares.
+
+        Rows add: the mean of the rows of a shot says what is seen in all of it.
+        """
+        return self.shares(frames) @ phrase_vectors()
+
+    def shares(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Pictures (n, 224, 224, 3) -> (n, phrases): probability of every sound and every place.
+
+        Sounds sum to about 1 at most (what is silent has none), and so do places.
+        """
+        return self.weigh(self.classify(frames), frames)
+
+    def weigh(
+        self, probabilities: NDArray[np.float32], frames: NDArray[np.uint8]
+    ) -> NDArray[np.float32]:
+        """ImageNet probabilities (n, 1000) of pictures (n, 224, 224, 3) -> `shares`."""
+        dark = (np.median(frames[:, ::4, ::4].mean(axis=3), axis=(1, 2)) < DARK)[:, None]
+        return np.where(dark, probabilities @ self._by_night, probabilities @ self._by_day)
+
+    def classify(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Pictures (n, 224, 224, 3) -> ImageNet probabilities (n, 1000)."""
+        size = FRAMES.size
+        filled = np.zeros((-(-len(frames) // BATCH) * BATCH, size, size, 3), np.uint8)
+        filled[: len(frames)] = frames
+        with torch.inference_mode():
+            batches = torch.from_numpy(filled).split(BATCH)
+            shares = [
+                torch.stack([network(batch)[1].softmax(dim=1) for network in self.networks])
+                for batch in batches
+            ]
+        return torch.cat(shares, dim=1).mean(dim=0).cpu().numpy()[: len(frames)]
+
+
+def open_networks(weights: Path | None, versions: Sequence[int]) -> list[EfficientNetLite]:
+    """A student's network, or published ones.
+
+    Raises:
+        ModelError: weights cannot be read, or their package is not installed.
+    """
+    if weights:
+        return [EfficientNetLite.from_file(weights)]
+    return [EfficientNetLite.from_pretrained(version) for version in versions]
+
+
+@lru_cache(maxsize=1)
+def class_sounds() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """By day and in the dark, (1000, phrases): weights of what a class sounds like, and its place.
+
+    In the dark, what looks like a spider or a jellyfish is likelier a firework.
+    """
+    phrases = {phrase.words: (i, phrase.weight) for i, phrase in enumerate(vocabulary())}
+    with (files("foleycli.spot") / "soundings.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    day, night = np.zeros((2, len(rows), len(phrases)), np.float32)
+    for i, row in enumerate(rows):
+        place = PLACES.get(row["place"], "")
+        for table, sound in ((day, row["sound"]), (night, row["night"] or row["sound"])):
+            for words in filter(None, (sound, place)):
+                column, weight = phrases[words]
+                table[i, column] = weight
+    return day, night
+
+
+def _quick_type(device: str) -> torch.dtype:
+    """bfloat16 where the machine multiplies it natively (a third of the time), else float32."""
+    if device != "cpu":
+        return torch.float32
+    native = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    return torch.bfloat16 if native() else torch.float32

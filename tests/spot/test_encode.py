@@ -1,0 +1,28 @@
+"""Encoders share what is seen within a shot, never across a cut."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from foleycli.spot.encode import share_context
+
+RISING = np.arange(12, dtype=np.float32)[:, None]
+
+
+def test_a_row_is_the_mean_of_its_neighbours_in_the_shot():
+    shared = share_context(RISING, [Fraction(1)], 2)[:, 0]  # row 4 begins the second shot
+    assert shared[:4] == pytest.approx([1, 1.5, 1.5, 2])
+    assert shared[4:7] == pytest.approx([5, 5.5, 6])
+    assert shared[-1] == pytest.approx(10)
+
+
+def test_what_stays_the_same_is_left_as_it_is():
+    still = np.full((9, 384), 0.25, np.float32)
+    assert np.array_equal(share_context(still, [], 4), still)
+    assert share_context(RISING, [], 0) is RISING
+
+
+def test_a_cut_at_the_very_end_is_no_shot():
+    late = share_context(RISING, [Fraction(3), Fraction(4)], 1)
+    assert late[:, 0] == pytest.approx([0.5, *range(1, 11), 10.5])
