@@ -15,9 +15,17 @@ from foleycli.errors import MediaError
 from foleycli.output import atomic_output
 
 Kind = Literal["hit", "bed"]
+# The tracks of a Foley session: feet, moves (cloth), props (what hands do), hard effects (machines,
+# vehicles, weapons, doors), voices (animals, crowds), air (the sound of a place). Empty: unsaid.
+Layer = Literal["feet", "moves", "props", "hard", "voices", "air", ""]
+LAYERS: tuple[Layer, ...] = ("feet", "moves", "props", "hard", "voices", "air")
 LATEST = 1_000_000  # seconds that are believed
 LOUDEST = 60  # dB that are believed
-COLUMNS = ("start", "duration", "kind", "what", "level_db", "confidence")
+FARTHEST = 10_000  # metres that are believed
+COLUMNS = (
+    *("start", "duration", "kind", "what", "level_db", "confidence"),
+    *("layer", "surface", "pan", "distance", "evidence", "recording"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +43,12 @@ class Cue:
     what: str  # words
     level_db: float = 0.0  # relative to the sound's usual level
     confidence: float = 1.0  # 0 to 1
+    layer: Layer = ""  # the track it belongs to
+    surface: str = ""  # what it is struck on or walks on, in words: "gravel"
+    pan: float = 0.0  # -1 left to 1 right of the picture
+    distance: float = 0.0  # metres from the camera; 0 where nobody knows
+    evidence: str = ""  # what was seen, for a person to judge by
+    recording: str = ""  # id of the one recording of the library to sound; empty: any that fits
 
     @property
     def end(self) -> Fraction:
@@ -48,7 +62,9 @@ def sheet_rows(cues: Iterable[Cue]) -> Iterator[tuple[str, ...]]:
     for cue in cues:
         times = (f"{float(cue.start):.6f}", f"{float(cue.duration):.6f}")
         numbers = (f"{cue.level_db:.1f}", f"{cue.confidence:.2f}")
-        yield (*times, cue.kind, cue.what, *numbers)
+        place = (f"{cue.pan:.2f}", f"{cue.distance:.1f}")
+        words = (cue.evidence, cue.recording)
+        yield (*times, cue.kind, cue.what, *numbers, cue.layer, cue.surface, *place, *words)
 
 
 def write_cues(path: Path, cues: Iterable[Cue], *, overwrite: bool = False) -> None:
@@ -94,11 +110,18 @@ def _parse(row: dict[str, str | None], path: Path, line: int) -> Cue:
             what=(row["what"] or "").strip(),
             level_db=float(row.get("level_db") or 0),
             confidence=float(row.get("confidence") or 1),
+            layer=_layer((row.get("layer") or "").strip()),
+            surface=(row.get("surface") or "").strip(),
+            pan=float(row.get("pan") or 0),
+            distance=float(row.get("distance") or 0),
+            evidence=(row.get("evidence") or "").strip(),
+            recording=(row.get("recording") or "").strip(),
         )
     except (ValueError, ZeroDivisionError) as error:
         raise MediaError(
             f"{path.name}, line {line}: {error}.",
-            "Times are seconds such as 1.25, kind is hit or bed, level_db a number such as -6.",
+            "Times are seconds such as 1.25, kind is hit or bed, level_db a number such as -6, "
+            f"layer one of {', '.join(LAYERS)}.",
         ) from error
     if cue.start < 0 or cue.duration <= 0 or not cue.what:
         raise MediaError(
@@ -110,7 +133,19 @@ def _parse(row: dict[str, str | None], path: Path, line: int) -> Cue:
             f"{path.name}, line {line}: times go up to {LATEST:,} s, levels to {LOUDEST} dB.",
             "Correct the line or delete it.",
         )
+    if not (-1 <= cue.pan <= 1 and 0 <= cue.distance <= FARTHEST):
+        raise MediaError(
+            f"{path.name}, line {line}: pan goes from -1 to 1, distance up to {FARTHEST:,} m.",
+            "Correct the line or delete it.",
+        )
     return cue
+
+
+def _layer(text: str) -> Layer:
+    for layer in (*LAYERS, ""):
+        if text == layer:
+            return layer
+    raise ValueError(f"layer is {text!r}, not one of {', '.join(LAYERS)}")
 
 
 def _kind(text: str) -> Kind:

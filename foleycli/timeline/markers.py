@@ -13,12 +13,13 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from foleycli.clip.probe import Clip
 from foleycli.clip.timecode import Timecode
 from foleycli.errors import FoleyError, MediaError
 from foleycli.output import atomic_output
-from foleycli.spot.cues import Cue, Kind
+from foleycli.spot.cues import LAYERS, Cue, Kind
 from foleycli.timeline.files import read_timeline, text_of, write_timeline
 from foleycli.timeline.model import Event, Marker, Media, Timeline, Track, exact_rate
 from foleycli.timeline.shots import Shot
@@ -27,6 +28,14 @@ LOG = logging.getLogger("foleycli")
 _NOTE = re.compile(
     r"(?:shot (\d+) )?(hit|bed) (-?[\d.]+) dB, ([\d.]+) sure, at ([\d/.]+) for ([\d/.]+) s"
 )
+_DETAILS = {  # of a cue, what follows in the note where it is said
+    "layer": re.compile(r"; layer (\w+)"),
+    "surface": re.compile(r"; on ([^;]+)"),
+    "pan": re.compile(r"; pan (-?[\d.]+)"),
+    "distance": re.compile(r"; ([\d.]+) m away"),
+    "recording": re.compile(r"; recording ([^;]+)"),
+    "evidence": re.compile(r"; seen: (.+)", re.DOTALL),
+}
 _RESOLVE = re.compile(r"^\s*(.*?)\s*\|C:(\w*)\s*\|M:(.*?)\s*\|D:(\d+)")
 _RECORD = re.compile(r"^\d+\s.*\s(\d\d[:;]\d\d[:;]\d\d[:;]\d\d)\s+\S+\s*$")
 # Columns of Resolve's edit index, of which Notes and Color are a marker's.
@@ -52,10 +61,28 @@ def cue_markers(
             name=cue.what,
             note=(f"shot {shot} " if shot else "")
             + f"{cue.kind} {cue.level_db:.1f} dB, {cue.confidence:.2f} sure, "
-            + f"at {cue.start} for {cue.duration} s",
+            + f"at {cue.start} for {cue.duration} s"
+            + _details(cue),
         )
         for cue in cues
     ]
+
+
+def _details(cue: Cue) -> str:
+    """What `_DETAILS` reads again; a ; in words would end them there, so a comma stands for it."""
+    said = {
+        "layer": cue.layer,
+        "on": cue.surface,
+        "pan": f"{cue.pan:.2f}" if cue.pan else "",
+        "away": f"{cue.distance:.1f} m" if cue.distance else "",
+        "recording": cue.recording,
+        "seen:": cue.evidence,
+    }
+    plain = {name: value.replace(";", ",") for name, value in said.items() if value}
+    return "".join(
+        f"; {value} away" if name == "away" else f"; {name} {value}"
+        for name, value in plain.items()
+    )
 
 
 def marker_cues(
@@ -130,7 +157,18 @@ def _noted(match: re.Match[str], marker: Marker, rate: Fraction, origin: Fractio
         what=_words(marker),
         level_db=float(match[3]),
         confidence=float(match[4]),
+        **_detailed(marker.note[match.end() :]),
     )
+
+
+def _detailed(note: str) -> dict[str, Any]:
+    found = {name: pattern.search(note) for name, pattern in _DETAILS.items()}
+    details: dict[str, Any] = {name: match[1] for name, match in found.items() if match}
+    for number in details.keys() & {"pan", "distance"}:
+        details[number] = float(details[number])
+    if details.get("layer") not in LAYERS:
+        details.pop("layer", None)
+    return details
 
 
 def _length(duration: Fraction, rate: Fraction) -> Fraction:

@@ -16,12 +16,24 @@ HIT = Cue(
     start=Fraction(81, 64), duration=Fraction(1, 2), kind="hit", what="door slam", level_db=-6
 )
 BED = Cue(start=Fraction(2), duration=Fraction(3, 2), kind="bed", what="heavy rain")
+STEP = Cue(
+    start=Fraction(3),
+    duration=Fraction(1, 2),
+    kind="hit",
+    what="boot step",
+    layer="feet",
+    surface="gravel",
+    pan=-0.35,
+    distance=4.5,
+    evidence="left foot lands, gravel .6",
+    recording="footsteps_012",
+)
 
 
 def test_a_sheet_comes_back_exactly(tmp_path):
     sheet = tmp_path / "cues.csv"
-    write_cues(sheet, [HIT, BED])
-    assert read_cues(sheet) == [HIT, BED]
+    write_cues(sheet, [HIT, BED, STEP])
+    assert read_cues(sheet) == [HIT, BED, STEP]
 
 
 def test_a_sheet_by_hand_needs_only_start_and_words(tmp_path):
@@ -48,6 +60,14 @@ def test_a_wrong_line_is_named(tmp_path, line):
     sheet = tmp_path / "cues.csv"
     sheet.write_text(f"start,duration,kind,what,level_db,confidence\n0,1,hit,ok,0,1\n{line}\n")
     with pytest.raises(MediaError, match="line 3"):
+        read_cues(sheet)
+
+
+@pytest.mark.parametrize("column, value", [("layer", "legs"), ("pan", "2"), ("distance", "-1")])
+def test_a_layer_or_place_that_cannot_be_is_named(tmp_path, column, value):
+    sheet = tmp_path / "cues.csv"
+    sheet.write_text(f"start,what,{column}\n1,door,{value}\n")
+    with pytest.raises(MediaError, match="line 2"):
         read_cues(sheet)
 
 

@@ -29,6 +29,18 @@ NTSC = Fraction(24_000, 1001)
 CUES = [
     Cue(start=Fraction(33, 64), duration=Fraction(3, 2), kind="hit", what="wood, hit", level_db=-6),
     Cue(start=Fraction(1), duration=Fraction(2), kind="bed", what='rain "heavy"', confidence=0.5),
+    Cue(
+        start=Fraction(7, 2),
+        duration=Fraction(1),
+        kind="hit",
+        what="boot step",
+        layer="feet",
+        surface="wet gravel",
+        pan=-0.25,
+        distance=3.5,
+        evidence="left ankle lands, yard .4",
+        recording="footsteps_012",
+    ),
 ]
 
 
@@ -48,7 +60,7 @@ def test_cues_come_back_exactly(film, tmp_path, suffix) -> None:
 @pytest.mark.parametrize("suffix", [".edl", ".csv", ".fcpxml"])
 def test_a_marker_that_is_moved_moves_its_cue_alone(film, tmp_path, suffix) -> None:
     timeline, path = clip_timeline(probe(film)), tmp_path / f"cues{suffix}"
-    first, second = cue_markers(CUES, timeline.rate)
+    first, second = cue_markers(CUES[:2], timeline.rate)
     moved = replace(first, start=first.start + 3 / NTSC, name="metal hit")
     write_markers(timeline, [moved, second], path)
     cues = marker_cues(read_markers(path, timeline), timeline.rate)
@@ -120,7 +132,7 @@ def test_a_marker_set_over_a_timeline_by_hand_is_heard_in_the_shot_it_lies_in(
 @pytest.mark.parametrize("suffix", [".edl", ".csv", ".fcpxml", ".xml", ".otio"])
 def test_a_bed_is_as_long_as_its_marker_was_made(film, tmp_path, suffix) -> None:
     timeline, path = clip_timeline(probe(film)), tmp_path / f"cues{suffix}"
-    hit, bed = cue_markers(CUES, timeline.rate)
+    hit, bed = cue_markers(CUES[:2], timeline.rate)
     write_markers(timeline, [hit, replace(bed, duration=12 / NTSC)], path)
     cues = marker_cues(read_markers(path, timeline), timeline.rate)
     assert cues == [CUES[0], replace(CUES[1], duration=12 / NTSC)]
