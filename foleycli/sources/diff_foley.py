@@ -208,7 +208,7 @@ class DiffFoleySource:
         rows = tile(np.concatenate(seen), row_count(end), repeat_last=True)
         cuts = tuple(shots.finish())
         blank = np.zeros((len(rows), FEATURES.size), np.float32)
-        return SeenFeatures(blank, end, cuts, rows)
+        return SeenFeatures(blank, end, cuts, seen=rows)
 
     def render(
         self,

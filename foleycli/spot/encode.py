@@ -115,6 +115,7 @@ def encode_video(pictures: Iterable[Picture], encoder: Encoder) -> Features:
     """
     motion = MotionReader(encoder.reading)
     what: list[np.ndarray] = []
+    classes: list[np.ndarray] = []
     waiting: list[Picture] = []
     end = Fraction(0)
     for picture in pictures:
@@ -123,10 +124,10 @@ def encode_video(pictures: Iterable[Picture], encoder: Encoder) -> Features:
         if picture.rgb is not None:
             waiting.append(picture)
         if len(waiting) == BATCH:
-            what.append(_look(encoder.seer, waiting))
+            _look(encoder.seer, waiting, what, classes)
             waiting.clear()
     if waiting:
-        what.append(_look(encoder.seer, waiting))
+        _look(encoder.seer, waiting, what, classes)
     if not what:
         raise MediaError("The clip has no picture in that span.", "Check --in and --out.")
     hits, activity = motion.curves(end)
@@ -134,7 +135,8 @@ def encode_video(pictures: Iterable[Picture], encoder: Encoder) -> Features:
     seen = np.concatenate(what)
     what.clear()
     rows = share_context(seen, cuts, encoder.reach)
-    return Features.assemble(rows, hits, activity, end, cuts)
+    kept = np.concatenate(classes)
+    return Features.assemble(rows, hits, activity, end, cuts, classes=kept)
 
 
 def share_context(
@@ -156,6 +158,12 @@ def share_context(
     return shared
 
 
-def _look(seer: Seer, pictures: list[Picture]) -> np.ndarray:
+def _look(
+    seer: Seer, pictures: list[Picture], what: list[np.ndarray], classes: list[np.ndarray]
+) -> None:
+    """Add what the pictures show: rows (n, 384) and, of ImageNet's classes, (n, 1000) float16."""
     frames = np.stack([picture.rgb for picture in pictures if picture.rgb is not None])
-    return np.repeat(seer.look(frames), [picture.repeats for picture in pictures], axis=0)
+    repeats = [picture.repeats for picture in pictures]
+    probabilities = seer.classify(frames)
+    what.append(np.repeat(seer.words(probabilities, frames), repeats, axis=0))
+    classes.append(np.repeat(probabilities.astype(np.float16), repeats, axis=0))

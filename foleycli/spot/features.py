@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from foleycli.config import FEATURES
+from foleycli.sight.sightings import Sighting
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class Features:
     rows: np.ndarray  # (T, 512) float32, four a second; T covers the duration
     duration: Fraction  # seconds
     cuts: tuple[Fraction, ...] = ()  # seconds, each the first instant of a new shot
+    classes: np.ndarray | None = None  # (T, 1000) float16, ImageNet probabilities of each row
+    sightings: tuple[Sighting, ...] = ()  # things, people and hands, in order of time
 
     @classmethod
     def assemble(
@@ -33,19 +36,20 @@ class Features:
         duration: Fraction,
         cuts: tuple[Fraction, ...] = (),
         timbre: np.ndarray | None = None,
+        classes: np.ndarray | None = None,
+        sightings: tuple[Sighting, ...] = (),
     ) -> "Features":
-        """Lay out rows from what (T', 384) and curves (n,) at 64 Hz, padded to the duration;
-        timbre (T, 96) is an example to sound like."""
+        """Lay out rows from what (T', 384), classes (T', 1000) and curves (n,) at 64 Hz, padded to
+        the duration; timbre (T, 96) is an example to sound like."""
         rows = np.zeros((row_count(duration), FEATURES.size), np.float32)
-        seen = what[: len(rows)]
-        rows[: len(seen), _WHAT] = seen
-        if len(seen):
-            rows[len(seen) :, _WHAT] = seen[-1]
+        if len(what):
+            rows[:, _WHAT] = _hold(what, len(rows))
         rows[:, _HITS] = _fit(hits, len(rows))
         rows[:, _ACTIVITY] = _fit(activity, len(rows))
         if timbre is not None:
             rows[:, _TIMBRE] = timbre
-        return cls(rows, duration, cuts)
+        held = None if classes is None else _hold(classes, len(rows))
+        return cls(rows, duration, cuts, held, sightings)
 
     @property
     def what(self) -> np.ndarray:
@@ -82,6 +86,11 @@ _TIMBRE = slice(_ACTIVITY.stop, _ACTIVITY.stop + FEATURES.timbre_size)
 def row_count(duration: Fraction) -> int:
     """Rows that cover ``duration`` seconds; a single frame has one."""
     return max(1, math.ceil(duration * FEATURES.frame_rate))
+
+
+def _hold(seen: np.ndarray, rows: int) -> np.ndarray:
+    """Rows (n, size), at least one, cut to (rows, size) or the last one repeated."""
+    return seen[np.minimum(np.arange(rows), len(seen) - 1)]
 
 
 def _fit(curve: np.ndarray, rows: int) -> np.ndarray:

@@ -53,7 +53,13 @@ class Seer:
 
         Rows add: the mean of the rows of a shot says what is seen in all of it.
         """
-        return self.shares(frames) @ phrase_vectors()
+        return self.words(self.classify(frames), frames)
+
+    def words(
+        self, probabilities: NDArray[np.float32], frames: NDArray[np.uint8]
+    ) -> NDArray[np.float32]:
+        """ImageNet probabilities (n, 1000) of pictures (n, 224, 224, 3) -> rows of `look`."""
+        return self.weigh(probabilities, frames) @ phrase_vectors()
 
     def shares(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Pictures (n, 224, 224, 3) -> (n, phrases): probability of every sound and every place.

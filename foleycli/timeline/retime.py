@@ -1,5 +1,6 @@
 """Features of film that runs at another speed on the timeline."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -20,15 +21,21 @@ def retime_features(features: Features, speed: Fraction) -> Features:
     if speed == 0:
         raise ValueError("a freeze frame has no time to move in")
     what, hits, activity = features.what, features.hits, features.activity
+    classes, sightings = features.classes, features.sightings
     duration = features.duration / abs(speed)
     cuts = features.cuts
     if speed < 0:
         points = round(float(features.duration) * FEATURES.when_rate)
         what, hits, activity = what[::-1], hits[:points][::-1], activity[:points][::-1]
         cuts = tuple(features.duration - cut for cut in reversed(cuts))
+        classes = None if classes is None else classes[::-1]
+        sightings = tuple(
+            replace(seen, time=features.duration - seen.time) for seen in reversed(sightings)
+        )
     rows = (np.arange(row_count(duration)) * float(abs(speed))).astype(int)
+    rows = np.minimum(rows, len(what) - 1)
     return Features.assemble(
-        what[np.minimum(rows, len(what) - 1)],
+        what[rows],
         _moved(hits, abs(speed)),
         np.interp(
             np.arange(int(len(activity) / abs(speed))) * float(abs(speed)),
@@ -37,6 +44,8 @@ def retime_features(features: Features, speed: Fraction) -> Features:
         ),
         duration,
         tuple(cut / abs(speed) for cut in cuts),
+        classes=None if classes is None else classes[rows],
+        sightings=tuple(replace(seen, time=seen.time / abs(speed)) for seen in sightings),
     )
 
 

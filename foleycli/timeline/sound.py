@@ -251,7 +251,12 @@ def shot_features(shot: Shot, source: Source) -> Features:
     if shot.speed == 0:
         still = source.encode(decode_pictures(shot.film, start, start + frame))
         return Features.assemble(
-            still.what, still.hits * 0, still.activity * 0, duration=shot.duration
+            still.what,
+            still.hits * 0,
+            still.activity * 0,
+            duration=shot.duration,
+            classes=still.classes,
+            sightings=still.sightings,
         )
     return retime_features(source.encode(decode_pictures(shot.film, start, end)), shot.speed)
 

@@ -72,7 +72,7 @@ def film(seconds: Fraction, cut: Fraction | None = None) -> list[Picture]:
 def seen(duration: Fraction, *cuts: Fraction) -> SeenFeatures:
     rows = np.zeros((int(np.ceil(duration * 4)), 512), np.float32)
     rows[:, 0] = 1
-    return SeenFeatures(rows * 0, duration, cuts, rows)
+    return SeenFeatures(rows * 0, duration, cuts, seen=rows)
 
 
 def sound(source, features, config) -> np.ndarray:

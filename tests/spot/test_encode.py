@@ -5,7 +5,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from foleycli.spot.encode import share_context
+from foleycli.clip.probe import probe
+from foleycli.frames.decode import decode_pictures
+from foleycli.spot.encode import Encoder, encode_video, share_context
+from tests.films import strikes, write_film
 
 RISING = np.arange(12, dtype=np.float32)[:, None]
 
@@ -26,3 +29,14 @@ def test_what_stays_the_same_is_left_as_it_is():
 def test_a_cut_at_the_very_end_is_no_shot():
     late = share_context(RISING, [Fraction(3), Fraction(4)], 1)
     assert late[:, 0] == pytest.approx([0.5, *range(1, 11), 10.5])
+
+
+def test_classes_are_those_of_the_networks_row_by_row(tmp_path):
+    encoder = Encoder.open()
+    pictures = list(decode_pictures(probe(write_film(tmp_path / "a.mp4", strikes([0.5], 1.1)))))
+    features = encode_video(pictures, encoder)
+    frames = np.stack([picture.rgb for picture in pictures if picture.rgb is not None])
+    assert features.classes is not None and features.classes.shape == (5, 1000)
+    assert features.classes.dtype == np.float16
+    seen = encoder.seer.classify(frames)
+    assert features.classes[: len(seen)] == pytest.approx(seen, abs=1e-3)

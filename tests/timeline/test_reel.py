@@ -10,6 +10,7 @@ import soundfile
 
 from foleycli.config import GenerateConfig
 from foleycli.errors import MediaError, OutputExistsError, UsageError
+from foleycli.sight.sightings import Sighting
 from foleycli.spot.cues import read_cues, write_cues
 from foleycli.spot.features import Features
 from foleycli.timeline.files import read_timeline, write_timeline
@@ -278,7 +279,16 @@ def test_a_film_that_changes_while_it_is_read_is_not_sounded(tmp_path) -> None:
 def test_films_at_another_speed_sound_as_they_are_shown() -> None:
     hits = np.zeros(128, np.float32)
     hits[64] = 0.8  # at 1 s of 2 s
-    features = Features.assemble(np.eye(8, 384, dtype=np.float32), hits, hits, Fraction(2))
+    classes = np.eye(8, 1000, dtype=np.float16)
+    seen = tuple(Sighting(Fraction(n, 2)) for n in range(4))
+    features = Features.assemble(
+        np.eye(8, 384, dtype=np.float32),
+        hits,
+        hits,
+        Fraction(2),
+        classes=classes,
+        sightings=seen,
+    )
     double = retime_features(features, Fraction(2))
     assert double.duration == 1 and np.flatnonzero(double.hits).tolist() == [32]
     half = retime_features(features, Fraction(1, 2))
@@ -286,6 +296,10 @@ def test_films_at_another_speed_sound_as_they_are_shown() -> None:
     back = retime_features(features, Fraction(-1))
     assert np.flatnonzero(back.hits).tolist() == [63]
     assert np.argmax(back.what[0]) == 7
+    assert double.classes is not None and back.classes is not None
+    assert np.argmax(double.classes[1]) == 2 and np.argmax(back.classes[0]) == 7
+    assert [s.time for s in double.sightings] == [Fraction(n, 4) for n in range(4)]
+    assert [s.time for s in back.sightings] == [Fraction(n, 2) for n in range(1, 5)]
 
 
 def test_a_freeze_frame_is_silent(tmp_path, films) -> None:
