@@ -11,6 +11,9 @@ __version__ = "0.1.0"
 __all__ = ["FoleyError", "generate", "look", "redo"]
 
 from foleycli.errors import FoleyError
+from foleycli.quiet import switch_off
+
+switch_off()
 
 if TYPE_CHECKING:
     from foleycli.generate import generate, look, redo

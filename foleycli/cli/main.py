@@ -1,8 +1,10 @@
 """The command line: one file a command, and the one place that turns an error into words."""
 
 import io
+import os
 import signal
 import sys
+from contextlib import suppress
 from types import FrameType
 from typing import Annotated
 
@@ -26,6 +28,7 @@ from foleycli.cli import (
     train,
 )
 from foleycli.errors import FoleyError
+from foleycli.folders import cache_folder
 
 INTERRUPTED = 130  # exit code of Ctrl-C
 
@@ -72,6 +75,9 @@ def main() -> None:
     """Entry point of ``foley``. A FoleyError becomes two lines and its exit code; a bug keeps
     its traceback; Ctrl-C says so and ends with 130."""
     signal.signal(signal.SIGTERM, _stop)
+    with suppress(RuntimeError):  # nobody's home: a container without one
+        # matplotlib's list of fonts goes into our cache, not into a folder of its own in the home
+        os.environ.setdefault("MPLCONFIGDIR", str(cache_folder("matplotlib")))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # no run ends over a name that it cannot show
             stream.reconfigure(errors="backslashreplace")
