@@ -1,7 +1,13 @@
 """Every default of foleycli, once. Frozen, unit beside each value; imports no torch."""
 
-from dataclasses import dataclass
+import math
+import os
+from collections.abc import Iterable
+from dataclasses import Field, dataclass, field, fields
 from fractions import Fraction
+from typing import Any
+
+from foleycli.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,12 +137,22 @@ class WindowConfig:
     overlap: float = 0.5  # seconds that neighbours share, joined at equal power
 
 
+def _one_of(default: str | None, known: Iterable[str]) -> Any:
+    """A field whose value is one of those known."""
+    return field(default=default, metadata={"known": tuple(known)})
+
+
+def _at_least(default: float, least: float) -> Any:
+    """A field whose number does not go below ``least``."""
+    return field(default=default, metadata={"least": least})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SamplerConfig:
     """DPM-Solver++ 2M and classifier-free guidance (arXiv 2507.02271: 25 steps, w = 4.5)."""
 
-    steps: int = 25
-    guidance: float = 4.5
+    steps: int = _at_least(25, 1)
+    guidance: float = _at_least(4.5, 0)
     seed: int = 0
 
 
@@ -216,45 +232,6 @@ class SceneConfig:
     seed: int = 0
 
 
-SAMPLERS = ("dpm", "ddim")
-BUNDLE_DTYPES = ("bf16", "f32")  # in which a bundle's matrices are stored
-# How the new sound joins the clip: an extra track, mixed, mixed and dipped, or alone.
-SOUND_MODES = ("track", "mix", "duck", "replace")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GenerateConfig(SamplerConfig):
-    """What a user can ask of ``foley gen``; the command's options read their defaults here."""
-
-    model: str = "auto"  # library, small, diff-foley, a bundle's folder, or auto
-    prompt: str | None = None  # words for what sounds, in place of what is seen
-    negative_prompt: str | None = None  # words for what must not sound
-    takes: int = 1
-    start: str | None = None  # timecode, seconds or frames ("300f") from which sound is wanted
-    end: str | None = None
-    device: str = "auto"
-    mode: str = "track"  # track, mix, duck or replace
-    cues: str | None = None  # an edited cue sheet
-    encoder: str = "student"  # sees for library and small: student, teacher, or a trained folder
-    library: str | None = None  # a folder of one's own recordings
-    wav: bool = False
-    stems: bool = False  # also waves of the hits and of the beds, which add up
-    loudness: str | None = None  # a name of LOUDNESS that the sound, or the mix, is brought to
-    overwrite: bool = False
-    verify: bool = False
-    offline: bool = False
-    double_guidance: float = 0.0  # of diff-foley: scale of its classifier, 50 in the public demo
-    sampler: str = SAMPLERS[0]  # of diff-foley: dpm, or ddim to compare with
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchConfig:
-    """What a batch is expected to take; benchmarks/batch.py measures it."""
-
-    start: float = 4.0  # seconds until a process has loaded its source of sound
-    work_ratio: float = 0.5  # seconds of work for a second of film
-
-
 @dataclass(frozen=True, slots=True)
 class LoudnessTarget:
     """What a delivery sheet asks of a whole programme; the peak ceiling is ours where stricter."""
@@ -270,6 +247,97 @@ LOUDNESS = {
     "atsc": LoudnessTarget(-24.0, 2.0, -2.0, "ATSC A/85:2013"),
     "netflix": LoudnessTarget(-27.0, 2.0, -2.0, "Netflix sound mix specifications, of dialogue"),
 }
+
+
+SAMPLERS = ("dpm", "ddim")
+BUNDLE_DTYPES = ("bf16", "f32")  # in which a bundle's matrices are stored
+# How the new sound joins the clip: an extra track, mixed, mixed and dipped, or alone.
+SOUND_MODES = ("track", "mix", "duck", "replace")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerateConfig(SamplerConfig):
+    """What a user can ask of ``foley gen``, a row of a manifest, a page or `foleycli.generate`.
+
+    Whether a value is one we know is asked here, for all of them. A new option is one field here
+    and one row in ``cli/options.py``.
+
+    Raises:
+        UsageError: naming the option and what may be given for it.
+    """
+
+    model: str = "auto"  # library, small, diff-foley, a bundle's folder, or auto
+    prompt: str | None = None  # words for what sounds, in place of what is seen
+    negative_prompt: str | None = None  # words for what must not sound
+    takes: int = _at_least(1, 1)
+    start: str | None = None  # timecode, seconds or frames ("300f") from which sound is wanted
+    end: str | None = None
+    device: str = "auto"
+    mode: str = _one_of(SOUND_MODES[0], SOUND_MODES)
+    cues: str | None = None  # an edited cue sheet
+    encoder: str = "student"  # sees for library and small: student, teacher, or a trained folder
+    library: str | None = None  # a folder of one's own recordings
+    wav: bool = False
+    stems: bool = False  # also waves of the hits and of the beds, which add up
+    loudness: str | None = _one_of(None, LOUDNESS)  # that the sound, or the mix, is brought to
+    overwrite: bool = False
+    verify: bool = False
+    offline: bool = False
+    double_guidance: float = _at_least(0.0, 0)  # of diff-foley's classifier, 50 in its demo
+    sampler: str = _one_of(SAMPLERS[0], SAMPLERS)  # of diff-foley: dpm, or ddim to compare with
+
+    def __post_init__(self) -> None:
+        for option in fields(self):
+            object.__setattr__(self, option.name, _checked(option, getattr(self, option.name)))
+
+    @property
+    def target(self) -> LoudnessTarget | None:
+        """The loudness that is asked for."""
+        return LOUDNESS[self.loudness] if self.loudness else None
+
+
+def _checked(option: Field[Any], value: Any) -> Any:
+    """A value as its option has it: paths are text, whole numbers and others are Python's own."""
+    kind, name = str(option.type), option.name
+    if value is None and "None" in kind:
+        return None
+    if "str" in kind:
+        text = os.fspath(value) if isinstance(value, str | os.PathLike) else None
+        known = option.metadata.get("known", (text,))
+        if text is None or text not in known:
+            rest = ", ".join(known[:-1])
+            remedy = f"Give {rest} or {known[-1]}." if rest else "Give it as text."
+            raise UsageError(f"{name} {value} is not known.", remedy)
+        return text
+    if "bool" in kind:
+        if value not in (True, False):
+            raise UsageError(f"{name} {value} is neither on nor off.", "Give true or false.")
+        return bool(value)
+    return _checked_number(option, value)
+
+
+def _checked_number(option: Field[Any], value: Any) -> float:
+    whole = option.type is int
+    least = option.metadata.get("least", -math.inf)
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if isinstance(value, str | bool) or not math.isfinite(number) or (whole and number % 1):
+        raise UsageError(
+            f"{option.name} {value} is not a {'whole ' if whole else ''}number.", "Give a number."
+        )
+    if number < least:
+        raise UsageError(f"{option.name} {value} is too little.", f"Give {least} or more.")
+    return int(value) if whole else number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchConfig:
+    """What a batch is expected to take; benchmarks/batch.py measures it."""
+
+    start: float = 4.0  # seconds until a process has loaded its source of sound
+    work_ratio: float = 0.5  # seconds of work for a second of film
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

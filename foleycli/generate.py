@@ -13,11 +13,11 @@ import numpy as np
 from foleycli.clip.find import name_output
 from foleycli.clip.probe import Clip, probe
 from foleycli.clip.timecode import parse_time
-from foleycli.config import LOUDNESS, OUTPUT, GenerateConfig, LoudnessTarget
+from foleycli.config import OUTPUT, GenerateConfig
 from foleycli.errors import ModelError, UsageError
 from foleycli.frames.decode import Picture, decode_pictures
 from foleycli.mux.bwf import Broadcast
-from foleycli.mux.mux import check_mux, mux_audio
+from foleycli.mux.mux import Track, check_mux, mux_audio
 from foleycli.mux.names import KINDS, check_stems, sound_paths, stem_path, take_paths
 from foleycli.mux.stems import write_sound
 from foleycli.mux.verify import Proof, verify_picture
@@ -57,6 +57,7 @@ class Take:
     recipe: Path  # what made it; `foley redo` makes it again
     seed: int
     waveform_hash: str  # BLAKE2b of the 24-bit samples
+    track: Track  # of the video, that it went into
     proof: Proof | None = None  # that the picture is the clip's, when asked for
 
 
@@ -98,8 +99,6 @@ def generate(
     config = replace(config or GenerateConfig(), **options)
     film = probe(Path(clip))
     start, end = find_span(film, config)
-    find_target(config)
-    check_numbers(config)
     outs = plan_outputs(film, out, config)
     edited = read_cues(Path(config.cues)) if config.cues else cues
     source = source or open_source(config)
@@ -134,23 +133,22 @@ def make_take(
     with scratch_folder() as folder:
         sound = folder / "foley.wav"
         about = describe_sound(film, start, config)
-        target = find_target(config)
         mixed = config.mode in ("mix", "duck") and bool(film.audio)
         waveform_hash = write_sound(
             sound,
             _heard(_rendered(source, features, cues, config, progress), features, progress),
             lambda _: about,
             stems=KINDS if config.stems else (),
-            target=None if mixed else target,
+            target=None if mixed else config.target,
         )
         progress("muxing", 0.0)
-        mux_audio(
+        track = mux_audio(
             film,
             sound,
             out,
             mode=config.mode,
             offset=start,
-            loudness=target,
+            loudness=config.target,
             overwrite=config.overwrite,
         )
         proof = verify_picture(film, out) if config.verify else None
@@ -158,7 +156,7 @@ def make_take(
     recipe = recipe_path(out)
     write_recipe(recipe, Recipe.of(film, out, config, source, cues, waveform_hash))
     progress("muxing", 1.0)
-    return Take(out, wav, recipe, config.seed, waveform_hash, proof)
+    return Take(out, wav, recipe, config.seed, waveform_hash, track, proof)
 
 
 def describe_sound(film: Clip, start: Fraction, config: GenerateConfig) -> Broadcast:
@@ -175,9 +173,14 @@ def describe_sound(film: Clip, start: Fraction, config: GenerateConfig) -> Broad
     )
 
 
-def look(clip: str | Path, progress: Progress = silent, **options) -> list[Cue]:
-    """The cues `generate` would set sounds at; ``options`` as there (prompt, start, end)."""
-    config = GenerateConfig(**options)
+def look(
+    clip: str | Path,
+    config: GenerateConfig | None = None,
+    progress: Progress = silent,
+    **options,
+) -> list[Cue]:
+    """The cues `generate` would set sounds at; ``config`` and ``options`` as there."""
+    config = replace(config or GenerateConfig(), **options)
     film = probe(Path(clip))
     pictures = _watched(film, *find_span(film, config), progress)
     return find_cues(open_source(config).encode(pictures), config.prompt)
@@ -223,28 +226,6 @@ def find_span(film: Clip, config: GenerateConfig) -> tuple[Fraction, Fraction | 
             f"--out {config.end} is not after --in {config.start or 0}.", "Swap or correct them."
         )
     return start, end
-
-
-def check_numbers(config: GenerateConfig) -> None:
-    """Refuse what the command line does not let through.
-
-    Raises:
-        UsageError: there would be no take, or no step.
-    """
-    for name, number in (("takes", config.takes), ("steps", config.steps)):
-        if number < 1:
-            raise UsageError(f"{name}={number} makes no sound.", "Give 1 or more.")
-
-
-def find_target(config: GenerateConfig) -> LoudnessTarget | None:
-    """The loudness that is asked for."""
-    if config.loudness is None:
-        return None
-    if config.loudness not in LOUDNESS:
-        raise UsageError(
-            f"loudness {config.loudness} is not known.", f"Give {', '.join(LOUDNESS)}."
-        )
-    return LOUDNESS[config.loudness]
 
 
 def plan_outputs(film: Clip, out: str | Path | None, config: GenerateConfig) -> list[Path]:

@@ -12,7 +12,7 @@ from foleycli import __version__
 from foleycli.clip.media import content_hash
 from foleycli.clip.probe import Clip
 from foleycli.config import GenerateConfig
-from foleycli.errors import MediaError, OutputExistsError
+from foleycli.errors import MediaError, OutputExistsError, UsageError
 from foleycli.output import atomic_output, check_output
 from foleycli.spot.cues import Cue
 
@@ -103,7 +103,7 @@ def read_recipe(path: Path) -> Recipe:
         fields["config"] = GenerateConfig(**fields["config"])
         fields["cues"] = tuple(_cue(cue) for cue in fields["cues"])
         return Recipe(**fields)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, UsageError) as error:
         raise MediaError(
             f"{path} is not a recipe that can be read: {error}.",
             "Give the .foley.json file that stands beside an output.",

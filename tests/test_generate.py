@@ -276,5 +276,5 @@ def test_a_word_or_a_time_changes_its_event_only(film, library, tmp_path, edited
 
 @pytest.mark.parametrize("options", [{"takes": 0}, {"steps": 0}])
 def test_no_take_and_no_step_are_refused(film, library, tmp_path, options) -> None:
-    with pytest.raises(UsageError, match="makes no sound"):
+    with pytest.raises(UsageError, match="Give 1 or more"):
         foleycli.generate(film, tmp_path / "out.mov", source=library, **options)

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from foleycli.cli import options
-from foleycli.cli.options import DEFAULTS
 from foleycli.cli.progress import BatchProgress, batch_progress, listen_for_warnings
-from foleycli.config import BATCH, SOUND_MODES, GenerateConfig
+from foleycli.config import BATCH, GenerateConfig
 from foleycli.errors import BatchError, UsageError
 
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from foleycli.timeline.manifest import Job
 
 
+@options.asks("batch")
 def batch(
     inputs: Annotated[
         list[str],
@@ -29,39 +29,46 @@ def batch(
             show_default=False,
         ),
     ],
+    config: GenerateConfig,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", help="Folder for the videos; else beside each clip."),
     ] = None,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes at a time.")] = 1,
+    jobs: Annotated[
+        int,
+        typer.Option(
+            "--jobs", "-j", min=1, help="Processes at a time.", rich_help_panel=options.BEHAVIOUR
+        ),
+    ] = 1,
     shard: Annotated[
         str | None,
-        typer.Option(help="Do part i/n of the list, such as 1/8; a Slurm array's by default."),
+        typer.Option(
+            help="Do part i/n of the list, such as 1/8; a Slurm array's by default.",
+            rich_help_panel=options.BEHAVIOUR,
+        ),
     ] = None,
     on: Annotated[
         str | None,
-        typer.Option(help="'ray' for a cluster here, or the address of one: auto, ray://host."),
+        typer.Option(
+            help="'ray' for a cluster here, or the address of one: auto, ray://host.",
+            rich_help_panel=options.BEHAVIOUR,
+        ),
     ] = None,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Keep looking for new clips until Ctrl-C.")
+        bool,
+        typer.Option(
+            "--watch",
+            help="Keep looking for new clips until Ctrl-C.",
+            rich_help_panel=options.BEHAVIOUR,
+        ),
     ] = False,
-    model: options.Model = DEFAULTS.model,
-    prompt: options.Prompt = DEFAULTS.prompt,
-    negative_prompt: options.NegativePrompt = DEFAULTS.negative_prompt,
-    library: options.Library = None,
-    seed: options.Seed = DEFAULTS.seed,
-    takes: options.Takes = DEFAULTS.takes,
-    encoder: options.Encoder = DEFAULTS.encoder,
-    device: options.Device = DEFAULTS.device,
-    mode: Annotated[
-        str, typer.Option(help=f"How the sound joins the clip's own: {', '.join(SOUND_MODES)}.")
-    ] = DEFAULTS.mode,
-    wav: options.Wav = DEFAULTS.wav,
-    stems: options.Stems = DEFAULTS.stems,
-    loudness: options.Loudness = DEFAULTS.loudness,
-    overwrite: options.Overwrite = DEFAULTS.overwrite,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="List what would be done, with the time it takes.")
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="List what would be done, with the time it takes.",
+            rich_help_panel=options.BEHAVIOUR,
+        ),
     ] = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
@@ -75,21 +82,6 @@ def batch(
     from foleycli.timeline.manifest import find_jobs, take_shard
 
     listen_for_warnings(quiet=quiet, verbose=verbose)
-    config = options.sound_options(
-        library,
-        model=model,
-        prompt=prompt,
-        negative_prompt=negative_prompt,
-        seed=seed,
-        takes=takes,
-        encoder=encoder,
-        device=device,
-        mode=mode,
-        wav=wav,
-        stems=stems,
-        loudness=loudness,
-        overwrite=overwrite,
-    )
     if watch:
         _watch(inputs, output, config, as_json)
         return

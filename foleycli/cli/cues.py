@@ -11,6 +11,7 @@ import typer
 
 from foleycli.cli import options
 from foleycli.cli.progress import listen_for_warnings, show_progress
+from foleycli.config import GenerateConfig
 from foleycli.errors import MediaError
 
 if TYPE_CHECKING:
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("foleycli")
 
 
+@options.asks("cues")
 def cues(
     clip: options.Clip,
+    config: GenerateConfig,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -33,15 +36,15 @@ def cues(
     markers: Annotated[
         Path | None,
         typer.Option(
-            "--from", exists=True, help="Markers to make the sheet of, in place of the picture."
+            "--from",
+            exists=True,
+            help="Markers to make the sheet of, in place of the picture.",
+            rich_help_panel=options.SOUND,
         ),
     ] = None,
     resolve: Annotated[
         bool, typer.Option("--resolve", help="Write a .csv as DaVinci Resolve's edit index.")
     ] = False,
-    prompt: options.Prompt = None,
-    start: options.Start = None,
-    end: options.End = None,
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -50,19 +53,18 @@ def cues(
 
     listen_for_warnings(quiet=quiet, verbose=False)
     as_markers = output is not None and (resolve or output.suffix.lower() != ".csv")
-    span = {"start": start, "end": end}
     if markers is None:
         from foleycli.generate import look
 
         with show_progress(clip.name, quiet=quiet) as progress:
-            found = look(clip, prompt=prompt, progress=progress, **span)
+            found = look(clip, config, progress)
     else:
-        found = _read(clip, markers, start)
+        found = _read(clip, markers, config.start)
     if output is None:
         csv.writer(sys.stdout).writerows(sheet_rows(found))
         return
     if as_markers:
-        _write(clip, output, found, start, overwrite)
+        _write(clip, output, found, config.start, overwrite)
     else:
         write_cues(output, found, overwrite=overwrite)
     print(f"{output}  {len(found)} cues")

@@ -9,7 +9,7 @@ import typer
 
 from foleycli.cli import options
 from foleycli.cli.progress import count_progress, listen_for_warnings
-from foleycli.config import EVALUATE, GENERATE, GenerateConfig
+from foleycli.config import EVALUATE, GenerateConfig
 from foleycli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ FORMS = {".md": "markdown", ".csv": "csv", ".tex": "latex"}  # by a file's suffi
 
 
 @app.command()
+@options.asks("eval run", panel=None)
 def run(
     clips: Annotated[
         Path, typer.Argument(metavar="SET", exists=True, file_okay=False, help="Folder of clips.")
@@ -41,6 +42,7 @@ def run(
             "NAME=FOLDER with any system's sounds, named after the clips (<id>.wav, <id>_s00.wav)."
         ),
     ],
+    config: GenerateConfig,
     listing: Annotated[
         Path | None,
         typer.Option(
@@ -73,10 +75,6 @@ def run(
         Path | None, typer.Option("--out", "-o", help="Folder of the run; by default SET_eval.")
     ] = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes at work.")] = 1,
-    seed: Annotated[int, typer.Option(help="Of the first sound of each clip.")] = GENERATE.seed,
-    steps: Annotated[int, typer.Option(min=1, help="Denoising steps.")] = GENERATE.steps,
-    guidance: Annotated[float, typer.Option(min=0, help="Guidance.")] = GENERATE.guidance,
-    device: options.Device = GENERATE.device,
     again: Annotated[
         bool, typer.Option("--again", help="Measure anew what is measured; sounds are kept.")
     ] = False,
@@ -90,7 +88,6 @@ def run(
     from foleycli.evaluate.run import usable_measures
 
     listen_for_warnings(quiet=quiet, verbose=False)
-    config = GenerateConfig(seed=seed, steps=steps, guidance=guidance, device=device)
     contestants = [parse_contestant(part, config, prompt=prompts) for part in _parts(models)]
     usable, missing = usable_measures(_parts(measures))
     plan = Plan(

@@ -11,14 +11,15 @@ import typer
 
 from foleycli.cli import options
 from foleycli.cli.each import each_clip
-from foleycli.cli.options import DEFAULTS
 from foleycli.cli.progress import listen_for_warnings, show_progress
-from foleycli.config import SOUND_MODES, GenerateConfig
+from foleycli.config import GenerateConfig
 from foleycli.errors import UsageError
 
 
+@options.asks("gen")
 def gen(
     clips: options.Clips,
+    config: GenerateConfig,
     output: Annotated[
         str | None,
         typer.Option(
@@ -29,55 +30,8 @@ def gen(
             "By default <name>_sfx beside each clip.",
         ),
     ] = None,
-    model: options.Model = DEFAULTS.model,
-    prompt: options.Prompt = DEFAULTS.prompt,
-    negative_prompt: options.NegativePrompt = DEFAULTS.negative_prompt,
-    cues: Annotated[
-        Path | None,
-        typer.Option(exists=True, dir_okay=False, help="An edited cue sheet from `foley cues`."),
-    ] = None,
-    library: options.Library = None,
-    seed: options.Seed = DEFAULTS.seed,
-    steps: Annotated[
-        int, typer.Option(min=1, help="Denoising steps of a diffusion model; more is slower.")
-    ] = DEFAULTS.steps,
-    guidance: Annotated[
-        float, typer.Option(min=0, help="How closely a diffusion model keeps to what is seen.")
-    ] = DEFAULTS.guidance,
-    double_guidance: Annotated[
-        float,
-        typer.Option(min=0, help="diff-foley only: how hard its classifier pulls, such as 50."),
-    ] = DEFAULTS.double_guidance,
-    sampler: Annotated[
-        str, typer.Option(help="diff-foley only: dpm, or ddim to compare with.")
-    ] = DEFAULTS.sampler,
-    takes: options.Takes = DEFAULTS.takes,
-    keep: Annotated[
-        str,
-        typer.Option(
-            help="Of several takes keep all, or the best by sync without speech or music."
-        ),
-    ] = "all",
-    start: options.Start = DEFAULTS.start,
-    end: options.End = DEFAULTS.end,
-    encoder: options.Encoder = DEFAULTS.encoder,
-    device: options.Device = DEFAULTS.device,
-    mix: Annotated[bool, typer.Option("--mix", help="Mix with the clip's own sound.")] = False,
-    duck: Annotated[
-        bool, typer.Option("--duck", help="Mix, and dip under the clip's own sound.")
-    ] = False,
-    replace: Annotated[bool, typer.Option("--replace", help="Write the new sound only.")] = False,
-    wav: options.Wav = DEFAULTS.wav,
-    stems: options.Stems = DEFAULTS.stems,
-    loudness: options.Loudness = DEFAULTS.loudness,
-    overwrite: options.Overwrite = DEFAULTS.overwrite,
-    verify: Annotated[
-        bool, typer.Option("--verify", help="Prove that the picture's packets are the same.")
-    ] = DEFAULTS.verify,
+    keep: options.Keep = "all",
     dry_run: options.DryRun = False,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Never use the network.", envvar="FOLEY_OFFLINE")
-    ] = DEFAULTS.offline,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
@@ -86,46 +40,13 @@ def gen(
 
     The sound becomes an extra audio track, unless --mix, --duck or --replace is given.
     """
-    config = options.sound_options(
-        library,
-        model=model,
-        prompt=prompt,
-        negative_prompt=negative_prompt,
-        cues=str(cues) if cues else None,
-        seed=seed,
-        steps=steps,
-        guidance=guidance,
-        double_guidance=double_guidance,
-        sampler=sampler,
-        takes=takes,
-        start=start,
-        end=end,
-        encoder=encoder,
-        device=device,
-        mode=_one_mode(mix=mix, duck=duck, replace=replace),
-        wav=wav,
-        stems=stems,
-        loudness=loudness,
-        overwrite=overwrite,
-        verify=verify,
-        offline=offline,
-    )
-    if keep not in ("all", "best"):
-        raise UsageError(f"--keep {keep} is not known.", "Give all or best.")
     jobs = _jobs(clips, output)
     warnings = listen_for_warnings(quiet=quiet, verbose=verbose)
     if dry_run:
         _say_plans(jobs, config, as_json)
         return
-    best = keep == "best" and takes > 1
+    best = keep == "best" and config.takes > 1
     _run(jobs, config, best=best, as_json=as_json, quiet=quiet, warnings=warnings)
-
-
-def _one_mode(**asked: bool) -> str:
-    chosen = [mode for mode in SOUND_MODES if asked.get(mode)]
-    if len(chosen) > 1:
-        raise UsageError(f"--{' and --'.join(chosen)} exclude each other.", "Give one of them.")
-    return chosen[0] if chosen else DEFAULTS.mode
 
 
 def _jobs(clips: list[Path], output: str | None) -> list[tuple[Path, Path]]:
@@ -249,7 +170,11 @@ def _say_result(result, as_json: bool, warnings: list[str]) -> None:
         sounds = f"{len(result.cues)} sounds in " if result.follows_cues else ""
         sounds += f"{float(result.duration):.2f} s"
         proof = f", {take.proof.packets} picture packets proved the same" if take.proof else ""
-        print(f"{take.out}  {sounds}, model {result.model}, seed {take.seed}{proof}", flush=True)
+        print(
+            f"{take.out}  {sounds}, model {result.model}, seed {take.seed}{proof}, "
+            f'audio track {take.track.number}, "{take.track.title}"',
+            flush=True,
+        )
 
 
 def _plain(value: object) -> str | float:

@@ -1,92 +1,270 @@
-"""Options that several commands share, each written once."""
+"""The table of options: what a user can ask of a sound, each written once and keyed by the field
+of `GenerateConfig` that it fills. A new option is one field there and one row here.
 
+A command takes those whose row names it: ``@asks("gen")`` puts them in place of its parameter
+``config``. What several commands share beside them (``--json``, ``--quiet``) follows the table.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
+from typer.models import OptionInfo
 
-from foleycli.config import GENERATE, LOUDNESS, SOUND_MODES, GenerateConfig
+from foleycli.config import GENERATE, GenerateConfig
 from foleycli.errors import UsageError
 
-# a clip that is not there or may not be read fails as any other that cannot be used
+SOUND, TIME, MODEL, OUTPUT, BEHAVIOUR = "Sound", "Time", "Model", "Output", "Behaviour"
+PANELS = (SOUND, TIME, MODEL, OUTPUT, BEHAVIOUR)
+FILES = ("gen", "batch")  # commands that sound whole files
+MAKING = (*FILES, "timeline", "preview")  # and those that make any sound
+LOOKING = (*MAKING, "cues")  # and those that look at the picture
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """How one field of `GenerateConfig` is asked for on a command line."""
+
+    panel: str
+    help: str
+    commands: tuple[str, ...] = MAKING
+    flag: str | None = None  # where it is not the field's name with dashes
+    environment: bool = False  # also read from FOLEY_<NAME>
+    path: Literal["file", "folder"] | None = None  # one that must be there
+    folders: bool = False  # text that may name a folder, which a recipe is to find again
+    shorthands: tuple[tuple[str, str], ...] = ()  # flags that stand for one of its values; help
+
+
+TABLE: dict[str, Row] = {
+    "prompt": Row(
+        panel=SOUND,
+        help="Words for what sounds, in place of what is seen: 'boots on gravel'.",
+        commands=LOOKING,
+        environment=True,
+    ),
+    "negative_prompt": Row(panel=SOUND, help="Words for what must not sound."),
+    "cues": Row(
+        panel=SOUND,
+        help="An edited cue sheet from `foley cues`.",
+        commands=("gen",),
+        path="file",
+    ),
+    "seed": Row(panel=SOUND, help="Same seed, same sound.", commands=(*MAKING, "eval run")),
+    "takes": Row(panel=SOUND, help="Several versions, each with the next seed.", commands=FILES),
+    "start": Row(
+        panel=TIME,
+        help="Sound from here on: timecode, seconds, or frames such as 300f.",
+        commands=("gen", "preview", "cues"),
+        flag="--in",
+    ),
+    "end": Row(
+        panel=TIME, help="Sound up to here.", commands=("gen", "preview", "cues"), flag="--out"
+    ),
+    "model": Row(
+        panel=MODEL,
+        help="auto, library, small, or a bundle's folder; see `foley models list`.",
+        environment=True,
+    ),
+    "library": Row(
+        panel=MODEL,
+        help="A folder of your own recordings to use instead of the shipped ones.",
+        commands=LOOKING,
+        environment=True,
+        path="folder",
+    ),
+    "encoder": Row(
+        panel=MODEL,
+        help="What looks, for library and small: student, teacher, or a folder that foley train "
+        "distill or when wrote.",
+        commands=LOOKING,
+        environment=True,
+        folders=True,
+    ),
+    "device": Row(
+        panel=MODEL,
+        help="auto, cpu, cuda or mps.",
+        commands=(*LOOKING, "eval run"),
+        environment=True,
+    ),
+    "steps": Row(
+        panel=MODEL,
+        help="Denoising steps of a diffusion model; more is slower.",
+        commands=(*MAKING, "eval run"),
+    ),
+    "guidance": Row(
+        panel=MODEL,
+        help="How closely a diffusion model keeps to what is seen.",
+        commands=(*MAKING, "eval run"),
+    ),
+    "double_guidance": Row(
+        panel=MODEL, help="diff-foley only: how hard its classifier pulls, such as 50."
+    ),
+    "sampler": Row(panel=MODEL, help="diff-foley only: ddim to compare with."),
+    "mode": Row(
+        panel=OUTPUT,
+        help="How the sound joins the clip's own: as an extra track, mixed with it, mixed and "
+        "dipped under it, or in its place.",
+        commands=FILES,
+        shorthands=(
+            ("mix", "Mix with the clip's own sound."),
+            ("duck", "Mix, and dip under the clip's own sound."),
+            ("replace", "Write the new sound only."),
+        ),
+    ),
+    "wav": Row(
+        panel=OUTPUT,
+        help="Also write the sound alone: 24-bit 48 kHz broadcast wave.",
+        commands=FILES,
+    ),
+    "stems": Row(
+        panel=OUTPUT,
+        help="Also waves of the hits and of the beds; they add up.",
+        commands=(*FILES, "timeline"),
+    ),
+    "loudness": Row(
+        panel=OUTPUT,
+        help="Bring the new sound, or the mix, to a delivery's loudness by one gain, as far as "
+        "peaks allow.",
+        commands=FILES,
+    ),
+    "overwrite": Row(panel=OUTPUT, help="Replace outputs that exist."),
+    "verify": Row(
+        panel=OUTPUT, help="Prove that the picture's packets are the same.", commands=FILES
+    ),
+    "offline": Row(
+        panel=BEHAVIOUR, help="Never use the network.", commands=LOOKING, environment=True
+    ),
+}
+
+
+def asks(command: str, *, panel: str | None = OUTPUT) -> Callable[..., Any]:
+    """Give a command the options of the table that name it, as one `GenerateConfig`.
+
+    Args:
+        command: its name in the table.
+        panel: of help, where its own options stand that name none.
+    """
+    rows = {name: row for name, row in TABLE.items() if command in row.commands}
+
+    def of_table(function: Callable[..., None]) -> Callable[..., None]:
+        own = [p for p in inspect.signature(function).parameters.values() if p.name != "config"]
+        for about in filter(None, map(_option_of, own)):
+            about.rich_help_panel = about.rich_help_panel or panel
+        asked = [parameter for name, row in rows.items() for parameter in _parameters(name, row)]
+
+        @wraps(function)
+        def wrapped(**given: Any) -> None:
+            taken = {name: _value(name, row, given) for name, row in rows.items()}
+            function(config=GenerateConfig(**taken), **given)
+
+        aims = [p for p in own if _panel(p) == OUTPUT]  # -o before what else is written
+        rest = [p for p in own if p not in aims]
+        parameters = sorted([*aims, *asked, *rest], key=_place)
+        signature = inspect.Signature(
+            [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]
+        )
+        wrapped.__signature__ = signature  # type: ignore[attr-defined]  # what Typer reads
+        wrapped.__annotations__ = {p.name: p.annotation for p in parameters}
+        return wrapped
+
+    return of_table
+
+
+def _parameters(name: str, row: Row) -> Iterator[inspect.Parameter]:
+    """The parameter of a row, and those of its shorthands, as Typer wants them."""
+    field = next(field for field in fields(GenerateConfig) if field.name == name)
+    flag = row.flag or f"--{name.replace('_', '-')}"
+    known = field.metadata.get("known")
+    extra: dict[str, Any] = {"min": field.metadata.get("least")}
+    if row.path:
+        extra |= {"exists": True, "dir_okay": row.path == "folder", "file_okay": row.path == "file"}
+    option = typer.Option(
+        flag,
+        help=row.help,
+        envvar=f"FOLEY_{name.upper()}" if row.environment else None,
+        metavar="|".join(known) if known else None,
+        rich_help_panel=row.panel,
+        **extra,
+    )
+    kind = Path | None if row.path else field.type
+    yield _parameter(name, kind, option, getattr(GENERATE, name))
+    for value, help in row.shorthands:
+        switch = typer.Option(f"--{value}", help=help, rich_help_panel=row.panel)
+        yield _parameter(value, bool, switch, False)
+
+
+def _parameter(name: str, kind: Any, option: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option]
+    )
+
+
+def _option_of(parameter: inspect.Parameter) -> OptionInfo | None:
+    notes = getattr(parameter.annotation, "__metadata__", ())
+    return next((note for note in notes if isinstance(note, OptionInfo)), None)
+
+
+def _panel(parameter: inspect.Parameter) -> str | None:
+    option = _option_of(parameter)
+    return option.rich_help_panel if option else None
+
+
+def _place(parameter: inspect.Parameter) -> int:
+    """Arguments first, then the panels in their order."""
+    panel = _panel(parameter)
+    return PANELS.index(panel) + 1 if panel in PANELS else 0
+
+
+def _value(name: str, row: Row, given: dict[str, Any]) -> Any:
+    """What was given for a row, taken out of the command's other options."""
+    value = given.pop(name)
+    chosen = [short for short, _ in row.shorthands if given.pop(short)]
+    if value != getattr(GENERATE, name) and value not in chosen:
+        chosen += [value] if row.shorthands else []
+    if len(chosen) > 1:
+        raise UsageError(f"--{' and --'.join(chosen)} exclude each other.", "Give one of them.")
+    value = chosen[0] if chosen else value
+    if row.folders and Path(value).is_dir():
+        return str(Path(value).absolute())  # a recipe is read in other folders too
+    return str(value) if isinstance(value, Path) else value
+
+
+# A clip that is not there or may not be read fails as any other that cannot be used.
 Clips = Annotated[
     list[Path],
     typer.Argument(readable=False, help="Video clips, or folders of them.", show_default=False),
 ]
 Clip = Annotated[Path, typer.Argument(readable=False, help="A video clip.", show_default=False)]
-Start = Annotated[
-    str | None,
-    typer.Option("--in", help="Sound from here on: timecode, seconds, or frames such as 300f."),
-]
-End = Annotated[str | None, typer.Option("--out", help="Sound up to here.")]
-Prompt = Annotated[
-    str | None,
+Keep = Annotated[
+    Literal["all", "best"],
     typer.Option(
-        help="Words for what sounds, in place of what is seen: 'boots on gravel'.",
-        envvar="FOLEY_PROMPT",
+        metavar="all|best",
+        help="Of several takes keep all, or the best by sync without speech or music.",
+        rich_help_panel=SOUND,
     ),
 ]
-NegativePrompt = Annotated[str | None, typer.Option(help="Words for what must not sound.")]
-Seed = Annotated[int, typer.Option(help="Same seed, same sound.")]
-Takes = Annotated[int, typer.Option(min=1, help="Several versions, each with the next seed.")]
-Wav = Annotated[
-    bool, typer.Option("--wav", help="Also write the sound alone: 24-bit 48 kHz broadcast wave.")
-]
-Stems = Annotated[
-    bool, typer.Option("--stems", help="Also waves of the hits and of the beds; they add up.")
-]
-Loudness = Annotated[
-    str | None,
+DryRun = Annotated[
+    bool,
     typer.Option(
-        help=f"Bring the new sound, or the mix, to {', '.join(LOUDNESS)} by one gain, as far as "
-        "peaks allow.",
+        "--dry-run", help="Say what would be done; write nothing.", rich_help_panel=BEHAVIOUR
     ),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; write nothing.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object a clip on stdout.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Neither progress nor warnings.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")]
-Model = Annotated[
-    str,
-    typer.Option(
-        help="auto, library, small, or a bundle's folder; see `foley models list`.",
-        envvar="FOLEY_MODEL",
-    ),
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help=TABLE["overwrite"].help, rich_help_panel=OUTPUT)
 ]
-Library = Annotated[
-    Path | None,
-    typer.Option(
-        exists=True,
-        file_okay=False,
-        help="A folder of your own recordings to use instead of the shipped ones.",
-        envvar="FOLEY_LIBRARY",
-    ),
+Device = Annotated[str, typer.Option(help=TABLE["device"].help, envvar="FOLEY_DEVICE")]
+Json = Annotated[
+    bool,
+    typer.Option("--json", help="One JSON object a clip on stdout.", rich_help_panel=BEHAVIOUR),
 ]
-Encoder = Annotated[
-    str,
-    typer.Option(
-        help="What looks, for library and small: student, teacher, or a folder that foley train "
-        "distill or when wrote.",
-        envvar="FOLEY_ENCODER",
-    ),
+Quiet = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", help="Neither progress nor warnings.", rich_help_panel=BEHAVIOUR),
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.", envvar="FOLEY_DEVICE")]
-DEFAULTS = GENERATE
-
-
-def sound_options(library: Path | None, **asked: Any) -> GenerateConfig:
-    """The options that commands share as `GenerateConfig` has them, checked.
-
-    Raises:
-        UsageError: a preset or a mode that is not known.
-    """
-    known = {"mode": SOUND_MODES, "loudness": tuple(LOUDNESS)}
-    for name, choices in known.items():
-        value = asked.get(name)
-        if value is not None and value not in choices:
-            raise UsageError(f"--{name} {value} is not known.", f"Give {', '.join(choices)}.")
-    encoder = asked.get("encoder")
-    if encoder and Path(encoder).is_dir():  # a recipe is read in other folders too
-        asked["encoder"] = str(Path(encoder).absolute())
-    return GenerateConfig(library=str(library) if library else None, **asked)
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Say more.", rich_help_panel=BEHAVIOUR)
+]

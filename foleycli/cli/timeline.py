@@ -1,18 +1,19 @@
 """``foley timeline``: a cut in, the same cut with a sound for every shot out."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from foleycli.cli import options
-from foleycli.cli.options import DEFAULTS
 from foleycli.cli.progress import count_progress, listen_for_warnings
-from foleycli.config import NAMING
+from foleycli.config import NAMING, GenerateConfig
 from foleycli.errors import BatchError
 
 
+@options.asks("timeline")
 def timeline(
     path: Annotated[
         Path,
@@ -22,6 +23,7 @@ def timeline(
             help="EDL (CMX3600), FCPXML, FCP7 XML, or OTIO and AAF with OpenTimelineIO.",
         ),
     ],
+    config: GenerateConfig,
     output: Annotated[
         Path,
         typer.Option(
@@ -33,15 +35,27 @@ def timeline(
     media_root: Annotated[
         list[Path] | None,
         typer.Option(
-            exists=True, file_okay=False, help="Folder the films are in; can be repeated."
+            exists=True,
+            file_okay=False,
+            help="Folder the films are in; can be repeated.",
+            rich_help_panel=options.TIME,
         ),
     ] = None,
     rate: Annotated[
         str | None,
-        typer.Option(help="Frames a second of an EDL; else what its first film runs at."),
+        typer.Option(
+            help="Frames a second of an EDL; else what its first film runs at.",
+            rich_help_panel=options.TIME,
+        ),
     ] = None,
     handles: Annotated[
-        int, typer.Option(min=0, max=1000, help="Frames of sound beyond each shot's ends.")
+        int,
+        typer.Option(
+            min=0,
+            max=1000,
+            help="Frames of sound beyond each shot's ends.",
+            rich_help_panel=options.TIME,
+        ),
     ] = 0,
     sounds: Annotated[
         Path | None,
@@ -53,6 +67,7 @@ def timeline(
             exists=True,
             help="Edited cues: a folder of sheets named as the sounds, or markers (.edl, .csv, "
             ".fcpxml) as OUTPUT_sfx holds them.",
+            rich_help_panel=options.SOUND,
         ),
     ] = None,
     naming: Annotated[
@@ -65,20 +80,16 @@ def timeline(
     title: Annotated[str, typer.Option(help="Title in names; by default the timeline's.")] = "",
     reel: Annotated[str, typer.Option(help="Reel or episode in names.")] = NAMING.reel,
     version: Annotated[str, typer.Option(help="Version in names.")] = NAMING.version,
-    stems: options.Stems = DEFAULTS.stems,
     two_pop: Annotated[
         bool, typer.Option("--two-pop", help="A pop two seconds before and after the stems.")
     ] = False,
-    model: options.Model = DEFAULTS.model,
-    prompt: options.Prompt = DEFAULTS.prompt,
-    negative_prompt: options.NegativePrompt = DEFAULTS.negative_prompt,
-    library: options.Library = None,
-    seed: options.Seed = DEFAULTS.seed,
-    encoder: options.Encoder = DEFAULTS.encoder,
-    device: options.Device = DEFAULTS.device,
-    overwrite: options.Overwrite = DEFAULTS.overwrite,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="List the shots and films; make nothing.")
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="List the shots and films; make nothing.",
+            rich_help_panel=options.BEHAVIOUR,
+        ),
     ] = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
@@ -93,16 +104,6 @@ def timeline(
     from foleycli.timeline.reel import plan_reel, sound_reel
 
     listen_for_warnings(quiet=quiet, verbose=verbose)
-    config = options.sound_options(
-        library,
-        model=model,
-        prompt=prompt,
-        negative_prompt=negative_prompt,
-        seed=seed,
-        encoder=encoder,
-        device=device,
-        overwrite=overwrite,
-    )
     plan = plan_reel(
         path,
         output,
@@ -111,15 +112,15 @@ def timeline(
         handles=handles,
         folder=sounds,
         naming=Naming(template=naming, title=title, reel=reel, version=version),
-        stems=stems,
+        stems=config.stems,
         two_pop=two_pop,
-        overwrite=overwrite,
+        overwrite=config.overwrite,
     )
     if dry_run:
         _say_plan(plan, as_json)
         return
     with count_progress(path.name, len(plan.shots), quiet=quiet) as progress:
-        result = sound_reel(plan, config, sheets=cues, progress=progress)
+        result = sound_reel(plan, replace(config, stems=False), sheets=cues, progress=progress)
     _say_result(result, as_json)
 
 

@@ -13,8 +13,8 @@ import soundfile
 
 from foleycli.clip.media import open_media
 from foleycli.clip.probe import AudioStream, Clip, OtherStream
-from foleycli.config import OUTPUT, SOUND_MODES, LoudnessTarget
-from foleycli.errors import FoleyError, MediaError, UsageError
+from foleycli.config import OUTPUT, LoudnessTarget
+from foleycli.errors import FoleyError, MediaError
 from foleycli.mux.containers import TEXT_SUBTITLES, Container, find_codec, find_container
 from foleycli.mux.ffmpeg import ffmpeg_version, find_ffmpeg, input_path, run_ffmpeg, start_time
 from foleycli.mux.loudness import set_loudness
@@ -40,6 +40,14 @@ JUMPING = ("mpegts", "mpeg")
 
 
 @dataclass(frozen=True, slots=True)
+class Track:
+    """Where in a file a sound is, as players count and call it."""
+
+    number: int  # of its audio tracks, from 1
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Plan:
     """What becomes of a clip's streams."""
 
@@ -51,8 +59,6 @@ class _Plan:
 
     @classmethod
     def of(cls, clip: Clip, out: Path, mode: str, codec: str | None) -> "_Plan":
-        if mode not in SOUND_MODES:
-            raise UsageError(f"Unknown mode {mode}.", f"Known: {', '.join(SOUND_MODES)}.")
         if clip.codec in NOT_COPIED or clip.container in NOT_COPIED:
             name = clip.path.name
             raise MediaError(
@@ -92,6 +98,11 @@ class _Plan:
     def first(self) -> bool:
         """Whether our track goes before the clip's own."""
         return self.mode in ("mix", "duck")
+
+    @property
+    def track(self) -> Track:
+        """The track that is ours."""
+        return Track(1 if self.first else len(self.own) + 1, TITLES[self.mode])
 
     @property
     def subtitles(self) -> list[tuple[OtherStream, str]]:
@@ -176,7 +187,7 @@ def mux_audio(
     codec: str | None = None,
     loudness: LoudnessTarget | None = None,
     overwrite: bool = False,
-) -> None:
+) -> Track:
     """Write a clip with a new sound; the picture is copied bit for bit, whole.
 
     The sound starts with the picture's first frame, or ``offset`` after it. Existing audio,
@@ -219,6 +230,7 @@ def mux_audio(
             _write_mix(clip, sound, mixed, origin, lead, duck=mode == "duck")
             sound, lead = (set_loudness(mixed, loudness) if loudness else mixed), Fraction(0)
         _run(_mux_spec(timed, sound, lead, hidden), plan, out)
+    return plan.track
 
 
 def check_mux(
@@ -314,8 +326,7 @@ def _container_options(plan: _Plan) -> dict[str, Any]:
 
 
 def _sound_options(plan: _Plan, sound: Path, pictures: int) -> dict[str, Any]:
-    place = 0 if plan.first else len(plan.own)
-    title = TITLES[plan.mode]
+    place, title = plan.track.number - 1, plan.track.title
     options: dict[str, Any] = {
         f"c:a:{place}": plan.encoder,
         f"metadata:s:a:{place}": f"title={title}",

@@ -226,9 +226,6 @@ class DiffFoleySource:
         assert isinstance(features, SeenFeatures)
         if config.stems:
             raise UsageError(f"{self.name} has no stems: it makes one sound.", "Omit --stems.")
-        if config.sampler not in SAMPLERS:
-            known = " or ".join(SAMPLERS)
-            raise UsageError(f"There is no sampler {config.sampler!r}.", f"Choose {known}.")
         if config.prompt or config.negative_prompt or config.cues:
             logger.warning(
                 "%s follows the picture alone: prompts and cues change nothing", self.name

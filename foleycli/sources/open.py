@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from foleycli.config import GENERATE, OUTPUT, SAMPLERS, GenerateConfig
+from foleycli.config import GENERATE, OUTPUT, GenerateConfig
 from foleycli.errors import UsageError
 from foleycli.frames.decode import Picture
 from foleycli.latents.sampler import Progress
@@ -167,12 +167,8 @@ def open_source(config: GenerateConfig) -> Source:
 
     Raises:
         ModelError: it is unknown, or not installed.
-        UsageError: there is no such device or sampler.
+        UsageError: there is no such device.
     """
-    if config.sampler not in SAMPLERS:
-        raise UsageError(
-            f"sampler {config.sampler} is not known.", f"Give {' or '.join(SAMPLERS)}."
-        )
     name, device = resolve(config), find_device(config.device)
     if name == "library":
         folder = Path(config.library) if config.library else None

@@ -3,7 +3,6 @@
 import csv
 import glob
 import json
-import math
 import os
 import re
 from collections import Counter
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from foleycli.clip.find import find_clips, is_output, name_output, tell_apart
-from foleycli.config import LOUDNESS, SOUND_MODES, GenerateConfig
+from foleycli.config import GenerateConfig
 from foleycli.errors import MediaError, UsageError
 
 MANIFESTS = (".jsonl", ".ndjson", ".csv")
@@ -84,13 +83,16 @@ def _of_manifest(path: Path, folder: Path | None, config: GenerateConfig) -> Ite
             named = values.pop("out", None)
             out = (folder or path.parent) / str(named) if named else name_output(clip, folder)
             options = {key: _value(key, value, path.parent) for key, value in values.items()}
+            asked = replace(config, **options)
+        except UsageError as error:
+            raise UsageError(f"{path.name}, row {place}: {error.problem}", error.remedy) from error
         except (KeyError, ValueError) as error:
             reason = "no clip is named" if error.args == ("clip",) else error
             raise UsageError(
                 f"{path.name}, row {place}: {reason}.",
                 f"Columns: clip, out, {', '.join(sorted(_TYPES))}.",
             ) from error
-        yield Job(clip, out, replace(config, **options))
+        yield Job(clip, out, asked)
     if not place:
         raise UsageError(f"{path.name} names no clip.", "Write one row a clip, under its header.")
 
@@ -146,21 +148,14 @@ def _value(key: str, value: Any, folder: Path) -> Any:
         return text.lower() in ("1", "true", "yes")
     if "int" in kind or "float" in kind:
         return _number(key, text, whole="int" in kind)
-    for name, choices in {"mode": SOUND_MODES, "loudness": tuple(LOUDNESS)}.items():
-        if key == name and text not in choices:
-            raise ValueError(f"{name} is {text}, not {', '.join(choices)}")
     return str(folder / text) if key in _PATHS else text
 
 
 def _number(key: str, text: str, whole: bool) -> float:
     try:
-        number = int(text) if whole else float(text)
+        return int(text) if whole else float(text)
     except ValueError as error:
         raise ValueError(f"{key} is {text}, not a {'whole ' if whole else ''}number") from error
-    least = {"takes": 1, "steps": 1}.get(key, -math.inf)
-    if not math.isfinite(number) or number < least:
-        raise ValueError(f"{key} is {text}, not {least} or more")
-    return number
 
 
 def take_shard(jobs: list[Job], shard: str | None) -> list[Job]:

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from foleycli.clip.probe import probe
 from foleycli.recipe import find_clip, read_recipe
 from foleycli.sources import open as sources
 from tests.films import strikes, write_film
@@ -98,6 +99,18 @@ def test_verify_says_what_it_proved(foley, film, tmp_path):
     assert code == 0 and "12 picture packets proved the same" in lines[0]
     _, lines, _ = foley("gen", film, "-o", tmp_path / "b.mp4", "--verify", "--json")
     assert json.loads(lines[0])["takes"][0]["proof"]["packets"] == 12
+
+
+def test_the_track_that_was_written_is_named(foley, film, tmp_path):
+    code, lines, _ = foley("gen", film, "-o", tmp_path / "a.mp4")
+    assert code == 0 and lines[-1].endswith(', audio track 1, "Foley"')
+    out = tmp_path / "b.mov"
+    _, lines, _ = foley("gen", tmp_path / "a.mp4", "-o", out)
+    assert lines[-1].endswith(', audio track 2, "Foley"')
+    tracks = probe(out).audio
+    assert len(tracks) == 2 and tracks[1].title == "Foley"
+    _, lines, _ = foley("gen", tmp_path / "a.mp4", "-o", tmp_path / "c.mov", "--mix", "--json")
+    assert json.loads(lines[0])["takes"][0]["track"] == {"number": 1, "title": "Foley mix"}
 
 
 def test_cues_past_the_end_are_said(foley, film, tmp_path):
