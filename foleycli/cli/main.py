@@ -18,6 +18,7 @@ from foleycli.cli import (
     doctor,
     eval,
     gen,
+    highlight,
     loudness,
     models,
     preview,
@@ -57,6 +58,7 @@ def _foley(
 
 app.command()(gen.gen)
 app.command()(batch.batch)
+app.command()(highlight.highlight)
 app.command()(redo.redo)
 app.command()(timeline.timeline)
 app.command()(cues.cues)

@@ -25,12 +25,16 @@ def redo(
     quiet: options.Quiet = False,
 ) -> None:
     """Make an output again from its recipe, and say whether the sound is the same."""
-    from foleycli.generate import redo as redo_recipe
+    from foleycli.highlight.recipe import is_highlight
     from foleycli.pages.audition import read_choice
 
     listen_for_warnings(quiet=quiet, verbose=False)
     if choice := read_choice(recipe):
         recipe, output = choice[0], output or choice[1]
+    if is_highlight(recipe):
+        from foleycli.highlight.highlight import redo as redo_recipe
+    else:
+        from foleycli.generate import redo as redo_recipe
     with show_progress(recipe.name, quiet=quiet) as progress:
         take, same = redo_recipe(recipe, output, overwrite=overwrite, progress=progress)
     print(f"{take.out}  {'the same sound, bit for bit' if same else 'the sound differs'}")

@@ -56,6 +56,7 @@ class _Plan:
     encoder: str
     mode: str
     same_kind: bool  # of file as the clip, so that whatever it holds goes in again
+    title: str = ""  # of the new track, in place of the mode's
 
     @classmethod
     def of(cls, clip: Clip, out: Path, mode: str, codec: str | None) -> "_Plan":
@@ -102,7 +103,8 @@ class _Plan:
     @property
     def track(self) -> Track:
         """The track that is ours."""
-        return Track(1 if self.first else len(self.own) + 1, TITLES[self.mode])
+        title = self.title or TITLES[self.mode]
+        return Track(1 if self.first else len(self.own) + 1, title)
 
     @property
     def subtitles(self) -> list[tuple[OtherStream, str]]:
@@ -186,6 +188,8 @@ def mux_audio(
     offset: Fraction = Fraction(0),
     codec: str | None = None,
     loudness: LoudnessTarget | None = None,
+    title: str = "",
+    is_mix: bool = False,
     overwrite: bool = False,
 ) -> Track:
     """Write a clip with a new sound; the picture is copied bit for bit, whole.
@@ -207,6 +211,8 @@ def mux_audio(
         codec: aac, alac, flac, opus, pcm, ac3 or mp2 in place of the container's usual one.
         loudness: what one gain brings a mix to, as near as its peaks allow; a sound that is not
             mixed goes in as it is.
+        title: of the new track, in place of "Foley" or "Foley mix".
+        is_mix: the sound holds the existing one already: mode mix places it first, unsummed.
 
     Raises:
         MediaError: the picture's codec goes into no container with sound.
@@ -215,7 +221,7 @@ def mux_audio(
         FoleyError: ffmpeg failed, most often because the container cannot hold the picture.
     """
     out, sound = Path(out), Path(sound)
-    plan = _Plan.of(clip, out, mode, codec)
+    plan = replace(_Plan.of(clip, out, mode, codec), title=title)
     for line in dict.fromkeys(plan.losses()):
         LOG.warning("%s: %s", out.name, line)
     with (
@@ -225,7 +231,7 @@ def mux_audio(
         timed = replace(plan, clip=with_times(clip, folder))
         origin = _origin(timed)
         lead = timed.clip.start - origin + offset
-        if plan.first and plan.own:
+        if plan.first and plan.own and not is_mix:
             mixed = folder / "mix.wav"
             _write_mix(clip, sound, mixed, origin, lead, duck=mode == "duck")
             sound, lead = (set_loudness(mixed, loudness) if loudness else mixed), Fraction(0)
