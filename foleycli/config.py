@@ -103,6 +103,75 @@ class SynchformerConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SelvaEncoderConfig:
+    """Sizes of the public encoder that sees what words name (arXiv 2512.02650)."""
+
+    seen: SynchformerConfig = SynchformerConfig()
+    text_size: int = 768  # of a token of FLAN-T5
+    extra_words: int = 5  # [SUP] rows set before the words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowTransformerConfig:
+    """Sizes of the transformer that moves noise to latents (arXiv 2412.15322, small at 16 kHz)."""
+
+    channels: int = 20  # of a latent row
+    size: int = 448  # of a row
+    heads: int = 7
+    joint_blocks: int = 4  # sound, picture and words
+    fused_blocks: int = 8  # sound alone
+    sync_size: int = 768  # of a row of motion
+    picture_size: int = 1024
+    text_size: int = 1024
+    words: int = 77  # rows of words
+    time_waves: int = 256  # numbers that a time is told in
+    second_version: bool = False  # of MMAudio's largest network
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MelVaeConfig:
+    """Sizes of the magnitude-preserving autoencoder of mels (arXiv 2412.15322)."""
+
+    n_mels: int = 80
+    size: int = 384  # channels of the finest level
+    channels: int = 20  # of a latent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BigvganConfig:
+    """Sizes of BigVGAN (arXiv 2206.04658): mel to waveform."""
+
+    n_mels: int = 80
+    size: int = 1536  # channels of the first stage; each stage halves them
+    rates: tuple[int, ...] = (4, 4, 2, 2, 2, 2)  # samples from one, a stage
+    kernels: tuple[int, ...] = (8, 8, 4, 4, 4, 4)
+    second_version: bool = False  # clamps where the first one bends, and has no last bias
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class T5Config:
+    """Sizes of FLAN-T5's encoder, base (arXiv 2210.11416)."""
+
+    vocabulary: int = 32128
+    size: int = 768
+    heads: int = 12
+    head_size: int = 64
+    inner: int = 2048
+    blocks: int = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipTextConfig:
+    """Sizes of the text tower of CLIP ViT-H/14 (DFN5B, arXiv 2309.17425)."""
+
+    vocabulary: int = 49408
+    size: int = 1024
+    heads: int = 16
+    blocks: int = 24
+    words: int = 77
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LatentDiffusionConfig:
     """Sizes of ``diff-foley``'s denoiser and autoencoder: Stable Diffusion 1 over mel pictures."""
 
@@ -541,6 +610,19 @@ CUES = CueConfig()
 MEL = MelConfig()
 CAVP = CavpConfig()
 SYNCHFORMER = SynchformerConfig()
+SELVA_ENCODER = SelvaEncoderConfig()
+FLOW_TRANSFORMER = FlowTransformerConfig()
+MEL_VAE = MelVaeConfig()
+BIGVGAN = BigvganConfig()
+T5 = T5Config()
+CLIP_TEXT = ClipTextConfig()
+# The mels of MMAudio's autoencoders, at 16 and at 44.1 kHz (arXiv 2412.15322).
+FLOW_MEL = MelConfig(
+    sample_rate=16_000, n_fft=1024, hop_length=256, n_mels=80, f_min=0.0, f_max=8000.0
+)
+FLOW_MEL_44K = MelConfig(
+    sample_rate=44_100, n_fft=2048, hop_length=512, n_mels=128, f_min=0.0, f_max=22_050.0
+)
 LATENT_DIFFUSION = LatentDiffusionConfig()
 ALIGNMENT = AlignmentConfig()
 PATCHES = {"small": PatchConfig(), "tiny": PatchConfig(channels=256, scenes=300)}

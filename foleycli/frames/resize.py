@@ -132,3 +132,20 @@ def _pixels(frame: VideoFrame, channels: int) -> NDArray[np.uint8]:
     return rows[: frame.height, : frame.width * channels].reshape(
         frame.height, frame.width, channels
     )
+
+
+def squash(rgb: NDArray[np.uint8], size: int = FRAMES.size) -> NDArray[np.uint8]:
+    """A whole picture as a square, by torch's bicubic filter over bytes (averaging).
+
+    What torchvision's Resize((size, size), BICUBIC) makes of a picture of bytes, as the readers of
+    MMAudio and SelVA do.
+
+    Args:
+        rgb: (height, width, 3 or 4) uint8; a fourth channel is ignored.
+
+    Returns:
+        (size, size, 3) uint8
+    """
+    pixels = torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1)[None]
+    square = torch.nn.functional.interpolate(pixels, (size, size), mode="bicubic", antialias=True)
+    return np.ascontiguousarray(square[0, :3].numpy().transpose(1, 2, 0))

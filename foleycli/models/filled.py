@@ -13,7 +13,14 @@ import torch
 from torch import Tensor
 
 # Counters and schedules hold facts, not weights: they stay as the module made them.
-LEFT_AS_BUILT = ("num_batches_tracked", "scale_factor", "logit_scale")
+LEFT_AS_BUILT = (
+    "num_batches_tracked",
+    "scale_factor",
+    "logit_scale",
+    "data_mean",
+    "data_std",
+    "filter",
+)
 
 
 def fill_tensor(name: str, shape: tuple[int, ...]) -> Tensor:
@@ -21,7 +28,7 @@ def fill_tensor(name: str, shape: tuple[int, ...]) -> Tensor:
     seed = zlib.crc32(name.encode())
     normal = np.random.RandomState(seed).standard_normal(shape)
     leaf = name.rpartition(".")[2]
-    if leaf == "running_var":
+    if leaf in ("running_var", "latent_std"):
         values = 1 + 0.1 * np.abs(normal)
     elif leaf == "running_mean":
         values = 0.1 * normal

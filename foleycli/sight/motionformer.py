@@ -141,10 +141,18 @@ class Motionformer(nn.Module):
         Returns:
             (batch, 8, size)
         """
+        return self.sum_up(self.look(frames))
+
+    def look(self, frames: Tensor) -> Tensor:
+        """Places before they are summed up: frames -> (batch, 8 * places, size)"""
         patches = self.patch_embed_3d["proj"](frames.transpose(1, 2) / 127.5 - 1)
         tokens = patches.flatten(3).permute(0, 2, 3, 1)  # (batch, moments, places, size)
         tokens = tokens + self.pos_embed[:, None, 1:] + self.temp_embed[:, :, None]
         first = (self.cls_token + self.pos_embed[:, :1]).expand(len(frames), -1, -1)
         tokens = self.blocks(torch.cat([first, tokens.flatten(1, 2)], 1))
-        tokens = self.norm(tokens[:, 1:]).unflatten(1, (MOMENTS, -1)).flatten(0, 1)
-        return self.spatial_attn_agg(tokens).unflatten(0, (-1, MOMENTS))
+        return self.norm(tokens[:, 1:])
+
+    def sum_up(self, tokens: Tensor) -> Tensor:
+        """What `look` gives -> a row a moment (batch, 8, size)"""
+        moments = tokens.unflatten(1, (MOMENTS, -1)).flatten(0, 1)
+        return self.spatial_attn_agg(moments).unflatten(0, (-1, MOMENTS))
