@@ -16,6 +16,7 @@ class FrameConfig:
 
     frame_rate: int = 4  # sampled frames per second
     size: int = 224  # pixels; aspect squashed, as the public model was trained
+    longest: int = 384  # pixels of the longer side of the picture in which detectors look
     luma_height: int = 90  # pixels of the small gray picture that motion and cuts are read from
     luma_width: int = 160
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from itertools import repeat
 from typing import TypeVar
 
@@ -43,6 +44,9 @@ class Picture:
         luma: (90, 160) uint8, brightness, area average, upright.
         rgb: (224, 224, 3) uint8 when the 4-fps rule takes this frame, else None.
         repeats: rows of the 4-fps sequence that this frame fills: 0 without ``rgb``.
+        larger: makes (height, width, 3) uint8, upright, not squashed, of the frame (see
+            `Shrinker.larger`), which is held for it: do not keep many pictures. Not in two threads
+            at once.
     """
 
     time: Fraction
@@ -50,6 +54,7 @@ class Picture:
     luma: NDArray[np.uint8]
     rgb: NDArray[np.uint8] | None
     repeats: int
+    larger: Callable[[], NDArray[np.uint8]] | None = None
 
     @property
     def end(self) -> Fraction:
@@ -103,7 +108,8 @@ def decode_pictures(
             frame = crop(shown.frame, start + time) if crop else shown.frame
             luma = shrinker.luma(frame)
             rgb = shrinker.rgb(frame) if repeats else None
-        yield Picture(time, stop - time, luma, rgb, repeats)
+        larger = partial(_larger, clip, shrinker, frame)
+        yield Picture(time, stop - time, luma, rgb, repeats, larger)
         damage.pictures += shown.frame.is_corrupt
         time = stop
     if damage.packets or damage.pictures:
@@ -114,6 +120,11 @@ def decode_pictures(
             damage.packets,
             damage.pictures,
         )
+
+
+def _larger(clip: Clip, shrinker: Shrinker, frame: VideoFrame) -> NDArray[np.uint8]:
+    with _converting(clip):
+        return shrinker.larger(frame)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from random import Random
 
 import numpy as np
@@ -233,7 +234,13 @@ def vary_pictures(pictures: Iterable[Picture], window: Window) -> Iterator[Pictu
         rgb = picture.rgb
         if rgb is not None:
             rgb = _vary(rgb, share, (FRAMES.size, FRAMES.size))
-        yield replace(picture, luma=luma, rgb=rgb)
+        larger = partial(_vary_larger, picture.larger, share) if picture.larger else None
+        yield replace(picture, luma=luma, rgb=rgb, larger=larger)
+
+
+def _vary_larger(larger: Callable[[], NDArray[np.uint8]], share: Box) -> NDArray[np.uint8]:
+    whole = larger()
+    return _vary(whole, share, (whole.shape[1], whole.shape[0]))
 
 
 def _vary(pixels: NDArray[np.uint8], share: Box, size: tuple[int, int]) -> NDArray[np.uint8]:

