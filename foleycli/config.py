@@ -246,6 +246,32 @@ class DuckConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VisahConfig:
+    """Sizes of the network that balances a mix by what is seen (arXiv 2505.12154)."""
+
+    channels: int = 24  # of the first layer; each further one has twice as many
+    heads: int = 16  # of the transformer between encoders and decoders
+    head_size: int = 32
+    depth: int = 6  # its blocks
+    context_size: int = 768  # columns of a row of what is seen: CLIP ViT-L/14; T5-XXL has 4096
+    context_heads: int = 16
+    context_depth: int = 3  # layers over the rows; 6 for captions
+    over_frames: bool = (
+        False  # rows attend to each other and know their time; published ones do not
+    )
+
+    @property
+    def width(self) -> int:
+        """Columns of the transformer."""
+        return self.heads * self.head_size
+
+    @property
+    def latent_channels(self) -> int:
+        """Channels of the innermost layer."""
+        return self.channels * 2**5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HighlightConfig:
     """How dialogue, music and effects are balanced by ``foley highlight``.
 
@@ -636,6 +662,11 @@ SAMPLER = SamplerConfig()
 OUTPUT = OutputConfig()
 DUCK = DuckConfig()
 HIGHLIGHT = HighlightConfig()
+VISAH = VisahConfig()
+VISAH_TEXT = VisahConfig(context_size=4096, context_depth=6)
+VISAH_TINY = VisahConfig(
+    channels=8, heads=4, head_size=16, depth=2, context_size=32, context_heads=4, context_depth=2
+)
 CINEMATIC = CinematicConfig()
 GENERATE = GenerateConfig()
 BATCH = BatchConfig()
