@@ -480,6 +480,27 @@ class EvaluateConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VisualizeConfig:
+    """What a user can ask of ``foley visualize``; the command's options read their defaults here."""
+
+    frame_rate: int = 24  # pictures a second, where the sound's own file says nothing
+    width: int = 1280  # pixels
+    height: int = 720
+    takes: int = 1
+    seed: int = 0
+    shot_seconds: float = 1.2  # no shot of rushes or stills is shorter
+    longest_shot: float = 8.0  # seconds; a longer stretch of one sound is cut
+    retime: float = 0.1  # largest change of a shot's speed
+    preset: str = "veryfast"  # of x264
+    sheet_preset: str = "ultrafast"  # of x264, for sheets: half of the time of an hour is coding
+    crf: int = 20
+    threads: int = 2  # of the encoder
+    key_seconds: float = 2.0  # between two pictures that editors can jump to
+    steps: int = 25  # of tempotokens
+    guidance: float = 25.0  # of tempotokens: its command line's default
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VocoderConfig:
     """Sizes of the network that turns a mel spectrogram into a waveform; stored with its weights.
 
@@ -622,6 +643,15 @@ class AlignmentTraining(TrainingConfig):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EarTraining(TrainingConfig):
+    """The listener of ``foley visualize``: what kind of sound is heard, in patches of 0.96 s."""
+
+    width: int = 32  # channels of the first layer
+    mixed: float = 0.5  # share of examples that are two sounds at once
+    words: float = 2.0  # weight of the sounds' labels beside their classes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VocoderTraining(TrainingConfig):
     """Mel spectrogram to waveform."""
 
@@ -672,6 +702,7 @@ GENERATE = GenerateConfig()
 BATCH = BatchConfig()
 EVALUATE = EvaluateConfig()
 NAMING = NamingConfig()
+VISUALIZE = VisualizeConfig()
 
 # How each stage is trained, by preset. ``small`` is ours, chosen on one CPU core; ``paper`` is
 # what was published for models of the full size, where it was; ``tiny`` shows the way in minutes.
@@ -759,6 +790,9 @@ TRAINING: dict[str, dict[str, TrainingConfig]] = {
         "paper": CavpDistillTraining(
             updates=0, batch=32, rate=5e-4, warm_up=0, cool_down=0.0, weight_decay=0.01
         ),
+    },
+    "listener": {
+        "small": EarTraining(updates=6000, batch=64, rate=2e-3, average=0.998, bf16=False),
     },
     "vocoder": {
         "small": VocoderTraining(
