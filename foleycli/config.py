@@ -481,7 +481,7 @@ class EvaluateConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VisualizeConfig:
-    """What a user can ask of ``foley visualize``; the command's options read their defaults here."""
+    """What ``foley visualize`` can be asked for; its options read their defaults here."""
 
     frame_rate: int = 24  # pictures a second, where the sound's own file says nothing
     width: int = 1280  # pixels

@@ -27,6 +27,7 @@ from foleycli.cli import (
     shots,
     timeline,
     train,
+    visualize,
 )
 from foleycli.errors import FoleyError
 from foleycli.folders import cache_folder
@@ -62,6 +63,7 @@ app.command()(highlight.highlight)
 app.command()(redo.redo)
 app.command()(timeline.timeline)
 app.command()(cues.cues)
+app.command()(visualize.visualize)
 app.command()(preview.preview)
 app.command()(shots.shots)
 app.command()(loudness.loudness)

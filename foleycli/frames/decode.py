@@ -178,6 +178,19 @@ def decode_ticks(
             rows = filled
 
 
+def decode_from(clip: Clip, start: Fraction) -> Iterator[tuple[Fraction, Fraction, VideoFrame]]:
+    """Whole frames from the one on screen at ``start``, or a few earlier, to the end.
+
+    Yields:
+        when it is shown, when the next one follows (seconds from the clip's first frame), and it.
+
+    Raises:
+        MediaError: nothing decodes.
+    """
+    for shown in _from(clip, start, Damage()):
+        yield shown.time, shown.end, shown.frame
+
+
 def count_rows(duration: Fraction, frame_rate: int | Fraction = FRAMES.frame_rate) -> int:
     """Rows of the sequence at a rate that have been filled after ``duration`` seconds.
 

@@ -1,8 +1,8 @@
 """Our own listener: what kind of sound is heard, offline, in patches of 0.96 s.
 
-A network of 0.3 M weights, trained on the clean sounds by ``foley train listener``; its weights ship
-(``models/ear``, with a card). It names the classes of the sounds' table and gives a vector in the
-space of `spot.text`, so that a sound can be compared with words, and with what is seen. Front end:
+A network of 0.35 M weights, trained on the clean sounds by ``foley train listener``; its weights
+ship (``models/ear``, with a card). It names the classes of the sounds' table and gives a vector in
+the space of `spot.text`, to compare a sound with words, and with what is seen. Front end:
 that of AudioSet (`listeners.yamnet.log_mel`), each patch taken from its own loudest point down.
 """
 
@@ -66,9 +66,7 @@ class Ear:
         """
         return self.hear(waveform_patches(waveform))
 
-    def hear(
-        self, patches: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def hear(self, patches: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """The same of patches (n, 96, 64) of log-mel."""
         levelled = level_patches(patches)
         rows = [

@@ -16,7 +16,9 @@ class Separable(nn.Module):
             nn.BatchNorm2d(into),
             nn.ReLU(),
         )
-        self.across_channels = nn.Sequential(nn.Conv2d(into, out, 1, bias=False), nn.BatchNorm2d(out))
+        self.across_channels = nn.Sequential(
+            nn.Conv2d(into, out, 1, bias=False), nn.BatchNorm2d(out)
+        )
         self.adds = stride == 1 and into == out
 
     def forward(self, x: Tensor) -> Tensor:

@@ -110,7 +110,9 @@ def train(folders: list[Path], cache: Path, out: Path, config: EarTraining, opti
         # what learns
         net = EarNet(len(sounds.classes), config.width).to(run.device)
         average = run.average_of(net).eval()
-        optimizer = torch.optim.AdamW(net.parameters(), config.rate, weight_decay=config.weight_decay)
+        optimizer = torch.optim.AdamW(
+            net.parameters(), config.rate, weight_decay=config.weight_decay
+        )
         run.begin({"net": net, "average": average}, {"optimizer": optimizer}, {"random": random})
 
         # learn
@@ -141,7 +143,7 @@ def train(folders: list[Path], cache: Path, out: Path, config: EarTraining, opti
 def draw_batch(
     sounds: EarSet, count: int, config: EarTraining, random: np.random.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Patches (count, 96, 64), how much each class is heard (count, classes), words (count, 384)."""
+    """Patches (n, 96, 64), how much each class is heard (n, classes), vectors of words (n, 384)."""
     patches = np.empty((count, PATCH, N_MELS), np.float32)
     kinds = np.zeros((count, len(sounds.classes)), np.float32)
     words = np.zeros((count, len(sounds.mean)), np.float32)
@@ -268,7 +270,9 @@ def write_onnx(path: Path, net: EarNet, sounds: EarSet) -> None:
     try:
         import onnx
     except ImportError as error:
-        raise ModelError("onnx is not installed, which writes ear.onnx.", "pip install onnx") from error
+        raise ModelError(
+            "onnx is not installed, which writes ear.onnx.", "pip install onnx"
+        ) from error
     with atomic_output(path, overwrite=True) as beside:
         torch.onnx.export(
             net.eval(),

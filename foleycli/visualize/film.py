@@ -1,7 +1,6 @@
 """Pictures into a film of an exact number of frames, and the sound beside it, untouched."""
 
 from collections.abc import Iterable
-from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -81,7 +80,12 @@ def join_sound(picture: Path, sound: Sound, out: Path, timecode: Timecode | None
         FoleyError: ffmpeg failed.
     """
     container = find_kind(out)
-    streams = ffmpeg.input(input_path(picture))["v:0"], ffmpeg.input(input_path(sound.path))["a:0"]
+    heard = ffmpeg.input(input_path(sound.path))["a:0"]
+    if not sound.whole:
+        end = sound.begin + sound.samples
+        heard = heard.filter("atrim", start_sample=sound.begin, end_sample=end)
+        heard = heard.filter("asetpts", "PTS-STARTPTS")
+    streams = ffmpeg.input(input_path(picture))["v:0"], heard
     options: dict[str, Any] = {
         "f": container.muxer,
         "c:v": "copy",
@@ -103,6 +107,8 @@ def join_sound(picture: Path, sound: Sound, out: Path, timecode: Timecode | None
 def sound_codec(sound: Sound, container: Container) -> str:
     """How a sound goes in: copied, as PCM of its own samples, or (in .mp4) as AAC."""
     known = container.audio
+    if not sound.whole:  # packets cannot be cut to the sample
+        return "aac" if container is MP4 else _exact(sound)
     if known is None or sound.codec in known:
         if container is MKV and sound.codec in ("pcm_s8", "pcm_f64be", "pcm_f32be"):
             return _exact(sound)
@@ -117,9 +123,3 @@ def keeps_samples(sound: Sound, out: Path) -> bool:
 
 def _exact(sound: Sound) -> str:
     return EXACT.get(sound.format.removesuffix("p"), "pcm_f32le")
-
-
-def remove(path: Path) -> None:
-    """Take a scratch file away, if it is there."""
-    with suppress(OSError):
-        path.unlink()

@@ -122,9 +122,7 @@ def draw_sheet(
 class _Strip:
     """The part of the long picture that is on screen, drawn in blocks as the sound is read."""
 
-    def __init__(
-        self, sound: Sound, heard: Heard, layout: Layout, frame_rate: Fraction
-    ) -> None:
+    def __init__(self, sound: Sound, heard: Heard, layout: Layout, frame_rate: Fraction) -> None:
         self._layout, self._sound = layout, sound
         self._rate = layout.column * frame_rate  # columns a second
         self._total = sound.frames(frame_rate) * layout.column
@@ -138,9 +136,7 @@ class _Strip:
         self._peaks = np.zeros(layout.playhead, np.float32)
         self._planes = self._dims = blank
 
-    def window(
-        self, number: int
-    ) -> tuple[tuple[Gray, Gray, Gray], tuple[Gray, Gray, Gray], float]:
+    def window(self, number: int) -> tuple[tuple[Gray, Gray, Gray], tuple[Gray, Gray, Gray], float]:
         """Planes of what is on screen at a frame, bright and dim, and the loudest sample in it."""
         left = number * self._layout.column - self._layout.playhead
         right = left + self._layout.width
@@ -171,9 +167,7 @@ class _Strip:
         kept = [p[:, gone:] if n == 0 else p[:, gone // 2 :] for n, p in enumerate(self._planes)]
         kept_dim = [p[:, gone:] if n == 0 else p[:, gone // 2 :] for n, p in enumerate(self._dims)]
         joined = [np.concatenate(pair, axis=1) for pair in zip(kept, new, strict=True)]
-        dimmed = [
-            np.concatenate(pair, axis=1) for pair in zip(kept_dim, _dimmed(new), strict=True)
-        ]
+        dimmed = [np.concatenate(pair, axis=1) for pair in zip(kept_dim, _dimmed(new), strict=True)]
         self._planes, self._dims = (tuple(joined), tuple(dimmed))  # type: ignore[assignment]
         self._peaks = np.concatenate([self._peaks[gone:], peaks])
         self._first += gone
@@ -396,9 +390,7 @@ def _log_rows(rows: int, window: int, sample_rate: int) -> csr_matrix:
 class _Page:
     """What stands still, and what changes on it: time, words, level, the whole's shape."""
 
-    def __init__(
-        self, sound: Sound, heard: Heard, layout: Layout, frame_rate: Fraction
-    ) -> None:
+    def __init__(self, sound: Sound, heard: Heard, layout: Layout, frame_rate: Fraction) -> None:
         self._layout, self._heard, self._frame_rate = layout, heard, frame_rate
         self._origin = sound.timecode(frame_rate)
         rgb = self._ground(sound)
@@ -566,9 +558,9 @@ class _Clock:
             levels = np.asarray(image, np.float32)[..., 1]
             ground, paper = INK[1], PAPER[1]
             share = (levels - ground) / (paper - ground)
-            self._glyphs[letter] = (
-                luma_of(INK) + share * (luma_of(PAPER) - luma_of(INK))
-            ).astype(np.uint8)
+            self._glyphs[letter] = (luma_of(INK) + share * (luma_of(PAPER) - luma_of(INK))).astype(
+                np.uint8
+            )
 
     @staticmethod
     def advance(layout: Layout) -> int:
