@@ -6,12 +6,10 @@ the space of `spot.text`, to compare a sound with words, and with what is seen. 
 that of AudioSet (`listeners.yamnet.log_mel`), each patch taken from its own loudest point down.
 """
 
-import csv
 import hashlib
 import json
 from collections.abc import Iterator
 from functools import lru_cache
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -81,13 +79,6 @@ class Ear:
 def ear() -> Ear:
     """The one listener of this process."""
     return Ear()
-
-
-@lru_cache(maxsize=1)
-def class_words() -> dict[str, str]:
-    """Class -> what a person would call it."""
-    with (files("foleycli.listeners") / "heard_words.csv").open(encoding="utf-8") as file:
-        return {row["class"]: row["words"] for row in csv.DictReader(file)}
 
 
 def frames_of(waveform: NDArray[np.float32]) -> NDArray[np.float32]:

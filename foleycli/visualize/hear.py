@@ -8,9 +8,10 @@ import soxr
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
-from foleycli.listeners.ear import FLOOR, OFFSET, PATCH, PATCH_HOP, Ear, class_words, ear
+from foleycli.listeners.ear import FLOOR, OFFSET, PATCH, PATCH_HOP, Ear, ear
 from foleycli.listeners.yamnet import HOP, N_MELS, SAMPLE_RATE, WINDOW, log_mel
 from foleycli.visualize.sound import Sound, read_blocks
+from foleycli.visualize.words import words_of
 
 RATE = SAMPLE_RATE // HOP  # frames a second: 100
 STEP = PATCH_HOP / RATE  # seconds from one patch to the next: 0.48
@@ -143,7 +144,7 @@ def _spans_of(curve: NDArray[np.float32], name: str, duration: float) -> Iterato
             else:
                 found.append([begin, end, sure])
             start = None
-    words = class_words().get(name, name.replace("_", " "))
+    words = words_of(name)
     for begin, end, certain in found:
         if begin < duration:
             yield Span(begin, min(end, duration), name, words, certain)

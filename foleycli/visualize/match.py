@@ -4,16 +4,16 @@ Words are compared in the space of `spot.text`. What is common to all candidates
 taken off first: nearly every sound is a little like "impact", nearly every picture like "outdoors".
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from foleycli.listeners.ear import PATCH, PATCH_HOP, class_words, ear
+from foleycli.listeners.ear import PATCH, PATCH_HOP, ear
 from foleycli.spot.text import embed_text
 from foleycli.visualize.hear import RATE, STEP, Heard
 from foleycli.visualize.index import MOTION_RATE
+from foleycli.visualize.words import class_vectors
 
 Floats = NDArray[np.float32]
 LAGS = 3  # points, 120 ms: how far onset and motion may lie apart
@@ -60,12 +60,6 @@ def heard_words(heard: Heard, start: float, end: float, prompt: str | None = Non
     if prompt:
         words = unit(words + 2 * unit(embed_text([prompt])[0] - ear().mean))
     return words
-
-
-def class_vectors(classes: Sequence[str]) -> Floats:
-    """(classes, 384): vectors of the classes' words, less the mean of the listener's."""
-    words = [class_words().get(name, name.replace("_", " ")) for name in classes]
-    return embed_text(words) - ear().mean
 
 
 def motion_score(onsets: Floats, motion: Floats) -> tuple[float, int]:
