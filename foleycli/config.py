@@ -652,6 +652,18 @@ class EarTraining(TrainingConfig):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TempoTokensTraining(TrainingConfig):
+    """The mapper of TempoTokens and its pooling; all else is frozen (arXiv 2309.16429)."""
+
+    l1: float = 0.01  # weight of the mean size of the tokens of frames
+    windows: tuple[int, ...] = (1, 2, 4, 8)  # frames to either side; fewer for the ablation
+    frames_a_second: int = 24  # of the pictures: 24 of them are as long as the sound, 1 s
+    width: int = 384  # pixels; pictures are squeezed to it
+    height: int = 256
+    hidden: int = 2304  # of the mapper
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VocoderTraining(TrainingConfig):
     """Mel spectrogram to waveform."""
 
@@ -793,6 +805,25 @@ TRAINING: dict[str, dict[str, TrainingConfig]] = {
     },
     "listener": {
         "small": EarTraining(updates=6000, batch=64, rate=2e-3, average=0.998, bf16=False),
+    },
+    "visualize": {
+        # arXiv 2309.16429, section 4: batch 8, 10,000 updates; rate, decay and the rest as its
+        # published configuration: a level rate, no warm-up, no average.
+        "paper": TempoTokensTraining(
+            updates=10_000, batch=8, rate=1e-5, warm_up=0, cool_down=0.0, average=0.0
+        ),
+        "tiny": TempoTokensTraining(
+            updates=40,
+            batch=2,
+            rate=1e-3,
+            warm_up=0,
+            average=0.0,
+            bf16=False,
+            validate=20,
+            width=64,
+            height=64,
+            hidden=40,
+        ),
     },
     "vocoder": {
         "small": VocoderTraining(

@@ -369,6 +369,61 @@ def when(
 
 @app.command()
 @asks
+def listener(
+    asked: Asked,
+    sounds: Annotated[
+        list[Path],
+        typer.Option(
+            exists=True, file_okay=False, help="Folder of sounds with its table; may be repeated."
+        ),
+    ],
+    cache: Cache = None,
+) -> None:
+    """What kind of sound is heard, for foley visualize; needs the package onnx to write it."""
+    config = asked.config("listener")
+    with asked.options("listener", config.updates) as options:
+        from foleycli.train.listener import train
+
+        print(train(sounds, cache or asked.out.parent / "cache", asked.out, config, options))
+
+
+@app.command()
+@asks
+def visualize(
+    asked: Asked,
+    films: Annotated[
+        Path, typer.Option(exists=True, file_okay=False, help="Folder of films with their sound.")
+    ],
+    t2v: Annotated[
+        Path,
+        typer.Option(
+            exists=True, file_okay=False, help="Folder of ModelScope's or zeroscope's weights."
+        ),
+    ],
+    beats: Annotated[
+        Path, typer.Option(exists=True, dir_okay=False, help="The published BEATs file.")
+    ],
+    windows: Annotated[
+        str | None,
+        typer.Option(help="Sizes of windows, such as 1,2,4,8; fewer for the paper's ablation."),
+    ] = None,
+    l1: Annotated[
+        float | None, typer.Option(min=0, help="Weight of the size of the frames' tokens.")
+    ] = None,
+) -> None:
+    """TempoTokens' mapper and pooling, by what a frozen text-to-video model makes of them."""
+    sizes = None if windows is None else tuple(int(k) for k in windows.split(",") if k.strip())
+    given = {"windows": sizes, "l1": l1}
+    changes = {name: value for name, value in given.items() if value is not None}
+    config = replace(asked.config("visualize"), **changes)
+    with asked.options("visualize", config.updates) as options:
+        from foleycli.train.visualize import train
+
+        print(train(films, t2v, beats, asked.out, config, options))
+
+
+@app.command()
+@asks
 def vocoder(asked: Asked, sounds: Sounds, table: Table = None, cache: Cache = None) -> None:
     """Mel spectrograms to waveforms."""
     files = sound_files(sounds, table, cache, asked.out)

@@ -128,6 +128,14 @@ def visualize(
     guidance: Annotated[
         float, typer.Option(min=0, help="Guidance.", rich_help_panel=TEMPOTOKENS)
     ] = VISUALIZE.guidance,
+    condition: Annotated[
+        str,
+        typer.Option(
+            metavar="audio|text|both",
+            help="What leads the pictures: the sound's tokens, the words of --prompt, or both.",
+            rich_help_panel=TEMPOTOKENS,
+        ),
+    ] = "both",
     device: Annotated[
         str,
         typer.Option(help="auto, cpu or cuda.", envvar="FOLEY_DEVICE", rich_help_panel=TEMPOTOKENS),
@@ -149,7 +157,8 @@ def visualize(
         material=rushes or stills,
         index=index,
         frame_rate=_rate(fps),
-        **_size(size),
+        width=_size(size)[0],
+        height=_size(size)[1],
         start=start,
         end=end,
         prompt=prompt,
@@ -163,6 +172,7 @@ def visualize(
             "steps": steps,
             "guidance": guidance,
             "device": device,
+            "condition": condition,
         },
     )
     if dry_run:
@@ -199,11 +209,11 @@ def _rate(text: str | None) -> Fraction | None:
             ) from None
 
 
-def _size(text: str) -> dict[str, int]:
+def _size(text: str) -> tuple[int, int]:
     width, _, height = text.lower().partition("x")
     if not (width.isdigit() and height.isdigit()):
         raise UsageError(f'--size "{text}" is no size.', "Write it as 1280x720.")
-    return {"width": int(width), "height": int(height)}
+    return int(width), int(height)
 
 
 def _bars(name: str, quiet: bool):

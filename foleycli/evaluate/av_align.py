@@ -54,7 +54,7 @@ def av_align(
         silence over a still picture earns nothing.
     """
     peaks = motion_peaks(motion, LEAST_MOTION if version == 2025 else 0.0) / frame_rate
-    hits = _hits(onsets, peaks, 1 / frame_rate, again=version == 2023)
+    hits = count_hits(onsets, peaks, 1 / frame_rate, again=version == 2023)
     either = len(onsets) + len(peaks) - hits
     return hits / either if either else 0.0
 
@@ -66,9 +66,10 @@ def motion_peaks(motion: NDArray[np.float64], least: float) -> NDArray[np.intp]:
     return np.flatnonzero(is_peak) + 1
 
 
-def _hits(
+def count_hits(
     onsets: NDArray[np.float64], peaks: NDArray[np.float64], tolerance: float, *, again: bool
 ) -> int:
+    """Onsets that lie nearer to a peak than the tolerance, which may be hit ``again`` or not."""
     free, count = list(peaks), 0
     for onset in onsets:
         near = next((p for p in free if p - tolerance < onset < p + tolerance), None)

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from foleycli.errors import ModelError
 from foleycli.listeners.yamnet import HOP, SAMPLE_RATE, WINDOW, log_mel
@@ -72,7 +73,7 @@ class Ear:
             for i in range(0, len(levelled), BATCH)
         ]
         logits, words = (np.concatenate([np.asarray(row[k]) for row in rows]) for k in (0, 1))
-        return 1 / (1 + np.exp(-logits)), words
+        return expit(logits).astype(np.float32), words.astype(np.float32)
 
 
 @lru_cache(maxsize=1)

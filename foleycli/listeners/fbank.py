@@ -18,11 +18,12 @@ PREEMPHASIS = 0.97
 FLOOR = 2.0**-23  # the smallest step of a 32-bit float at 1: what silence becomes
 
 
-def fbank(waveform: Tensor, n_mels: int = 128) -> Tensor:
+def fbank(waveform: Tensor, n_mels: int = 128, window_power: float = 1.0) -> Tensor:
     """Log power in bands: window "hanning", no dither, no frame that is not whole.
 
     Args:
         waveform: (samples,) at 16 kHz, values in [-1, 1], at least 400 of them.
+        window_power: of the window; 0.85 makes it Kaldi's own, "povey".
 
     Returns:
         (1 + (samples - 400) // 160, n_mels)
@@ -30,7 +31,8 @@ def fbank(waveform: Tensor, n_mels: int = 128) -> Tensor:
     frames = waveform.unfold(0, WINDOW, HOP)
     frames = frames - frames.mean(1, keepdim=True)
     before = torch.cat([frames[:, :1], frames[:, :-1]], dim=1)
-    frames = (frames - PREEMPHASIS * before) * torch.hann_window(WINDOW, periodic=False)
+    window = torch.hann_window(WINDOW, periodic=False).pow(window_power)
+    frames = (frames - PREEMPHASIS * before) * window
     power = torch.fft.rfft(frames, N_FFT).abs().square()
     return (power @ filters(n_mels).T).clamp(min=FLOOR).log()
 

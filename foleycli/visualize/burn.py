@@ -20,7 +20,8 @@ def fit_frame(frame: VideoFrame, clip: Clip, width: int, height: int) -> NDArray
     down = min(height, 2 * round(clip.height * scale / 2))
     turned = clip.rotation in (90, 270)
     size = (down, across) if turned else (across, down)
-    rgb = frame.reformat(*size, format="rgb24", interpolation="BILINEAR").to_ndarray()
+    made = frame.reformat(*size, format="rgb24", interpolation="BILINEAR").to_ndarray()
+    rgb = made.astype(np.uint8, copy=False)
     if clip.rotation:
         rgb = np.rot90(rgb, clip.rotation // 90)
     if (across, down) == (width, height):
@@ -66,7 +67,7 @@ def _time_width(size: int) -> int:
 def _ink(text: str, size: int, strip: int) -> NDArray[np.float32]:
     canvas = Image.new("RGB", (text_width(text, size) + 2, strip), (0, 0, 0))
     draw_text(canvas, (0, strip / 2), text, size, (255, 255, 255), "lm")
-    return np.asarray(canvas, np.float32)[..., :1] / 255
+    return (np.asarray(canvas, np.float32)[..., :1] / 255).astype(np.float32)
 
 
 def _blend(

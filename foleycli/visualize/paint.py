@@ -1,6 +1,7 @@
 """Colours, words and rounded shapes as pixels; RGB as the planes that films are coded from."""
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from av import VideoFrame
@@ -106,6 +107,7 @@ def to_planes(
     frame = VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
     height, width = rgb.shape[:2]
     planes = frame.reformat(format="yuv420p", dst_colorspace="ITU709").to_ndarray()
+    planes = planes.astype(np.uint8, copy=False)
     luma = planes[:height]
     chroma = planes[height:].reshape(2, height // 2, width // 2)
     return luma, chroma[0], chroma[1]
@@ -116,7 +118,8 @@ def blank_frame(width: int, height: int) -> tuple[VideoFrame, list[NDArray[np.ui
     frame = VideoFrame(width, height, "yuv420p")
     planes = []
     for plane in frame.planes:
-        rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
+        held: Any = plane  # it is a buffer, which its types do not say
+        rows = np.frombuffer(held, np.uint8).reshape(plane.height, plane.line_size)
         planes.append(rows[:, : plane.width])
     return frame, planes
 

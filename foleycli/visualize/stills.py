@@ -193,7 +193,9 @@ def _punch(heard: Heard, time: float) -> float:
 def _canvas(path: Path, width: int, height: int) -> Image.Image:
     """A picture that fills more than the frame, so that there is room to move."""
     image = open_still(path, round(1.6 * width))
-    return ImageOps.fit(image, (round(width * ZOOM), round(height * ZOOM)), Image.Resampling.BICUBIC)
+    return ImageOps.fit(
+        image, (round(width * ZOOM), round(height * ZOOM)), Image.Resampling.BICUBIC
+    )
 
 
 def _window(

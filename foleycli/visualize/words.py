@@ -1,7 +1,7 @@
 """What the listener's classes are called, and what is seen where they sound.
 
-``heard_words.csv`` has both. Vectors of what is seen ship beside it; after a change of the table this
-writes them anew:
+``heard_words.csv`` has both. Vectors of what is seen ship beside it; after a change of the table
+this writes them anew:
 
     python -m foleycli.visualize.words
 """
