@@ -352,6 +352,20 @@ class SceneConfig:
     seed: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderConfig:
+    """Films that MuJoCo renders, with contacts known exactly; docs/data.md says what is in them."""
+
+    kind: str = "things"  # things, walkers, quiet or pairs
+    photos: str = ""  # folder of photographs for surfaces and backdrops; else colours
+    mocap: str = ""  # folder of joint positions, for walkers
+    held_out: bool = False  # walkers of the fifth of motions that no training reads
+    seconds: float = 6.0
+    width: int = 320
+    height: int = 180
+    seed: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class LoudnessTarget:
     """What a delivery sheet asks of a whole programme; the peak ceiling is ours where stricter."""
@@ -587,6 +601,12 @@ class WhenTraining(TrainingConfig):
 
     shards: int = 29  # files of 50 scenes; the first is held out
     varied: float = 0.0  # share of the examples that are close-ups or camera moves
+    filmed: float = 0.6  # share of the examples that are rendered films, where there are any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepsTraining(TrainingConfig):
+    """The reader of steps from joints, on motion capture."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -785,6 +805,11 @@ TRAINING: dict[str, dict[str, TrainingConfig]] = {
     "when": {
         "small": WhenTraining(
             updates=1500, batch=16, rate=2e-3, warm_up=300, cool_down=0.5, average=0.995, bf16=False
+        ),
+    },
+    "steps": {
+        "small": StepsTraining(
+            updates=1500, batch=32, rate=2e-3, warm_up=100, cool_down=0.6, average=0.99, bf16=False
         ),
     },
     "distill-what": {

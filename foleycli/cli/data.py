@@ -9,11 +9,11 @@ import typer
 
 from foleycli.cli import options
 from foleycli.cli.progress import count_progress, listen_for_warnings
-from foleycli.config import PrepareConfig, SceneConfig, VariantConfig
+from foleycli.config import PrepareConfig, RenderConfig, SceneConfig, VariantConfig
 from foleycli.errors import BatchError
 
 app = typer.Typer(help="Make what models are trained and measured on.", no_args_is_help=True)
-VARIANT, PREPARE, SCENE = VariantConfig(), PrepareConfig(), SceneConfig()
+VARIANT, PREPARE, SCENE, RENDER = VariantConfig(), PrepareConfig(), SceneConfig(), RenderConfig()
 Films = Annotated[
     Path,
     typer.Argument(exists=True, file_okay=False, help="A folder of films.", show_default=False),
@@ -199,6 +199,57 @@ def mix(
     )  # fmt: skip
     done = mix_scenes(sounds, table or sounds / "sounds.csv", out, count, config, jobs)
     _follow(done, "mix", count, as_json, quiet)
+
+
+@app.command()
+def render(
+    out: Out,
+    kind: Annotated[
+        str,
+        typer.Option(
+            help="things fall, bounce, roll, slide and are struck; walkers (needs --mocap); quiet: "
+            "motion without a hit; pairs: two films that differ in one factor.",
+        ),
+    ] = RENDER.kind,
+    count: Annotated[
+        int, typer.Option(min=1, help="Films, or pairs; a larger count later adds some.")
+    ] = 50,
+    photos: Annotated[
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="Photographs (.jpg) for surfaces."),
+    ] = None,
+    mocap: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            file_okay=False,
+            help="Joint positions (.npz) and contacts.csv, as docs/data.md describes them.",
+        ),
+    ] = None,
+    held_out: Annotated[
+        bool, typer.Option("--held-out", help="Walkers of motions that no training reads.")
+    ] = RENDER.held_out,
+    seconds: Annotated[float, typer.Option(min=2, help="Of a film.")] = RENDER.seconds,
+    width: Annotated[int, typer.Option(min=64, help="Of a picture.")] = RENDER.width,
+    height: Annotated[int, typer.Option(min=36, help="Of a picture.")] = RENDER.height,
+    seed: Seed = RENDER.seed,
+    jobs: Jobs = 1,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Render films with MuJoCo whose contacts are known to the millisecond.
+
+    Writes films (.mp4), what is known of each (.json), events.csv and, for pairs, pairs.csv.
+    Needs the extra `train`.
+    """
+    from foleycli.train.render import render_films
+
+    listen_for_warnings(quiet=quiet, verbose=False)
+    config = RenderConfig(
+        kind=kind, photos=str(photos or ""), mocap=str(mocap or ""), held_out=held_out,
+        seconds=seconds, width=width, height=height, seed=seed,
+    )  # fmt: skip
+    _follow(render_films(out, config, count, jobs), "render", count, as_json, quiet)
 
 
 def _follow(

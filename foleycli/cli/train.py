@@ -356,15 +356,45 @@ def when(
     shards: Annotated[
         int | None, typer.Option(min=2, help="Files of 50 scenes; the first is held out.")
     ] = None,
+    films: Annotated[
+        list[Path] | None,
+        typer.Option(exists=True, file_okay=False, help="Films of foley data render; repeat it."),
+    ] = None,
+    held_out: Annotated[
+        list[Path] | None,
+        typer.Option(exists=True, file_okay=False, help="Films only the validation sees."),
+    ] = None,
+    start: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Weights to begin from.")
+    ] = None,
 ) -> None:
-    """The reader of hits from motion, on rendered scenes whose hits are known."""
+    """The reader of hits from motion, on rendered scenes and films whose hits are known."""
     given = {"varied": varied, "shards": shards}
     changes = {name: value for name, value in given.items() if value is not None}
     config = replace(asked.config("when"), **changes)
     with asked.options("when", config.updates) as options:
         from foleycli.train.when import train
 
-        print(train(photos, kept or asked.out.parent / "kept-when", asked.out, config, options))
+        kept = kept or asked.out.parent / "kept-when"
+        given_films = {"films": films or (), "held_films": held_out or (), "start": start}
+        print(train(photos, kept, asked.out, config, options, **given_films))  # pyright: ignore
+
+
+@app.command()
+@asks
+def steps(
+    asked: Asked,
+    mocap: Annotated[
+        Path,
+        typer.Option(exists=True, file_okay=False, help="Joint positions (.npz) and contacts.csv."),
+    ],
+) -> None:
+    """The reader of footsteps from joints, on motion capture."""
+    config = asked.config("steps")
+    with asked.options("steps", config.updates) as options:
+        from foleycli.train.steps import train
+
+        print(train(mocap, asked.out, config, options))
 
 
 @app.command()

@@ -2,20 +2,23 @@
 
 First each cell of the picture is read over time by itself and with its neighbours, so that a stop
 in one corner is found whatever else moves; then the strongest, the average and the most telling
-cells are read together over about two seconds, where rhythm and camera show.
+cells are read together over about two seconds, where rhythm and camera show. It runs in numpy;
+`train/networks.py` has the same network as it learns.
 """
 
-import json
-from functools import cache
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from safetensors import safe_open
-from torch import Tensor, nn
 
-from foleycli.errors import ModelError
+from foleycli.sight.layers import (
+    Weights,
+    gelu,
+    load_weights,
+    read_over_time,
+    sigmoid,
+    taps,
+)
 from foleycli.sight.motion import CHANNELS, COLUMNS, ROWS, Floats
 from foleycli.sight.stops import read_stops
 from foleycli.sight.track import RATE, Track, at_points
@@ -23,72 +26,7 @@ from foleycli.sight.track import RATE, Track, at_points
 STEP = 2  # curve points per step of the network: 32 steps a second
 GLOBALS = 8  # shift right and down, scale right and down, brightness, level, span, unevenness
 WEIGHTS = Path(__file__).parent.parent / "models" / "small" / "when.safetensors"
-
-
-class WhenNet(nn.Module):
-    """Cells over time to hit likelihood, strength and activity.
-
-    Args:
-        cell_width: channels of the part that reads each cell.
-        width: channels of the part that reads the whole picture.
-        dilations: steps between the taps of each block of the second part.
-    """
-
-    def __init__(
-        self,
-        cell_width: int = 16,
-        width: int = 96,
-        dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 1),
-    ) -> None:
-        super().__init__()
-        self.config = {"cell_width": cell_width, "width": width, "dilations": list(dilations)}
-        wide = 4 * cell_width // 3
-        self.alone = nn.Conv2d(len(CHANNELS), cell_width, (5, 1), padding=(2, 0))
-        self.around = nn.Conv2d(cell_width, cell_width, 3, padding=1, groups=4)
-        self.over_time = nn.Conv2d(cell_width, wide, (5, 1), padding=(2, 0))
-        self.telling = nn.Conv2d(wide, 1, 1)
-        self.gather = nn.Conv1d(3 * wide + GLOBALS, width, 1)
-        self.usual = nn.Linear(width, width)
-        self.blocks = nn.ModuleList(Block(width, dilation) for dilation in dilations)
-        self.head = nn.Conv1d(width, 3 * STEP, 1)
-
-    def forward(self, cells: Tensor, whole: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Read a stretch of film.
-
-        Args:
-            cells: (batch, 5, steps, 144) of `net_inputs`.
-            whole: (batch, 8, steps).
-
-        Returns:
-            Three (batch, 2 * steps): logits of a hit, strength in 0..1, activity in 0..1.
-        """
-        batch, _, steps, _ = cells.shape
-        x = nn.functional.gelu(self.alone(cells))
-        near = x.transpose(1, 2).reshape(batch * steps, -1, ROWS, COLUMNS)
-        near = nn.functional.gelu(near + self.around(near))
-        near = nn.functional.max_pool2d(near, 2, ceil_mode=True).flatten(2)  # 5 x 8 cells
-        x = near.reshape(batch, steps, -1, near.shape[-1]).transpose(1, 2)
-        x = nn.functional.gelu(self.over_time(x))
-        told = (x * self.telling(x).softmax(-1)).sum(-1)
-        y = self.gather(torch.cat([x.amax(-1), x.mean(-1), told, whole], 1))
-        y = y + self.usual(y.mean(-1))[..., None]
-        for block in self.blocks:
-            y = block(y)
-        y = self.head(y).reshape(batch, 3, STEP, steps).transpose(2, 3).reshape(batch, 3, -1)
-        return y[:, 0], y[:, 1].sigmoid(), y[:, 2].sigmoid()
-
-
-class Block(nn.Module):
-    """A residual step over time: three taps, then a mixing of channels."""
-
-    def __init__(self, width: int, dilation: int) -> None:
-        super().__init__()
-        self.norm = nn.GroupNorm(1, width)
-        self.taps = nn.Conv1d(width, width, 3, padding=dilation, dilation=dilation)
-        self.mix = nn.Conv1d(width, width, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.mix(nn.functional.gelu(self.taps(self.norm(x))))
+GROUPS = 4  # in which the neighbours of a cell are read
 
 
 def net_inputs(track: Track, points: NDArray[np.float64]) -> tuple[Floats, Floats]:
@@ -126,24 +64,17 @@ def net_inputs(track: Track, points: NDArray[np.float64]) -> tuple[Floats, Float
     )
 
 
-@cache
-@torch.inference_mode(False)  # a student may begin from it
-def load_net(path: Path = WEIGHTS) -> WhenNet:
+def load_net(path: Path = WEIGHTS) -> Weights:
     """The trained network, read once.
 
     Raises:
         ModelError: the weights are not there.
     """
-    if not path.exists():
-        raise ModelError(f"{path.name} is not there.", "Reinstall foleycli.")
-    with safe_open(path, "pt") as file:
-        net = WhenNet(**json.loads(file.metadata()["config"]))
-        net.load_state_dict({name: file.get_tensor(name).float() for name in file.keys()})  # noqa: SIM118
-    return net.eval()
+    return load_weights(path)
 
 
 def read_weighed_stops(
-    track: Track, points: NDArray[np.float64], net: WhenNet | None = None
+    track: Track, points: NDArray[np.float64], net: Weights | None = None
 ) -> tuple[Floats, Floats]:
     """The shipped reading: ends of motion and flashes, weighed by what the network makes of them.
 
@@ -158,11 +89,61 @@ def read_weighed_stops(
     return stops * (0.25 + likelihood / usual), activity
 
 
-@torch.inference_mode()
-def read_likelihood(net: WhenNet, track: Track, points: NDArray[np.float64]) -> Floats:
+def read_likelihood(net: Weights, track: Track, points: NDArray[np.float64]) -> Floats:
     """How likely a hit is at each of ``points`` (64 a second): (n,), 0 to 1."""
     steps = points[::STEP] + (STEP - 1) / (2 * RATE)
-    cells, whole = net_inputs(track, steps)
-    device = next(net.parameters()).device
-    logits = net(*(torch.from_numpy(part)[None].to(device) for part in (cells, whole)))[0]
-    return logits.sigmoid()[0].cpu().numpy()[: len(points)]
+    return sigmoid(run_net(net, *net_inputs(track, steps))[0])[: len(points)]
+
+
+def run_net(net: Weights, cells: Floats, whole: Floats) -> Floats:
+    """The network of `train.networks.WhenNet`, forward.
+
+    Args:
+        cells: (5, steps, 144) of `net_inputs`.
+        whole: (8, steps).
+
+    Returns:
+        (3, 2 * steps): of a hit, its strength and the activity, each before the sigmoid.
+    """
+    steps = whole.shape[1]
+    x = gelu(_over_steps(cells, *net.layer("alone")))
+    near = _pool(gelu(x + _around(x, *net.layer("around"))))
+    x = gelu(_over_steps(near, *net.layer("over_time")))
+    weight, bias = net.layer("telling")
+    told = taps(x, weight[..., 0], bias)
+    told = np.exp(told - told.max(-1, keepdims=True))
+    told = (x * (told / told.sum(-1, keepdims=True))).sum(-1)
+    gathered = np.concatenate([x.max(-1), x.mean(-1), told, whole])
+    y = taps(gathered, *net.layer("gather"))
+    weight, bias = net.layer("usual")
+    y = y + (weight @ y.mean(-1) + bias)[:, None]
+    y = read_over_time(net, y)
+    return y.reshape(3, STEP, steps).transpose(0, 2, 1).reshape(3, -1)
+
+
+def _over_steps(x: Floats, weight: Floats, bias: Floats) -> Floats:
+    """Taps over the steps of every cell: (channels, steps, cells)."""
+    turned = taps(x.transpose(0, 2, 1), weight[..., 0], bias)
+    return np.ascontiguousarray(turned.transpose(0, 2, 1))
+
+
+def _around(x: Floats, weight: Floats, bias: Floats) -> Floats:
+    """Each cell with its eight neighbours, in groups of channels: (channels, steps, cells)."""
+    channels, steps, _ = x.shape
+    grid = np.pad(x.reshape(channels, steps, ROWS, COLUMNS), ((0, 0), (0, 0), (1, 1), (1, 1)))
+    wide = channels // GROUPS
+    total = np.broadcast_to(bias[:, None, None], x.shape).astype(np.float32)
+    for row, column in np.ndindex(3, 3):
+        part = grid[:, :, row : row + ROWS, column : column + COLUMNS].reshape(GROUPS, wide, -1)
+        taken = weight[:, :, row, column].reshape(GROUPS, wide, wide) @ part
+        total += taken.reshape(x.shape)
+    return total
+
+
+def _pool(x: Floats) -> Floats:
+    """The largest of each 2 x 2 cells; a last row of its own: (channels, steps, 40)."""
+    channels, steps, _ = x.shape
+    grid = x.reshape(channels, steps, ROWS, COLUMNS)
+    grid = np.pad(grid, ((0, 0), (0, 0), (0, ROWS % 2), (0, COLUMNS % 2)), mode="edge")
+    grid = grid.reshape(channels, steps, (ROWS + 1) // 2, 2, (COLUMNS + 1) // 2, 2)
+    return grid.max((3, 5)).reshape(channels, steps, -1)

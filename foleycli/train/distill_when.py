@@ -18,12 +18,12 @@ from torch import Tensor, nn
 from foleycli.config import WhenDistillTraining
 from foleycli.sight.motion import CHANNELS, COLUMNS, ROWS
 from foleycli.sight.track import RATE
-from foleycli.sight.when_net import STEP, WhenNet, load_net, net_inputs
+from foleycli.sight.when_net import STEP, net_inputs
 from foleycli.spot.encode import teacher_file
 from foleycli.train.distill import check_variation, distillation_loss, kind_of
+from foleycli.train.networks import WhenNet, load_when, save
 from foleycli.train.run import Run, RunOptions
 from foleycli.train.views import POINTS, VIEWS, SeenScene, render_all
-from foleycli.train.when import save
 
 
 def train(
@@ -41,7 +41,7 @@ def train(
         # what is learned from
         with run.first_alone():
             seen, unseen = render_all(photos, scenes, config.shards, options.seed)
-        teacher = deepcopy(load_net(teacher_file())).to(run.device).requires_grad_(False)
+        teacher = load_when(teacher_file()).to(run.device).requires_grad_(False)
         held_out = [Lesson.of(scene, teacher) for scene in unseen]
         examples = [Lesson.of(scene, teacher) for scene in seen]
 

@@ -18,8 +18,10 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from foleycli.clip.probe import probe
 from foleycli.config import CINEMATIC, FRAMES, CinematicConfig
 from foleycli.errors import FoleyError, MediaError, UsageError
+from foleycli.frames.decode import decode_pictures
 from foleycli.frames.windows import Window, clip_random, draw_window
 from foleycli.output import atomic_output
 from foleycli.processes import do_all
@@ -41,15 +43,18 @@ FINE = 8  # a scene has no pixels: windows are drawn on a grid this much finer t
 class SeenScene:
     """One scene as the reader of motion sees it."""
 
-    views: dict[str, Track]  # full, cu and cm
+    views: dict[str, Track]  # full, cu and cm; of a film full only
     hits: NDArray[np.float64]  # (k, 2) seconds and strength of what is heard in the whole picture
     activity: NDArray[np.float64]  # (256,)
 
 
 def render_all(
-    photos: Path, folder: Path, shards: int, seed: int
+    photos: Path, folder: Path, shards: int, seed: int, views: tuple[str, ...] = VIEWS
 ) -> tuple[list[SeenScene], list[SeenScene]]:
     """Scenes to learn from, and those held out; what ``folder`` lacks is rendered, on all cores.
+
+    Args:
+        views: how each scene is seen; fewer are rendered sooner.
 
     Raises:
         UsageError: there is no photograph, or ``folder`` holds scenes of others or of another seed.
@@ -58,13 +63,14 @@ def render_all(
     """
     if not any(photos.glob("*.jpg")):
         raise UsageError(f"{photos} holds no photograph (.jpg).", "Name another folder.")
-    keep_settings(folder, {"seed": seed, "photos": content_name(photos)})
+    settings: dict[str, object] = {"seed": seed, "photos": content_name(photos)}
+    keep_settings(folder, settings | ({} if views == VIEWS else {"views": views}))
     paths = [folder / f"views{n:04d}.npz" for n in range(shards)]
     missing = [n for n, path in enumerate(paths) if not path.exists()]
     jobs = min(len(missing), cores())
     if missing:
         logger.warning("%d files of scenes are rendered first, on %d cores", len(missing), jobs)
-    render = partial(render_shard, photos, folder, seed)
+    render = partial(render_shard, photos, folder, seed, views)
     for done, (n, problem) in enumerate(do_all(render, missing, jobs), 1):
         if problem:
             raise FoleyError(f"{paths[n].name} was not rendered: {problem}", "Run it again.")
@@ -96,13 +102,20 @@ def _load_whole(path: Path) -> list[SeenScene]:
         ) from error
 
 
-def render_shard(photos: Path, folder: Path, seed: int, shard: int) -> None:
+def render_shard(photos: Path, folder: Path, seed: int, views: tuple[str, ...], shard: int) -> None:
     """One file of scenes, as other processes are asked for it."""
-    render_views(photos, folder / f"views{shard:04d}.npz", seed, shard)
+    render_views(photos, folder / f"views{shard:04d}.npz", seed, shard, views=views)
 
 
-def render_views(photos: Path, out: Path, seed: int, shard: int, scenes: int = SHARD) -> None:
-    """Render the scenes of one file thrice, and keep what the reader of motion sees of them.
+def render_views(
+    photos: Path,
+    out: Path,
+    seed: int,
+    shard: int,
+    scenes: int = SHARD,
+    views: tuple[str, ...] = VIEWS,
+) -> None:
+    """Render the scenes of one file once a view, and keep what the reader of motion sees of them.
 
     A file that is there already is left as it is.
     """
@@ -113,7 +126,7 @@ def render_views(photos: Path, out: Path, seed: int, shard: int, scenes: int = S
     arrays: dict[str, np.ndarray] = {}
     for n in range(scenes):
         state, seen = rng.bit_generator.state, {}
-        for kind in VIEWS:
+        for kind in views:
             rng.bit_generator.state = state
             scene = render_scene(rng, held, DURATION, scene_window(kind, f"{seed}-{shard}-{n}"))
             track = watch(scene)
@@ -158,8 +171,45 @@ def load_views(path: Path) -> Iterator[SeenScene]:
             views = {
                 kind: Track(*(arrays[f"{n}.{kind}.{part}"] for part in Track.__slots__))
                 for kind in VIEWS
+                if f"{n}.{kind}.times" in arrays.files
             }
             yield SeenScene(views, arrays[f"{n}.hits"], arrays[f"{n}.activity"])
+
+
+def load_films(folder: Path) -> Iterator[SeenScene]:
+    """Films that `train.render` wrote, as the reader of motion sees them, in order of name.
+
+    What is seen of each is kept beside it (NAME.npz), for other runs. Hits are the contacts that
+    are in the picture.
+
+    Raises:
+        UsageError: there is none.
+    """
+    facts = [path for path in sorted(folder.glob("*.json")) if path.with_suffix(".mp4").exists()]
+    if not facts:
+        raise UsageError(f"{folder} holds no rendered film.", "Make some: foley data render.")
+    for path in facts:
+        track = _film_track(path.with_suffix(".mp4"))
+        film = json.loads(path.read_text())
+        hits = [(event["time"], event["strength"]) for event in film["events"] if event["seen"]]
+        if track is not None:
+            yield SeenScene(
+                {"full": track}, np.array(hits).reshape(-1, 2), np.array(film["activity"])
+            )
+
+
+def _film_track(film: Path) -> Track | None:
+    kept = film.with_suffix(".npz")
+    if not kept.exists():
+        pictures = list(decode_pictures(probe(film)))
+        times, lumas = [p.time for p in pictures], np.stack([p.luma for p in pictures])
+        track = watch(Scene(times, lumas, pictures[-1].end, [], np.zeros(0)))
+        with atomic_output(kept, overwrite=True) as beside:
+            np.savez(beside, **_track_arrays("", track) if track else {})  # pyright: ignore
+    with np.load(kept) as arrays:
+        if not arrays.files:
+            return None
+        return Track(*(arrays[part] for part in Track.__slots__))
 
 
 def _track_arrays(prefix: str, track: Track) -> dict[str, np.ndarray]:
