@@ -30,6 +30,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.ndimage import uniform_filter1d
 
 from foleycli.config import FEATURES, RenderConfig
 from foleycli.errors import FoleyError, ModelError, UsageError
@@ -49,7 +50,7 @@ RATE = FEATURES.when_rate
 LISTEN = 8  # milliseconds over which the impulse of a contact is summed
 APART = 70  # milliseconds between two impacts of one thing, at least
 RINGING = 160  # milliseconds after an impact in which a much softer one belongs to it
-SOFTEST = 0.12  # m/s by which an impact changes a thing's speed, at least
+SOFTEST = 0.15  # m/s by which an impact changes a thing's speed, at least
 UP = np.array([0, 0, 1.0])
 TOUCH_SECONDS = 0.01  # how long a bounce touches: stiff enough for the eye, slow enough for a step
 
@@ -1075,7 +1076,7 @@ def simulate(model: Any, stage: Stage) -> tuple[Floats, Floats]:
     PATHS.clear()
     PATHS.update({thing.name: places[:, model.body(thing.name).id] for thing in stage.things})
     stage.contacts += _impacts(model, stage, forces, partners, places)
-    return states, slides
+    return states, uniform_filter1d(slides, LISTEN * 8, mode="nearest")
 
 
 def _sliding(data: Any, contact: Any, held: Floats, normal: Floats, bodies: Floats) -> float:
