@@ -1,6 +1,9 @@
 """The example clip is what its script draws, and its cue sheet holds the true times."""
 
 import importlib.util
+import os
+import subprocess
+import sys
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -45,3 +48,15 @@ def test_ball_touches_the_floor_at_its_hits_and_flies_between(scene) -> None:
 def test_hammer_is_down_at_its_strikes_only(scene) -> None:
     assert all(scene.hammer_angle(time) == 0 for time in scene.STRIKES)
     assert all(scene.hammer_angle(time - 0.2) > 0.2 for time in scene.STRIKES)
+
+
+def test_smoke_test_for_ci_passes_here() -> None:
+    there = Path(sys.executable).parent
+    run = subprocess.run(
+        ["sh", str(EXAMPLES / "ci" / "smoke.sh")],
+        env={**os.environ, "PATH": f"{there}{os.pathsep}{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.endswith("foley works here\n")
