@@ -157,6 +157,11 @@ class Bank:
             digest.update(repr(replace(recording, file=Path(recording.file.name))).encode())
         return digest.hexdigest()
 
+    @cached_property
+    def by_id(self) -> dict[str, Recording]:
+        """Recordings by their ids."""
+        return {recording.id: recording for recording in self.recordings}
+
     def find(
         self, words: str, kind: Kind | None = None, most: int = 8, avoid: str | None = None
     ) -> list[Match]:

@@ -1,9 +1,9 @@
 """Recordings set at the cues: cues and a bank -> one waveform, block by block."""
 
-import heapq
+import logging
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 
@@ -16,6 +16,7 @@ from foleycli.library.bank import Bank, Kind, Match, Recording, split_phrases
 from foleycli.library.level import SAMPLE_RATE, Samples
 from foleycli.spot.cues import Cue
 
+LOG = logging.getLogger("foleycli")
 BLOCK = OUTPUT.sample_rate  # samples in a block that is handed on
 POOL = 8  # recordings that the sounds of one phrase are drawn from
 POOL_SPREAD = 0.04  # a recording whose score is this much lower is drawn 1/e as often
@@ -33,8 +34,7 @@ DULL_TAPS = 96  # samples of the low pass for soft hits; the next is 1e-11 of th
 CUT_TAIL = 0.06  # seconds that a hit may ring into the next shot
 DENSE = 0.35  # seconds: of two hits of the same words closer than this, the first makes way
 
-# When a stretch of sound begins (output samples), and how to make it.
-Entry = tuple[int, Callable[[], Samples]]
+CHANCE = "~"  # in a cue's recording: what follows is the number its chance is drawn from
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +48,30 @@ class Sound:
     seed: int
     edges: tuple[int, ...]  # where each of the levels begins
     levels_db: tuple[float, ...]  # relative to the sound's usual level
+    recording: str = ""  # id of the one that is wanted
+    cues: tuple[int, ...] = ()  # places of its cues among those given
     fade_in: float = BED_FADE  # seconds, of a bed
     fade_out: float = BED_FADE
 
 
-@dataclass(order=True, slots=True)
-class _Voice:
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """A stretch of one recording, not rendered yet."""
+
+    start: int  # samples; of the waveform
+    end: int  # it is silent from here on, at the latest
+    sound: Sound
+    recording: Recording
+    key: tuple[object, ...]  # voices of one key have the same samples
+    render: Callable[[], Samples]
+
+
+@dataclass(slots=True)
+class _Playing:
     """Samples that are heard from `start` on."""
 
     start: int
-    order: int
-    samples: Samples = field(compare=False)
+    samples: Samples
 
 
 def place_cues(
@@ -94,26 +107,46 @@ def place_cues(
         under -3 dBFS, but the sum may pass full scale: limit it downstream.
     """
     total = round(duration * sample_rate)
-    stage = _Stage(bank, sample_rate, seed, avoid)
-    sounds = plan_sounds(cues, duration, sample_rate, seed, cuts)
-    lead = round(2 * PREROLL * sample_rate)
-    waiting = [
-        (sound.start - lead, order, stage.entries(sound)) for order, sound in enumerate(sounds)
-    ]
-    queue: list[tuple[int, int, Callable[[], Samples] | None, Iterator[Entry]]]
-    queue = [(start, order, None, entries) for start, order, entries in waiting]
-    heapq.heapify(queue)
-    playing: list[_Voice] = []
+    voices = arrange(cues, bank, duration, sample_rate, seed, cuts, avoid=avoid)
+    playing: list[_Playing] = []
+    first = 0
     for begin in range(0, total, block):
         end = min(begin + block, total)
-        while queue and queue[0][0] < end:
-            start, order, render, entries = heapq.heappop(queue)
-            if render is not None:
-                playing.append(_Voice(start, order, render()))
-            if (entry := next(entries, None)) is not None:
-                heapq.heappush(queue, (entry[0], order, entry[1], entries))
-        yield _mix(sorted(playing), begin, end)
+        while first < len(voices) and voices[first].start < end:
+            playing.append(_Playing(voices[first].start, voices[first].render()))
+            first += 1
+        yield _mix(playing, begin, end)
         playing = [v for v in playing if v.start + len(v.samples) > end]
+
+
+def arrange(
+    cues: Sequence[Cue],
+    bank: Bank,
+    duration: Fraction,
+    sample_rate: int = OUTPUT.sample_rate,
+    seed: int = 0,
+    cuts: Sequence[Fraction] = (),
+    *,
+    avoid: str | None = None,
+) -> list[Voice]:
+    """What `place_cues` renders and sums, in order of time: which recording is heard from when."""
+    stage = _Stage(bank, sample_rate, seed, avoid)
+    sounds = plan_sounds(cues, duration, sample_rate, seed, cuts)
+    voices = [voice for sound in sounds for voice in stage.voices(sound)]
+    return sorted(voices, key=lambda voice: voice.start)
+
+
+def mix_voices(
+    voices: Sequence[Voice], begin: int, end: int, rendered: Callable[[Voice], Samples]
+) -> Samples:
+    """Samples [begin, end) of what `place_cues` gives, to the bit, from the voices of `arrange`.
+
+    Args:
+        voices: in their order; those that are silent there may be left out.
+        rendered: a voice's samples, from wherever they are kept.
+    """
+    heard = [voice for voice in voices if voice.start < end and voice.end > begin]
+    return _mix([_Playing(voice.start, rendered(voice)) for voice in heard], begin, end)
 
 
 def plan_sounds(
@@ -131,12 +164,14 @@ def plan_sounds(
     total = round(duration * sample_rate)
     edges = np.array([round(cut * sample_rate) for cut in sorted(cuts)], np.int64)
     sounds: list[Sound] = []
-    latest: dict[tuple[str, str], int] = {}
-    for cue in sorted(cues, key=lambda cue: (cue.start, cue.kind, cue.what)):
-        sound = _sound(cue, sample_rate, total, seed)
+    latest: dict[tuple[str, ...], int] = {}
+    ordered = sorted(enumerate(cues), key=lambda one: (one[1].start, one[1].kind, one[1].what))
+    for place, cue in ordered:
+        sound = _sound(cue, place, sample_rate, total, seed)
         if sound.start >= total:
             continue
-        before = latest.get((cue.kind, cue.what))
+        same = (cue.kind, cue.what) if cue.kind == "hit" else (cue.kind, cue.what, cue.recording)
+        before = latest.get(same)
         if before is not None:
             last = sounds[before]
             if cue.kind == "bed" and last.end == sound.start:
@@ -145,22 +180,42 @@ def plan_sounds(
             if cue.kind == "hit" and sound.start - last.start < DENSE * sample_rate:
                 way = sound.start + round(2 * PREROLL * sample_rate)
                 sounds[before] = replace(last, end=min(last.end, way))
-        latest[cue.kind, cue.what] = len(sounds)
+        latest[same] = len(sounds)
         sounds.append(sound)
     return [_at_cuts(sound, edges, sample_rate, total) for sound in sounds]
 
 
-def _sound(cue: Cue, sample_rate: int, total: int, seed: int) -> Sound:
+def _sound(cue: Cue, place: int, sample_rate: int, total: int, seed: int) -> Sound:
     start = round(cue.start * sample_rate)
     end = max(start + 1, min(total, round(cue.end * sample_rate)))
+    wanted, chance = split_recording(cue.recording)
+    levels, cues = (cue.level_db,), (place,)
+    own_seed = chance_of(cue, seed) if chance is None else chance
+    return Sound(start, end, cue.kind, cue.what, own_seed, (start,), levels, wanted, cues)
+
+
+def chance_of(cue: Cue, seed: int) -> int:
+    """The number that a cue's chance is drawn from, where its recording does not say one."""
     key = zlib.crc32(f"{cue.kind}|{cue.what}|{float(cue.start):.6f}".encode())
-    own_seed = (seed * 0x9E3779B1 + key) % 2**63
-    return Sound(start, end, cue.kind, cue.what, own_seed, (start,), (cue.level_db,))
+    return (seed * 0x9E3779B1 + key) % 2**63
+
+
+def split_recording(text: str) -> tuple[str, int | None]:
+    """What a cue's ``recording`` says: an id or nothing, and the number of its chance or None.
+
+    ``wood_012`` is that recording; ``wood_012~77`` with level, pitch and tail as drawn from 77,
+    so that a cue that is moved sounds as it did; ``~77`` any that fits, as drawn from 77.
+    """
+    wanted, mark, chance = text.rpartition(CHANCE)
+    if mark and chance.isdecimal() and len(chance) <= 19:
+        return wanted, int(chance)
+    return text, None
 
 
 def _joined(first: Sound, second: Sound) -> Sound:
     edges, levels = first.edges + second.edges, first.levels_db + second.levels_db
-    return replace(first, end=second.end, edges=edges, levels_db=levels)
+    cues = first.cues + second.cues
+    return replace(first, end=second.end, edges=edges, levels_db=levels, cues=cues)
 
 
 def _at_cuts(sound: Sound, cuts: NDArray[np.int64], sample_rate: int, total: int) -> Sound:
@@ -176,8 +231,8 @@ def _at_cuts(sound: Sound, cuts: NDArray[np.int64], sample_rate: int, total: int
     )
 
 
-def _mix(playing: Sequence[_Voice], begin: int, end: int) -> Samples:
-    """Sum what sounds in [begin, end), always in the same order, so that blocks do not matter."""
+def _mix(playing: Sequence[_Playing], begin: int, end: int) -> Samples:
+    """Sum what sounds in [begin, end), in the order of voices, so that blocks do not matter."""
     mixed = np.zeros(end - begin, np.float32)
     for voice in playing:
         first, last = max(begin, voice.start), min(end, voice.start + len(voice.samples))
@@ -188,62 +243,102 @@ def _mix(playing: Sequence[_Voice], begin: int, end: int) -> Samples:
 
 
 class _Stage:
-    """Turns sounds into samples; remembers what it took last, so as not to take it again."""
+    """Turns sounds into voices; remembers which recording a hit took, so as not to take it again.
+
+    Everything else about a sound depends on its own cue: what nobody touches sounds as it did.
+    """
 
     def __init__(self, bank: Bank, sample_rate: int, seed: int, avoid: str | None) -> None:
         self.bank, self.rate, self.seed, self.avoid = bank, sample_rate, seed, avoid
         self._pools: dict[tuple[str, Kind], list[Match]] = {}
-        self._last: dict[tuple[str, Kind], Recording] = {}
+        self._last: dict[str, Recording] = {}
+        self._missing: set[str] = set()
 
-    def entries(self, sound: Sound) -> Iterator[Entry]:
-        """The stretches of samples that make up a sound, in order of time."""
-        rng = np.random.default_rng(sound.seed)
+    def voices(self, sound: Sound) -> Iterator[Voice]:
+        """The stretches of samples that make up a sound. Hits are to be asked for in order."""
+        choice, chance = (np.random.default_rng([sound.seed, part]) for part in (0, 1))
+        wanted = self._wanted(sound)
         phrases = split_phrases(sound.what)[:PHRASES]
         if sound.kind == "hit":
-            yield from self._hit(sound, phrases[int(rng.integers(len(phrases)))], rng)
+            phrase = phrases[int(choice.integers(len(phrases)))]
+            recording = wanted or self._take(phrase, "hit", choice, self._last.get(phrase))
+            if recording is not None:
+                self._last[phrase] = recording
+                yield self._hit(sound, recording, chance)
+            return
+        if wanted is not None:
+            yield from self._bed(sound, wanted, lambda last: wanted, 0.0, chance)
             return
         quieter = 10 * np.log10(len(phrases))
-        layers = [self._bed(sound, phrase, -quieter, rng.spawn(1)[0]) for phrase in phrases]
-        yield from heapq.merge(*layers, key=lambda entry: entry[0])
+        for phrase in phrases:
+            drawn = choice.spawn(1)[0]
 
-    def _hit(self, sound: Sound, phrase: str, rng: np.random.Generator) -> Iterator[Entry]:
-        recording = self._take(phrase, "hit", rng)
-        if recording is not None:
-            level = sound.levels_db[0] + rng.uniform(-LEVEL_SPREAD_DB, LEVEL_SPREAD_DB)
-            yield self._struck(recording, sound.start, sound.end, level, rng)
+            def take(
+                last: Recording | None, phrase: str = phrase, drawn: np.random.Generator = drawn
+            ) -> Recording | None:
+                return self._take(phrase, "bed", drawn, last)
+
+            recording = take(None)
+            if recording is not None:
+                yield from self._bed(sound, recording, take, -quieter, chance.spawn(1)[0])
+
+    def _wanted(self, sound: Sound) -> Recording | None:
+        """The recording that the cue names, if the library has it."""
+        if not sound.recording:
+            return None
+        found = self.bank.by_id.get(sound.recording)
+        if found is None and sound.recording not in self._missing:
+            self._missing.add(sound.recording)
+            LOG.warning(
+                "the library has no recording %s; %s is found by its words",
+                sound.recording,
+                sound.what,
+            )
+        return found
+
+    def _hit(self, sound: Sound, recording: Recording, chance: np.random.Generator) -> Voice:
+        level = sound.levels_db[0] + chance.uniform(-LEVEL_SPREAD_DB, LEVEL_SPREAD_DB)
+        return self._struck(recording, sound, sound.start, level, chance)
 
     def _bed(
-        self, sound: Sound, phrase: str, level_db: float, rng: np.random.Generator
-    ) -> Iterator[Entry]:
-        recording = self._take(phrase, "bed", rng)
-        if recording is None:
-            return
+        self,
+        sound: Sound,
+        recording: Recording,
+        take: Callable[[Recording | None], Recording | None],
+        level_db: float,
+        chance: np.random.Generator,
+    ) -> Iterator[Voice]:
         if recording.kind == "bed":
-            yield from self._loop(recording, sound, phrase, level_db, rng)
+            yield from self._loop(recording, sound, take, level_db, chance)
             return
         start = sound.start  # nothing goes on by itself: a natural sequence of single hits
-        while start < sound.end and recording is not None:
+        while start < sound.end:
             level = level_db + float(_level_curve(sound, start, start + 1, self.rate)[0])
-            level += rng.uniform(-2 * LEVEL_SPREAD_DB, 0)
-            yield self._struck(recording, start, sound.end, level, rng)
-            pause = max(0.25, recording.samples / SAMPLE_RATE) * rng.lognormal(0, 0.25)
+            level += chance.uniform(-2 * LEVEL_SPREAD_DB, 0)
+            yield self._struck(recording, sound, start, level, chance)
+            pause = max(0.25, recording.samples / SAMPLE_RATE) * chance.lognormal(0, 0.25)
             start += round(pause * self.rate)
-            recording = self._take(phrase, "bed", rng)
+            recording = take(recording) or recording
 
-    def _take(self, phrase: str, kind: Kind, rng: np.random.Generator) -> Recording | None:
-        """Draw a recording for a phrase, not the one drawn for it last; None of an empty bank."""
-        if (phrase, kind) not in self._pools:
-            self._pools[phrase, kind] = self._pool(phrase, kind)
-        pool = self._pools[phrase, kind]
+    def _take(
+        self, phrase: str, kind: Kind, choice: np.random.Generator, last: Recording | None
+    ) -> Recording | None:
+        """Draw a recording for a phrase, not the last one; None of an empty bank."""
+        pool = self.pool(phrase, kind)
         if not pool:
             return None
         scores = np.array([match.score for match in pool])
-        order = np.argsort(-scores / POOL_SPREAD - rng.gumbel(size=len(pool)))
+        order = np.argsort(-scores / POOL_SPREAD - choice.gumbel(size=len(pool)))
         drawn = [pool[i].recording for i in order]
-        if len(drawn) > 1 and drawn[0] == self._last.get((phrase, kind)):
+        if len(drawn) > 1 and drawn[0] == last:
             drawn.pop(0)
-        self._last[phrase, kind] = drawn[0]
         return drawn[0]
+
+    def pool(self, phrase: str, kind: Kind) -> list[Match]:
+        """The recordings that the sounds of a phrase are drawn from."""
+        if (phrase, kind) not in self._pools:
+            self._pools[phrase, kind] = self._pool(phrase, kind)
+        return self._pools[phrase, kind]
 
     def _pool(self, phrase: str, kind: Kind) -> list[Match]:
         other: Kind = "bed" if kind == "hit" else "hit"
@@ -272,26 +367,36 @@ class _Stage:
         return same + rest[: max(0, int(LEAST_TAKES) - len(same))]
 
     def _struck(
-        self, recording: Recording, at: int, end: int, level_db: float, rng: np.random.Generator
-    ) -> Entry:
-        """A recording whose attack is heard at `at` and which has faded out by `end`."""
+        self,
+        recording: Recording,
+        sound: Sound,
+        at: int,
+        level_db: float,
+        chance: np.random.Generator,
+    ) -> Voice:
+        """A recording whose attack is heard at `at` and which has faded out when its sound ends."""
         spread = PITCH_SPREAD if recording.samples < SAMPLE_RATE else PITCH_SPREAD / 2
-        speed = 2 ** (rng.uniform(-spread, spread) / 12)
-        tail, offset = rng.uniform(0.75, 1.0), rng.uniform()
+        speed = 2 ** (chance.uniform(-spread, spread) / 12)
+        tail, offset = chance.uniform(0.75, 1.0), chance.uniform()
         lead = min(recording.onset, round(PREROLL * SAMPLE_RATE))
         onset = round(lead * self.rate / (SAMPLE_RATE * speed))
+        allowed = sound.end - at
 
         def render() -> Samples:
-            sound = _decode(recording)
+            samples = _decode(recording)
             if recording.kind == "bed":
-                sound = sound[int(offset * len(sound) / 2) :]
-            sound = sound[recording.onset - lead :]
-            sound = soxr.resample(sound, SAMPLE_RATE * speed, self.rate).astype(np.float32)
-            sound = _shortened(sound, onset, end - at, tail, recording.kind == "bed", self.rate)
-            sound = _dulled(sound, level_db, self.rate)
-            return sound * self._gain(sound, recording, level_db)
+                samples = samples[int(offset * len(samples) / 2) :]
+            samples = samples[recording.onset - lead :]
+            samples = soxr.resample(samples, SAMPLE_RATE * speed, self.rate).astype(np.float32)
+            swells = recording.kind == "bed"
+            samples = _shortened(samples, onset, allowed, tail, swells, self.rate)
+            samples = _dulled(samples, level_db, self.rate)
+            return samples * self._gain(samples, recording, level_db)
 
-        return at - onset, render
+        key = (recording.id, allowed, level_db, speed, tail, offset)
+        longest = onset + 2 + int(recording.samples * self.rate / (SAMPLE_RATE * speed))
+        end = at - onset + min(onset + allowed, longest)
+        return Voice(at - onset, max(end, at), sound, recording, key, render)
 
     def _gain(self, sound: Samples, recording: Recording, level_db: float) -> np.float32:
         category = self.bank.categories[recording.category]
@@ -302,10 +407,10 @@ class _Stage:
         self,
         recording: Recording,
         sound: Sound,
-        phrase: str,
+        take: Callable[[Recording | None], Recording | None],
         level_db: float,
-        rng: np.random.Generator,
-    ) -> Iterator[Entry]:
+        chance: np.random.Generator,
+    ) -> Iterator[Voice]:
         """A recording that goes on as long as the sound does, its passes crossfaded.
 
         A steady one repeats unnoticed; after an uneven one comes another of the pool.
@@ -315,19 +420,17 @@ class _Stage:
             length = int(recording.samples * self.rate / SAMPLE_RATE)
             needed = sound.end - start
             spare = length - needed if needed <= length else length // 3
-            skip = int(rng.integers(spare + 1)) if start == sound.start else 0
+            skip = int(chance.integers(spare + 1)) if start == sound.start else 0
             stop = min(start + length - skip, sound.end)
             falling = 0 if stop == sound.end else min(round(LOOP_FADE * self.rate), length // 4)
-            yield start, self._pass(recording, sound, level_db, start, stop, skip, rising, falling)
+            yield self._pass(recording, sound, level_db, start, stop, skip, rising, falling)
             if not falling:
                 return
             start, rising = stop - falling, falling
             if recording.spread_db > UNEVEN_DB:
-                recording = self._next_bed(recording, phrase, rng)
-
-    def _next_bed(self, recording: Recording, phrase: str, rng: np.random.Generator) -> Recording:
-        following = self._take(phrase, "bed", rng)
-        return following if following and following.kind == "bed" else recording
+                following = take(recording)
+                if following is not None and following.kind == "bed":
+                    recording = following
 
     def _pass(
         self,
@@ -339,7 +442,7 @@ class _Stage:
         skip: int,
         rising: int,
         falling: int,
-    ) -> Callable[[], Samples]:
+    ) -> Voice:
         """Samples [start, stop) of a bed: a recording from `skip` on, crossfaded at its ends."""
 
         def render() -> Samples:
@@ -356,7 +459,10 @@ class _Stage:
                 gain[-falling:] *= np.cos(np.linspace(0, np.pi / 2, falling))
             return (samples * gain).astype(np.float32)
 
-        return render
+        shape = (sound.start, sound.end, sound.edges, sound.levels_db)
+        fades = (sound.fade_in, sound.fade_out, rising, falling)
+        key = (recording.id, level_db, start, stop, skip, *shape, *fades)
+        return Voice(start, stop, sound, recording, key, render)
 
 
 @lru_cache(maxsize=24)
