@@ -484,6 +484,17 @@ class NamingConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EditConfig:
+    """The page of ``foley edit``."""
+
+    proxy_height: int = 480  # pixels of the pictures that the browser plays, at most
+    proxy_seconds: int = 4  # of film in one piece
+    proxy_crf: int = 26  # H.264, every picture a key frame
+    cache_bytes: int = 2 << 30  # of pieces that are kept, of all films together
+    upload_bytes: int = 32 << 20  # of a sound that is dropped on the page
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluateConfig:
     """How models are compared on a set."""
 
@@ -730,6 +741,7 @@ VISAH_TINY = VisahConfig(
     channels=8, heads=4, head_size=16, depth=2, context_size=32, context_heads=4, context_depth=2
 )
 CINEMATIC = CinematicConfig()
+EDIT = EditConfig()
 GENERATE = GenerateConfig()
 BATCH = BatchConfig()
 EVALUATE = EvaluateConfig()

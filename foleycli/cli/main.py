@@ -16,6 +16,7 @@ from foleycli.cli import (
     cues,
     data,
     doctor,
+    edit,
     eval,
     gen,
     highlight,
@@ -64,6 +65,7 @@ app.command()(redo.redo)
 app.command()(timeline.timeline)
 app.command()(cues.cues)
 app.command()(visualize.visualize)
+app.command()(edit.edit)
 app.command()(preview.preview)
 app.command()(shots.shots)
 app.command()(loudness.loudness)

@@ -21,7 +21,7 @@ from foleycli.errors import UsageError
 SOUND, TIME, MODEL, OUTPUT, BEHAVIOUR = "Sound", "Time", "Model", "Output", "Behaviour"
 PANELS = (SOUND, TIME, MODEL, OUTPUT, BEHAVIOUR)
 FILES = ("gen", "batch")  # commands that sound whole files
-MAKING = (*FILES, "timeline", "preview")  # and those that make any sound
+MAKING = (*FILES, "timeline", "preview", "edit")  # and those that make any sound
 LOOKING = (*MAKING, "cues")  # and those that look at the picture
 
 
@@ -50,7 +50,7 @@ TABLE: dict[str, Row] = {
     "cues": Row(
         panel=SOUND,
         help="An edited cue sheet from `foley cues`.",
-        commands=("gen",),
+        commands=("gen", "edit"),
         path="file",
     ),
     "seed": Row(panel=SOUND, help="Same seed, same sound.", commands=(*MAKING, "eval run")),
@@ -58,11 +58,14 @@ TABLE: dict[str, Row] = {
     "start": Row(
         panel=TIME,
         help="Sound from here on: timecode, seconds, or frames such as 300f.",
-        commands=("gen", "preview", "cues"),
+        commands=("gen", "preview", "cues", "edit"),
         flag="--in",
     ),
     "end": Row(
-        panel=TIME, help="Sound up to here.", commands=("gen", "preview", "cues"), flag="--out"
+        panel=TIME,
+        help="Sound up to here.",
+        commands=("gen", "preview", "cues", "edit"),
+        flag="--out",
     ),
     "model": Row(
         panel=MODEL,
@@ -108,7 +111,7 @@ TABLE: dict[str, Row] = {
         panel=OUTPUT,
         help="How the sound joins the clip's own: as an extra track, mixed with it, mixed and "
         "dipped under it, or in its place.",
-        commands=FILES,
+        commands=(*FILES, "edit"),
         shorthands=(
             ("mix", "Mix with the clip's own sound."),
             ("duck", "Mix, and dip under the clip's own sound."),
@@ -118,18 +121,18 @@ TABLE: dict[str, Row] = {
     "wav": Row(
         panel=OUTPUT,
         help="Also write the sound alone: 24-bit 48 kHz broadcast wave.",
-        commands=FILES,
+        commands=(*FILES, "edit"),
     ),
     "stems": Row(
         panel=OUTPUT,
         help="Also waves of the hits and of the beds; they add up.",
-        commands=(*FILES, "timeline"),
+        commands=(*FILES, "timeline", "edit"),
     ),
     "loudness": Row(
         panel=OUTPUT,
         help="Bring the new sound, or the mix, to a delivery's loudness by one gain, as far as "
         "peaks allow.",
-        commands=FILES,
+        commands=(*FILES, "edit"),
     ),
     "overwrite": Row(panel=OUTPUT, help="Replace outputs that exist."),
     "verify": Row(

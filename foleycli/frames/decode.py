@@ -127,6 +127,23 @@ def _larger(clip: Clip, shrinker: Shrinker, frame: VideoFrame) -> NDArray[np.uin
         return shrinker.larger(frame)
 
 
+def decode_frames(
+    clip: Clip, start: Fraction, end: Fraction
+) -> Iterator[tuple[Fraction, Fraction, VideoFrame]]:
+    """Decode the frames on screen from ``start`` to ``end``, whole, as the file stores them.
+
+    Yields:
+        when the frame appears and when it makes way, in seconds from the clip's first frame; a
+        frame that is on screen at ``start`` may have appeared earlier.
+
+    Raises:
+        MediaError: nothing decodes.
+        UsageError: the span begins after the last frame.
+    """
+    for shown, stop, last in _span(clip, start, end, Damage()):
+        yield shown.time, max(shown.end, start + stop) if last else shown.end, shown.frame
+
+
 @contextmanager
 def _converting(clip: Clip) -> Iterator[None]:
     try:

@@ -3,7 +3,7 @@
 import logging
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import lru_cache
 
@@ -31,6 +31,7 @@ STEP_FADE = 0.1  # seconds in which a bed goes from one level to the next
 UNEVEN_DB = 3.0  # a bed whose levels spread more is not heard twice in a row
 LOOP_FADE = 0.5  # seconds in which one pass of a loop turns into the next, at most
 DULL_TAPS = 96  # samples of the low pass for soft hits; the next is 1e-11 of the first
+MOST_KNOWN = 50_000  # sounds whose voices are kept from one arrangement to the next
 CUT_TAIL = 0.06  # seconds that a hit may ring into the next shot
 DENSE = 0.35  # seconds: of two hits of the same words closer than this, the first makes way
 
@@ -49,7 +50,7 @@ class Sound:
     edges: tuple[int, ...]  # where each of the levels begins
     levels_db: tuple[float, ...]  # relative to the sound's usual level
     recording: str = ""  # id of the one that is wanted
-    cues: tuple[int, ...] = ()  # places of its cues among those given
+    cues: tuple[int, ...] = field(default=(), compare=False)  # their places among those given
     fade_in: float = BED_FADE  # seconds, of a bed
     fade_out: float = BED_FADE
 
@@ -128,12 +129,30 @@ def arrange(
     cuts: Sequence[Fraction] = (),
     *,
     avoid: str | None = None,
+    known: dict[object, list[Voice]] | None = None,
 ) -> list[Voice]:
-    """What `place_cues` renders and sums, in order of time: which recording is heard from when."""
+    """What `place_cues` renders and sums, in order of time: which recording is heard from when.
+
+    Args:
+        known: keeps the voices of sounds from one call to the next, of the same bank, seed and
+            words to avoid, where few cues change between them.
+    """
     stage = _Stage(bank, sample_rate, seed, avoid)
     sounds = plan_sounds(cues, duration, sample_rate, seed, cuts)
-    voices = [voice for sound in sounds for voice in stage.voices(sound)]
+    kept = known if known is not None else {}
+    if len(kept) > MOST_KNOWN:
+        kept.clear()
+    voices = [voice for sound in sounds for voice in _known_voices(stage, sound, kept)]
     return sorted(voices, key=lambda voice: voice.start)
+
+
+def _known_voices(stage: "_Stage", sound: Sound, known: dict[object, list[Voice]]) -> list[Voice]:
+    key = (sound, stage.before(sound))
+    if key not in known:
+        known[key] = list(stage.voices(sound))
+        return known[key]
+    stage.remember(sound, known[key])
+    return [replace(voice, sound=sound) for voice in known[key]]
 
 
 def mix_voices(
@@ -251,7 +270,7 @@ class _Stage:
     def __init__(self, bank: Bank, sample_rate: int, seed: int, avoid: str | None) -> None:
         self.bank, self.rate, self.seed, self.avoid = bank, sample_rate, seed, avoid
         self._pools: dict[tuple[str, Kind], list[Match]] = {}
-        self._last: dict[str, Recording] = {}
+        self._last: dict[str, Recording] = {}  # by the words of a cue
         self._missing: set[str] = set()
 
     def voices(self, sound: Sound) -> Iterator[Voice]:
@@ -261,9 +280,9 @@ class _Stage:
         phrases = split_phrases(sound.what)[:PHRASES]
         if sound.kind == "hit":
             phrase = phrases[int(choice.integers(len(phrases)))]
-            recording = wanted or self._take(phrase, "hit", choice, self._last.get(phrase))
+            recording = wanted or self._take(phrase, "hit", choice, self.before(sound))
             if recording is not None:
-                self._last[phrase] = recording
+                self._last[sound.what] = recording
                 yield self._hit(sound, recording, chance)
             return
         if wanted is not None:
@@ -281,6 +300,15 @@ class _Stage:
             recording = take(None)
             if recording is not None:
                 yield from self._bed(sound, recording, take, -quieter, chance.spawn(1)[0])
+
+    def before(self, sound: Sound) -> Recording | None:
+        """The recording that the last hit of the same words took."""
+        return self._last.get(sound.what) if sound.kind == "hit" else None
+
+    def remember(self, sound: Sound, voices: list[Voice]) -> None:
+        """Voices of a hit that were planned earlier are its voices again."""
+        if sound.kind == "hit" and voices:
+            self._last[sound.what] = voices[0].recording
 
     def _wanted(self, sound: Sound) -> Recording | None:
         """The recording that the cue names, if the library has it."""

@@ -101,6 +101,15 @@ def read_cues(path: Path) -> list[Cue]:
     return sorted(cues, key=lambda cue: cue.start)
 
 
+def parse_cue(row: dict[str, str]) -> Cue:
+    """A cue of one row of a sheet, by its columns.
+
+    Raises:
+        MediaError: it cannot be understood.
+    """
+    return _parse({"start": "", "what": "", **row}, Path("the cue"), 1)
+
+
 def _parse(row: dict[str, str | None], path: Path, line: int) -> Cue:
     try:
         cue = Cue(

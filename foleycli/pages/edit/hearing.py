@@ -1,0 +1,331 @@
+"""Cues -> samples of any stretch of the film, as ``foley gen`` makes them before its limiter.
+
+With ``library`` a change costs the sounds that it changes: voices are kept by all that their
+samples follow from, and what has the same voices is the same, byte for byte.
+"""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foleycli.config import OUTPUT, GenerateConfig
+from foleycli.library.bank import Bank, Match, Recording, split_phrases
+from foleycli.library.place import CHANCE, Voice, arrange, mix_voices, split_recording
+from foleycli.sources.open import LibrarySource, Source
+from foleycli.spot.cues import Cue
+from foleycli.spot.features import Features
+
+RATE = OUTPUT.sample_rate
+KEPT_BYTES = 256 << 20  # of rendered voices
+PEAK_RATE = 64  # smallest and largest sample a second that waveforms are drawn from
+ALTERNATIVES = 5
+Samples = NDArray[np.float32]
+Numbered = Sequence[tuple[int, Cue]]  # rows of a sheet, in its order
+Span = tuple[float, float]  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What is heard of one row."""
+
+    recording: str  # id of the first one
+    label: str
+    chance: int
+    start: float  # seconds
+    end: float
+    group: int  # the first row of the beds that are one sound
+
+
+class Hearing:
+    """What an edited sheet sounds like; asked by any thread.
+
+    Attributes:
+        instant: whether a change is heard at once.
+        seconds: that rendering it all took, where it is not.
+    """
+
+    def __init__(self, source: Source, features: Features, config: GenerateConfig) -> None:
+        self.source, self.features, self.config = source, features, config
+        self.duration = features.duration
+        self.samples = round(features.duration * RATE)
+        self.instant = False
+        self.seconds = 0.0
+        self._lock = threading.RLock()
+
+    def set_cues(self, cues: Numbered) -> list[Span]:
+        """Take over the rows of a sheet; the stretches that sound otherwise than before."""
+        raise NotImplementedError
+
+    def heard(self) -> dict[int, Heard]:
+        """What is heard of each row; nothing where the source does not say."""
+        return {}
+
+    def mix(self, begin: int, end: int, silent: frozenset[int] = frozenset()) -> Samples:
+        """Samples [begin, end) without those of some rows, before the limiter."""
+        raise NotImplementedError
+
+    def keep_others(self, before: Numbered, after: Numbered, touched: set[int]) -> dict[int, str]:
+        """The ``recording`` that rows need so that those nobody touched sound as they did, and
+        those that were moved keep their sound."""
+        return {}
+
+    def alternatives(self, number: int) -> list[Match]:
+        """Recordings that a row could have instead, the one it has first."""
+        return []
+
+    def peaks(self, first: int, last: int) -> NDArray[np.int8]:
+        """Least and greatest sample of each 1/64 s of the seconds [first, last): (n, 2), -127 to
+        127; -128 where nothing is rendered yet."""
+        step = RATE // PEAK_RATE
+        mixed = self.mix(first * RATE, min(last * RATE, self.samples))
+        mixed = np.pad(mixed, (0, -len(mixed) % step)).reshape(-1, step)
+        both = np.stack([mixed.min(axis=1), mixed.max(axis=1)], axis=1)
+        return np.clip(np.round(both * 127), -127, 127).astype(np.int8)
+
+
+class LibraryHearing(Hearing):
+    """Recordings: only what changed is rendered."""
+
+    def __init__(self, source: LibrarySource, features: Features, config: GenerateConfig) -> None:
+        super().__init__(source, features, config)
+        self.instant = True
+        self.bank: Bank = source.bank
+        self._cues: Numbered = ()
+        self._voices: list[Voice] = []
+        self._kept: OrderedDict[tuple[object, ...], Samples] = OrderedDict()
+        self._bytes = 0
+        self._known: dict[object, list[Voice]] = {}
+
+    def set_cues(self, cues: Numbered) -> list[Span]:
+        voices = self.arranged(cues)
+        with self._lock:
+            before, self._voices, self._cues = self._voices, voices, list(cues)
+        return changed_spans(before, voices)
+
+    def arranged(self, cues: Numbered) -> list[Voice]:
+        """The voices of rows; those of sounds that are known are not planned again."""
+        return arrange(
+            [cue for _, cue in cues],
+            self.bank,
+            self.duration,
+            RATE,
+            self.config.seed,
+            self.features.cuts,
+            avoid=self.config.negative_prompt or "",
+            known=self._known,
+        )
+
+    def heard(self) -> dict[int, Heard]:
+        with self._lock:
+            voices, cues = self._voices, self._cues
+        found: dict[int, Heard] = {}
+        for voice in voices:
+            sound = voice.sound
+            numbers = [cues[place][0] for place in sound.cues]
+            if numbers[0] in found:
+                continue
+            end = voice.end if sound.kind == "hit" else sound.end
+            for number, place in zip(numbers, sound.cues, strict=True):
+                own = cues[place][1]
+                stop = end / RATE if sound.kind == "hit" else float(own.end)
+                found[number] = Heard(
+                    voice.recording.id,
+                    voice.recording.label,
+                    sound.seed,
+                    float(own.start),
+                    stop,
+                    numbers[0],
+                )
+        return found
+
+    def mix(self, begin: int, end: int, silent: frozenset[int] = frozenset()) -> Samples:
+        with self._lock:
+            voices, cues = self._voices, self._cues
+        if silent:
+            unheard = {place for place, (number, _) in enumerate(cues) if number in silent}
+            voices = [v for v in voices if not unheard.issuperset(v.sound.cues)]
+        return mix_voices(voices, begin, end, self._rendered)
+
+    def _rendered(self, voice: Voice) -> Samples:
+        with self._lock:
+            if voice.key in self._kept:
+                self._kept.move_to_end(voice.key)
+                return self._kept[voice.key]
+        samples = voice.render()
+        with self._lock:
+            if voice.key not in self._kept:
+                self._kept[voice.key] = samples
+                self._bytes += samples.nbytes
+            while self._bytes > KEPT_BYTES and len(self._kept) > 1:
+                _, old = self._kept.popitem(last=False)
+                self._bytes -= old.nbytes
+        return samples
+
+    def keep_others(self, before: Numbered, after: Numbered, touched: set[int]) -> dict[int, str]:
+        """Hits take turns with the recordings of their words, so that a change of one may give the
+        next one another: it is then told to keep the one it had. A sound that was moved is told
+        the number of its chance, which else follows from its time."""
+        with self._lock:
+            voices = self._voices if list(before) == self._cues else None
+        was = _first_voices(before, self.arranged(before) if voices is None else voices)
+        had = dict(before)
+        kept: dict[int, str] = {}
+        rows = dict(after)
+        for number in touched & rows.keys() & had.keys() & was.keys():
+            old, new = had[number], rows[number]
+            same = (old.kind, old.what, old.recording) == (new.kind, new.what, new.recording)
+            if same and old.start != new.start:
+                kept[number] = _pin(was[number], old)
+        for _ in range(len(rows)):  # one that is kept may give the next one another in turn
+            asked = [(n, _with_recording(cue, kept.get(n))) for n, cue in after]
+            now = _first_voices(asked, self.arranged(asked))
+            lost = {
+                n: _pin(was[n], had[n])
+                for n in now.keys() & was.keys() - touched - kept.keys()
+                if now[n].sound.kind == "hit" and now[n].recording.id != was[n].recording.id
+            }
+            if not lost:
+                break
+            kept |= lost
+        return kept
+
+    def alternatives(self, number: int) -> list[Match]:
+        with self._lock:
+            cue = dict(self._cues).get(number)
+        has = self.heard().get(number)
+        if cue is None or has is None:
+            return []
+        found = self.bank.find(split_phrases(cue.what)[0], cue.kind, most=4 * ALTERNATIVES)
+        first = [match for match in found if match.recording.id == has.recording]
+        first = first or [Match(self.bank.by_id[has.recording], 1.0)]
+        others = [match for match in found if match.recording.id != has.recording]
+        return [*first, *_unlike(others)][:ALTERNATIVES]
+
+
+class WholeHearing(Hearing):
+    """A source that cannot render one sound alone: all is rendered anew, beside the page."""
+
+    def __init__(
+        self,
+        source: Source,
+        features: Features,
+        config: GenerateConfig,
+        told: Callable[[list[Span]], None] = lambda spans: None,
+    ) -> None:
+        super().__init__(source, features, config)
+        self._told = told
+        self._sound = np.zeros(self.samples, np.float32)
+        self._wanted: Numbered | None = None
+        self._done = 0  # samples that are rendered of the present cues
+        self._wake = threading.Event()
+        threading.Thread(target=self._work, daemon=True, name="foley-edit-render").start()
+
+    def set_cues(self, cues: Numbered) -> list[Span]:
+        with self._lock:
+            self._wanted, self._done = list(cues), 0
+        self._wake.set()
+        return []  # told when it is so
+
+    def mix(self, begin: int, end: int, silent: frozenset[int] = frozenset()) -> Samples:
+        with self._lock:
+            return self._sound[begin:end].copy()
+
+    def _work(self) -> None:
+        while True:
+            self._wake.wait()
+            self._wake.clear()
+            with self._lock:
+                cues, self._wanted = self._wanted, None
+            if cues is not None:
+                began = time.monotonic()
+                if self._render([cue for _, cue in cues]):
+                    self.seconds = time.monotonic() - began
+
+    def _render(self, cues: list[Cue]) -> bool:
+        """Render all of it, unless something else is wanted meanwhile."""
+        at = 0
+        for block in self.source.render(self.features, cues, self.config):
+            with self._lock:
+                if self._wanted is not None:
+                    return False
+                self._sound[at : at + len(block)] = block[: self.samples - at]
+            self._told([(at / RATE, (at + len(block)) / RATE)])
+            at += len(block)
+        return True
+
+
+def open_hearing(
+    source: Source,
+    features: Features,
+    config: GenerateConfig,
+    told: Callable[[list[Span]], None],
+) -> Hearing:
+    """The way in which a source is heard while its cues are edited."""
+    if isinstance(source, LibrarySource):
+        return LibraryHearing(source, features, config)
+    return WholeHearing(source, features, config, told)
+
+
+def changed_spans(before: Sequence[Voice], after: Sequence[Voice]) -> list[Span]:
+    """Where two arrangements sound differently, in seconds, joined where they touch."""
+    old = {(voice.start, voice.key): voice for voice in before}
+    new = {(voice.start, voice.key): voice for voice in after}
+    other = [old[place] for place in old.keys() - new.keys()]
+    other += [new[place] for place in new.keys() - old.keys()]
+    spans: list[tuple[int, int]] = []
+    for voice in sorted(other, key=lambda voice: voice.start):
+        if spans and voice.start <= spans[-1][1]:
+            spans[-1] = spans[-1][0], max(spans[-1][1], voice.end)
+        else:
+            spans.append((max(0, voice.start), voice.end))
+    return [(start / RATE, end / RATE) for start, end in spans]
+
+
+def _first_voices(cues: Numbered, voices: Iterable[Voice]) -> dict[int, Voice]:
+    """The first voice of each row."""
+    first: dict[int, Voice] = {}
+    for voice in voices:
+        for place in voice.sound.cues:
+            first.setdefault(cues[place][0], voice)
+    return first
+
+
+def _pin(voice: Voice, cue: Cue) -> str:
+    """What makes a cue sound as it does, wherever it goes."""
+    wanted, _ = split_recording(cue.recording)
+    recording = voice.recording.id if voice.sound.kind == "hit" else wanted
+    return f"{recording}{CHANCE}{voice.sound.seed}"
+
+
+def _with_recording(cue: Cue, recording: str | None) -> Cue:
+    return cue if recording is None else replace(cue, recording=recording)
+
+
+def _unlike(matches: Iterable[Match]) -> list[Match]:
+    """Matches with those of other labels first, so that alternatives are different things."""
+    seen: set[str] = set()
+    first: list[Match] = []
+    rest: list[Match] = []
+    for match in matches:
+        (rest if match.recording.label in seen else first).append(match)
+        seen.add(match.recording.label)
+    return [*first, *rest]
+
+
+def pinned(recording: Recording | str, chance: int) -> str:
+    """A cue's ``recording`` that is this one, drawn from this chance."""
+    name = recording if isinstance(recording, str) else recording.id
+    return f"{name}{CHANCE}{chance}"
+
+
+def seconds_of(begin: float, end: float, duration: Fraction) -> tuple[int, int]:
+    """A span in samples, within the film."""
+    most = round(duration * RATE)
+    first = min(max(0, round(begin * RATE)), most)
+    return first, min(max(first, round(end * RATE)), most)
