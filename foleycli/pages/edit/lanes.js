@@ -1,7 +1,7 @@
 // The film's clock drawn: ruler, film strip, cuts, motion, waveform, and a lane for each layer.
 import { ask, nameOf, seconds } from "./model.js";
 
-const RULER = 22, STRIP = 46, MOTION = 38, WAVE = 54, LANE = 46, EDGE = 6;
+const RULER = 22, STRIP = 46, MOTION = 38, WAVE = 54, LANE = 46, EMPTY = 22, EDGE = 6;
 const STEPS = [0.04, 0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 60, 120, 300, 600, 1800];
 const PEAKS = 64, CHUNK = 20; // of the waveform: a second, seconds in one answer
 const SOFTEST = -36, LOUDEST = 12;
@@ -41,14 +41,20 @@ export class Lanes {
     return all;
   }
 
-  top(layer) { return RULER + STRIP + MOTION + WAVE + this.layers.indexOf(layer) * LANE; }
+  // A lane without events is low; one that a drag enters grows when it has some.
+  high(layer) { return this.used?.has(layer) ? LANE : EMPTY; }
+  top(layer) {
+    let top = RULER + STRIP + MOTION + WAVE;
+    for (const each of this.layers) { if (each === layer) break; top += this.high(each); }
+    return top;
+  }
   x(time) { return (time - this.from) * this.scale; }
   t(x) { return this.from + x / this.scale; }
   get width() { return this.canvas.clientWidth; }
   get to() { return this.t(this.width); }
 
   resize() {
-    const height = RULER + STRIP + MOTION + WAVE + this.layers.length * LANE;
+    const height = RULER + STRIP + MOTION + WAVE + this.layers.reduce((sum, layer) => sum + this.high(layer), 0);
     const dense = devicePixelRatio || 1, width = Math.max(50, this.canvas.parentElement.clientWidth - this.heads.clientWidth);
     this.canvas.style.height = `${height}px`;
     this.heads.style.height = `${height}px`;
@@ -78,7 +84,7 @@ export class Lanes {
   reveal(time) { if (time < this.from || time > this.to) { this.from = time - 0.15 * this.width / this.scale; this.bound(); } this.draw(); }
 
   headings() {
-    const key = JSON.stringify([this.layers, [...this.model.mutedLayers], [...this.model.soloedLayers]]);
+    const key = JSON.stringify([this.layers.map(layer => [layer, this.high(layer)]), [...this.model.mutedLayers], [...this.model.soloedLayers]]);
     if (key === this.headed) return;
     this.headed = key;
     const row = (name, top, height, layer) => {
@@ -101,11 +107,18 @@ export class Lanes {
     };
     let top = 0;
     const rows = [["time", RULER], ["film", STRIP], ["motion", MOTION], ["sound", WAVE]].map(([name, height]) => { const made = row(name, top, height); top += height; return made; });
-    for (const layer of this.layers) { rows.push(row(layer || "other", top, LANE, layer)); top += LANE; }
+    for (const layer of this.layers) { rows.push(row(layer || "other", top, this.high(layer), layer)); top += this.high(layer); }
     this.heads.replaceChildren(...rows);
   }
 
-  changed() { if (this.layerCount !== this.layers.length) { this.layerCount = this.layers.length; this.resize(); } this.arrange(); this.headings(); this.draw(); }
+  changed() {
+    const used = new Set(this.model.order.map(event => event.layer)), key = JSON.stringify([this.layers, [...used].sort()]);
+    this.used = used;
+    if (this.lanesKey !== key) { this.lanesKey = key; this.resize(); }
+    this.arrange();
+    this.headings();
+    this.draw();
+  }
 
   forget(spans = [[0, Infinity]]) {
     for (const [from, to] of spans)
@@ -131,7 +144,7 @@ export class Lanes {
 
   box(event) {
     const [slot, of] = this.slots?.get(event.id) ?? [0, 1];
-    const height = (LANE - 4) / of, end = event.kind === "bed" ? event.start + event.duration : Math.max(event.end ?? 0, event.start + 0.05);
+    const height = (this.high(event.layer) - 4) / of, end = event.kind === "bed" ? event.start + event.duration : Math.max(event.end ?? 0, event.start + 0.05);
     return { x: this.x(event.start), y: this.top(event.layer) + 2 + slot * height, width: Math.max(3, (end - event.start) * this.scale), height: height - 1 };
   }
 
@@ -265,7 +278,7 @@ export class Lanes {
     this.layers.forEach(layer => {
       const y = this.top(layer);
       c.fillStyle = ink.line;
-      c.fillRect(0, y + LANE - 1, width, 1);
+      c.fillRect(0, y + this.high(layer) - 1, width, 1);
     });
     for (const event of this.visible()) {
       const { x, y, width: w, height: h } = this.box(event), on = model.isHeard(event), chosen = model.selection.has(event.id);
@@ -327,7 +340,7 @@ export class Lanes {
     return best;
   }
 
-  layerAt(y) { return this.layers.find(layer => y >= this.top(layer) && y < this.top(layer) + LANE); }
+  layerAt(y) { return this.layers.find(layer => y >= this.top(layer) && y < this.top(layer) + this.high(layer)); }
 
   hover(event) {
     if (this.drag) return;
