@@ -16,7 +16,7 @@ from scipy.special import erf
 
 from foleycli.errors import ModelError
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating]
 
 
 @dataclass(frozen=True, slots=True)

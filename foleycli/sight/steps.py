@@ -101,7 +101,7 @@ def step_inputs(
     Joints from the middle of the hips and in lengths of the trunk, their scores, how the hips and
     the feet move in the picture, the size of the person and the time to the nearest sighting.
     """
-    places = joints[..., :2] * np.float32([aspect, 1.0])
+    places = joints[..., :2] * np.float32([aspect, 1.0])  # pyright: ignore
     sure = joints[..., 2] > SURE
     held = np.stack(
         [_filled(times, places[:, j], sure[:, j], grid) for j in range(joints.shape[1])]

@@ -326,12 +326,12 @@ def _touch(material: Material) -> str:
 def add_thing(
     stage: Stage,
     shape: str,
-    size: Sequence[float],
-    at: Sequence[float],
+    size: Sequence[float] | Floats,
+    at: Sequence[float] | Floats,
     material: str,
     *,
-    turn: Sequence[float] = (0, 0, 0),
-    start: Sequence[float] = (0, 0, 0, 0, 0, 0),
+    turn: Sequence[float] | Floats = (0, 0, 0),
+    start: Sequence[float] | Floats = (0, 0, 0, 0, 0, 0),
     look: str | None = None,
 ) -> str:
     """A free body; its name."""
@@ -407,7 +407,7 @@ def build(stage: Stage, width: int, height: int, shadows: bool) -> Any:
         f"<actuator>{''.join(stage.drives)}</actuator></mujoco>"
     )
     try:
-        return mujoco.MjModel.from_xml_string(xml, stage.assets)
+        return mujoco.MjModel.from_xml_string(xml, stage.assets)  # pyright: ignore
     except ValueError as error:
         raise FoleyError(f"A scene was not built: {error}", "This is a bug; report it.") from error
 
@@ -939,7 +939,7 @@ def read_mocap(folder: Path) -> list[tuple[str, Floats, list[str], list[int], Fl
         names = [str(name) for name in held["joint_names"]]
         for clip, end, length in zip(held["clip"], ends, held["length"], strict=True):
             joints = held["pos"][end - length : end].astype(np.float32) / 1000
-            joints = joints[..., [0, 2, 1]] * np.float32([1, -1, 1])
+            joints = joints[..., [0, 2, 1]] * np.float32([1, -1, 1])  # pyright: ignore
             times = np.sort(landings[path.stem, str(clip)])
             motions.append((f"{path.stem}/{clip}", joints, names, held["parents"].tolist(), times))
     return motions
@@ -1045,7 +1045,7 @@ def simulate(model: Any, stage: Stage) -> tuple[Floats, Floats]:
     """
     import mujoco
 
-    data = mujoco.MjData(model)
+    data = mujoco.MjData(model)  # pyright: ignore
     steps = int(stage.seconds * PHYSICS) + 1
     for thing in stage.things:
         if thing.start:
@@ -1063,7 +1063,7 @@ def simulate(model: Any, stage: Stage) -> tuple[Floats, Floats]:
     for step in range(steps):
         if wanted is not None:
             data.ctrl[:] = wanted[:, step]
-        mujoco.mj_step(model, data)
+        mujoco.mj_step(model, data)  # pyright: ignore
         states[step], places[step] = data.qpos, data.xpos
         if data.ncon:
             contact, held = data.contact, data.contact.efc_address >= 0
@@ -1279,7 +1279,7 @@ def draw_film(
     """Render and encode every picture."""
     import mujoco
 
-    data = mujoco.MjData(model)
+    data = mujoco.MjData(model)  # pyright: ignore
     renderer = mujoco.Renderer(model, config.height, config.width, max_geom=600)
     count = int(stage.seconds * look.rate)
     try:

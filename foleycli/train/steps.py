@@ -10,6 +10,7 @@ seen at three rates. The motions themselves are in no file that is written.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -85,7 +86,8 @@ def train(mocap: Path, out: Path, config: StepsTraining, options: RunOptions) ->
             if run.is_due():
                 scores = {f"f1_{rate:g}": held_out_f1(average, held_out, rate) for rate in RATES}
                 close = held_out_f1(average, held_out, RATES[-1], 0.05)
-                run.validated(loss=1 - np.mean(list(scores.values())), **scores, within_50=close)
+                loss = 1 - sum(scores.values()) / len(scores)
+                run.validated(loss=loss, **scores, within_50=close)
 
         path = out / "steps.safetensors"
         if run.rank == 0:
@@ -191,7 +193,9 @@ def _through_camera(joints: Floats, times: Floats, rng: Rng, aspect: float) -> F
     return np.stack([0.5 + x / aspect, 0.5 + y], -1)
 
 
-def _as_detected(seen: Floats, rng: Rng, rate: float, inside: Floats, aspect: float) -> Floats:
+def _as_detected(
+    seen: Floats, rng: Rng, rate: float, inside: NDArray[np.bool_], aspect: float
+) -> Floats:
     """A detector's faults, and scores that half know of them."""
     n = len(seen)
     tall = np.ptp(seen[..., 1], axis=1).mean() / 3  # about the trunk, in the picture's heights
@@ -218,7 +222,7 @@ def _as_detected(seen: Floats, rng: Rng, rate: float, inside: Floats, aspect: fl
     outside = (joints[..., :2] < -0.02) | (joints[..., :2] > 1.02)
     joints[..., :2] = np.clip(joints[..., :2], 0, 1)
     joints[..., 2] = np.clip(scores - 0.5 * outside.any(-1), 0.02, 1)
-    missed = ~inside.astype(bool) | (rng.random(n) < rng.choice([0, 0.03, 0.15]))
+    missed = ~inside | (rng.random(n) < rng.choice([0, 0.03, 0.15]))
     joints[missed] = 0
     return joints.astype(np.float32)
 
@@ -243,7 +247,7 @@ def make_batch(motions: list[Motion], rng: Rng) -> tuple[Tensor, ...]:
     )
 
 
-def _example(motion: Motion, rng: Rng) -> tuple[Floats, Floats, Floats, Floats]:
+def _example(motion: Motion, rng: Rng) -> tuple[NDArray[Any], ...]:
     lasts = len(motion.joints) / 60
     start = float(rng.uniform(-0.4, max(-0.39, lasts - SECONDS + 0.4)))
     times, joints, aspect = see(motion, rng, start, SECONDS)
