@@ -212,16 +212,19 @@ def _one_of(default: str | None, known: Iterable[str]) -> Any:
     return field(default=default, metadata={"known": tuple(known)})
 
 
-def _at_least(default: float, least: float) -> Any:
+MOST = 10**15  # that any number may be asked for
+
+
+def _at_least(default: float, least: float, most: int = MOST) -> Any:
     """A field whose number does not go below ``least``."""
-    return field(default=default, metadata={"least": least})
+    return field(default=default, metadata={"least": least, "most": most})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SamplerConfig:
     """DPM-Solver++ 2M and classifier-free guidance (arXiv 2507.02271: 25 steps, w = 4.5)."""
 
-    steps: int = _at_least(25, 1)
+    steps: int = _at_least(25, 1, 10_000)
     guidance: float = _at_least(4.5, 0)
     seed: int = 0
 
@@ -403,7 +406,7 @@ class GenerateConfig(SamplerConfig):
     model: str = "auto"  # library, small, diff-foley, a bundle's folder, or auto
     prompt: str | None = None  # words for what sounds, in place of what is seen
     negative_prompt: str | None = None  # words for what must not sound
-    takes: int = _at_least(1, 1)
+    takes: int = _at_least(1, 1, 1000)
     start: str | None = None  # timecode, seconds or frames ("300f") from which sound is wanted
     end: str | None = None
     device: str = "auto"
@@ -455,7 +458,7 @@ def _checked_number(option: Field[Any], value: Any) -> float:
     least = option.metadata.get("least", -math.inf)
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if isinstance(value, str | bool) or not math.isfinite(number) or (whole and number % 1):
         raise UsageError(
@@ -463,6 +466,9 @@ def _checked_number(option: Field[Any], value: Any) -> float:
         )
     if number < least:
         raise UsageError(f"{option.name} {value} is too little.", f"Give {least} or more.")
+    most = option.metadata.get("most", MOST)
+    if abs(number) > most:
+        raise UsageError(f"{option.name} {value} is too much.", f"Give {most} or less.")
     return int(value) if whole else number
 
 

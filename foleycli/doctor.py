@@ -6,20 +6,24 @@ import platform
 import re
 import shutil
 import subprocess
+import sysconfig
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
 from foleycli.errors import FoleyError
-from foleycli.folders import cache_folder
+from foleycli.folders import SET_CACHE, cache_folder, cache_limit, folder_size
+from foleycli.install import get_packages
 from foleycli.models.registry import MODELS, Model
 
 State = Literal["ok", "warn", "missing"]
 ENOUGH_DISK = 2 * 1024**3  # bytes; an hour of 24-bit 48 kHz sound takes 0.5 GB, beside the video
 OURS_AGAIN = "From foleycli's folder: pip install --force-reinstall --no-deps ."
+KEPT, LIBRARIES = "evaluate", "library"  # rooms of the cache: features, what was heard
+SCRIPT = 4 << 20  # bytes that a command's script, or its launcher on Windows, stays under
 CPU_WHEELS = "https://download.pytorch.org/whl/cpu"
 
 
@@ -37,6 +41,7 @@ def examine() -> Iterator[Check]:
     """Look at everything, one check after the other; never raises."""
     for look in (
         _python,
+        _command,
         _packages,
         _torch,
         _device,
@@ -74,17 +79,51 @@ def _python() -> Iterator[Check]:
     yield Check("python", "ok", found)
 
 
+def _command() -> Iterator[Check]:
+    """Whether ``foley`` is this one: another package has a command of that name too."""
+    found = shutil.which("foley")
+    if found is None:
+        yield Check("command", "ok", f"foley is not on PATH; this one is {_own_command()}")
+    elif _is_ours(Path(found)):
+        yield Check("command", "ok", found)
+    else:
+        yield Check(
+            "command",
+            "warn",
+            f"foley on PATH is another program: {found}",
+            f"Type foleycli, the second name of this one, or put {_own_command().parent} first.",
+        )
+
+
+def _own_command() -> Path:
+    return Path(sysconfig.get_path("scripts")) / "foley"
+
+
+def _is_ours(command: Path) -> bool:
+    """Whether a script starts this package; one of another environment does too."""
+    try:
+        return command.stat().st_size < SCRIPT and b"foleycli" in command.read_bytes()
+    except OSError:
+        return False
+
+
 def _packages() -> Iterator[Check]:
     """Every requirement of the installed distribution, without extras."""
     try:
         requirements = metadata.requires("foleycli") or []
     except metadata.PackageNotFoundError:
-        yield Check("packages", "warn", "foleycli itself is not installed", "pip install .")
+        remedy = "From foleycli's folder: pip install ."
+        yield Check("packages", "warn", "foleycli itself is not installed", remedy)
         return
-    names = [re.split(r"[^\w.-]", line)[0] for line in requirements if "extra ==" not in line]
+    lines = [line for line in requirements if "extra ==" not in line]
+    names = [re.split(r"[^\w.-]", line)[0] for line in lines]
     absent = [name for name in names if not _version(name)]
     if absent:
-        yield Check("packages", "missing", f"no {', '.join(absent)}", f"pip install {absent[0]}")
+        stated = {
+            name: line.partition(";")[0].strip() for name, line in zip(names, lines, strict=True)
+        }
+        remedy = get_packages(*(stated[name] for name in absent))
+        yield Check("packages", "missing", f"no {', '.join(absent)}", remedy)
     else:
         yield Check("packages", "ok", f"foleycli {_version('foleycli')}, all {len(names)} it needs")
 
@@ -123,7 +162,7 @@ def _ffmpeg() -> Iterator[Check]:
     if version:
         yield Check("ffmpeg", "ok", f"{version} at {binary}")
     else:
-        yield Check("ffmpeg", "missing", f"{binary} does not run", "pip install imageio-ffmpeg")
+        yield Check("ffmpeg", "missing", f"{binary} does not run", get_packages("imageio-ffmpeg"))
 
 
 def _encoders() -> Iterator[Check]:
@@ -137,7 +176,7 @@ def _encoders() -> Iterator[Check]:
     wanted = {container.codec: suffix for suffix, container in reversed(CONTAINERS.items())}
     absent = [f"{codec} ({suffix})" for codec, suffix in wanted.items() if codec not in there]
     vital = {"pcm_s24le", "aac"} - there
-    remedy = "Unset FOLEY_FFMPEG, or install a full ffmpeg: pip install imageio-ffmpeg"
+    remedy = f"Unset FOLEY_FFMPEG, or get a full ffmpeg: {get_packages('imageio-ffmpeg')}"
     if absent:
         yield Check("encoders", "missing" if vital else "warn", f"no {', '.join(absent)}", remedy)
     else:
@@ -186,7 +225,15 @@ def _absent(model: Model) -> list[str]:
 
 
 def _cache() -> Iterator[Check]:
-    yield _folder("cache", cache_folder(""), "warn", "Set FOLEY_CACHE to a folder you can write.")
+    folder = cache_folder("")
+    check = _folder("cache", folder, "warn", SET_CACHE)
+    kept = folder_size(folder / KEPT)
+    rooms = [
+        f"features {_megabytes(kept)} of {_megabytes(cache_limit())}",
+        f"libraries {_megabytes(folder_size(folder / LIBRARIES))}",
+        f"models {_megabytes(folder_size(folder / 'models'))}",
+    ]
+    yield replace(check, found=f"{check.found}; {', '.join(rooms)}")
 
 
 def _temporary() -> Iterator[Check]:
@@ -216,7 +263,7 @@ def _version(distribution: str) -> str:
 
 
 def _reinstall(package: str) -> str:
-    return f"pip install --force-reinstall --no-deps {package}"
+    return get_packages(package, options="--force-reinstall --no-deps")
 
 
 def _megabytes(size: int) -> str:

@@ -14,7 +14,7 @@ from foleycli.clip.find import name_output
 from foleycli.clip.probe import Clip, probe
 from foleycli.clip.timecode import parse_time
 from foleycli.config import OUTPUT, GenerateConfig
-from foleycli.errors import ModelError, UsageError
+from foleycli.errors import FoleyError, ModelError, UsageError
 from foleycli.frames.decode import Picture, decode_pictures
 from foleycli.mux.bwf import Broadcast
 from foleycli.mux.mux import Track, check_mux, mux_audio
@@ -27,8 +27,8 @@ from foleycli.recipe import (
     check_recipe,
     find_clip,
     read_recipe,
+    recipe_first,
     recipe_path,
-    write_recipe,
 )
 from foleycli.sources.open import Source, open_source
 from foleycli.spot.cues import Cue, read_cues
@@ -142,19 +142,19 @@ def make_take(
             target=None if mixed else config.target,
         )
         progress("muxing", 0.0)
-        track = mux_audio(
-            film,
-            sound,
-            out,
-            mode=config.mode,
-            offset=start,
-            loudness=config.target,
-            overwrite=config.overwrite,
-        )
-        proof = verify_picture(film, out) if config.verify else None
-        wav = _keep_wavs(sound, out, config) if config.wav or config.stems else None
-    recipe = recipe_path(out)
-    write_recipe(recipe, Recipe.of(film, out, config, source, cues, waveform_hash))
+        recipe = recipe_path(out)
+        with recipe_first(recipe, Recipe.of(film, out, config, source, cues, waveform_hash)):
+            track = mux_audio(
+                film,
+                sound,
+                out,
+                mode=config.mode,
+                offset=start,
+                loudness=config.target,
+                overwrite=config.overwrite,
+            )
+            proof = verify_picture(film, out) if config.verify else None
+            wav = _keep_wavs(sound, out, config) if config.wav or config.stems else None
     progress("muxing", 1.0)
     return Take(out, wav, recipe, config.seed, waveform_hash, track, proof)
 
@@ -315,7 +315,15 @@ def _keep_wavs(sound: Path, out: Path, config: GenerateConfig) -> Path:
     """Copy the sound, and its stems, beside the video; the wave of the whole."""
     written = [sound, *(stem_path(sound, kind) for kind in KINDS if config.stems)]
     kept = sound_paths(out, config)
-    for made, wav in zip(written, kept, strict=True):
-        with atomic_output(wav, overwrite=config.overwrite) as beside:
-            shutil.copyfile(made, beside)
+    done: list[Path] = []
+    try:
+        for made, wav in zip(written, kept, strict=True):
+            is_new = not wav.exists()
+            with atomic_output(wav, overwrite=config.overwrite) as beside:
+                shutil.copyfile(made, beside)
+            done += [wav] if is_new else []
+    except FoleyError:  # the disk is full: what has no recipe is not left behind
+        for path in (*done, *(() if config.overwrite else (out,))):
+            path.unlink(missing_ok=True)
+        raise
     return kept[0]

@@ -125,7 +125,10 @@ def check_output(
     path: str | Path, *, overwrite: bool = False, inputs: tuple[Path, ...] = ()
 ) -> Path:
     """Resolve where ``path`` would be written, before the slow part; errors as `atomic_output`."""
-    target = Path(path).resolve()
+    try:
+        target = Path(path).resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # links in a loop, a name that is none
+        raise UsageError(f"{path} is no place to write to: {error}.", "Name another.") from error
     try:
         target.stat()
     except FileNotFoundError:

@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -12,9 +14,10 @@ from foleycli import __version__
 from foleycli.clip.media import content_hash
 from foleycli.clip.probe import Clip
 from foleycli.config import GenerateConfig
+from foleycli.documents import exact_number, is_file, own_path, parse_json
 from foleycli.errors import MediaError, OutputExistsError, UsageError
-from foleycli.output import atomic_output, check_output
-from foleycli.spot.cues import Cue
+from foleycli.output import atomic_output, check_output, flush
+from foleycli.spot.cues import LAYERS, Cue, what_is_wrong
 
 if TYPE_CHECKING:
     from foleycli.sources.open import Source
@@ -48,7 +51,7 @@ class Recipe:
         return cls(
             foleycli=__version__,
             clip=_relative(film.path, out.parent),
-            clip_hash=content_hash(film.path),
+            clip_hash=_hash(film.path),
             out=out.name,
             source=source.name,
             source_fingerprint=source.fingerprint,
@@ -75,7 +78,7 @@ def check_recipe(out: Path, *, overwrite: bool) -> None:
     if overwrite or not path.exists():
         return
     try:
-        owner = path.with_name(json.loads(path.read_text(encoding="utf-8"))["out"])
+        owner = path.with_name(parse_json(path.read_text(encoding="utf-8"))["out"])
     except (OSError, ValueError, TypeError, KeyError):
         owner = path  # whatever it is, it is not ours
     if owner.name != out.name and owner.exists():
@@ -86,10 +89,20 @@ def check_recipe(out: Path, *, overwrite: bool) -> None:
 
 def write_recipe(path: Path, recipe: Recipe) -> None:
     """Write a recipe as JSON, whole or not at all."""
+    with recipe_first(path, recipe):
+        pass
+
+
+@contextmanager
+def recipe_first(path: Path, recipe: Recipe) -> Iterator[None]:
+    """Have a recipe on the disk, hidden, while what it describes is written, and show it when that
+    ended well: on a disk that fills up there is neither the one nor the other."""
     with atomic_output(path, overwrite=True) as beside:
         text = json.dumps(asdict(recipe), indent=1, default=_plain, ensure_ascii=False)
         # a byte of a name that is not UTF-8 becomes \udcXX, which JSON reads as it was
         beside.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+        flush(beside)
+        yield
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -99,11 +112,14 @@ def read_recipe(path: Path) -> Recipe:
         MediaError: the file is not a recipe.
     """
     try:
-        fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        fields["config"] = GenerateConfig(**fields["config"])
-        fields["cues"] = tuple(_cue(cue) for cue in fields["cues"])
-        return Recipe(**fields)
-    except (OSError, ValueError, TypeError, KeyError, UsageError) as error:
+        stated: dict[str, Any] = parse_json(path.read_text(encoding="utf-8"))
+        stated["config"] = GenerateConfig(**stated["config"])
+        stated["cues"] = tuple(_cue(cue) for cue in stated["cues"])
+        recipe = Recipe(**stated)
+        _check(recipe)
+        return recipe
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError,
+            UsageError) as error:  # fmt: skip
         raise MediaError(
             f"{path} is not a recipe that can be read: {error}.",
             "Give the .foley.json file that stands beside an output.",
@@ -117,7 +133,7 @@ def find_clip(recipe: Recipe, path: Path) -> Path:
         MediaError: it is gone or has changed.
     """
     clip = path.parent / recipe.clip
-    if not clip.is_file():
+    if not is_file(clip):
         raise MediaError(
             f"The recipe's clip {clip} is not there.", "Put it back, or run foley gen."
         )
@@ -129,16 +145,59 @@ def find_clip(recipe: Recipe, path: Path) -> Path:
     return clip
 
 
-def _cue(fields: dict[str, Any]) -> Cue:
-    times = {name: Fraction(fields.pop(name)) for name in ("start", "duration")}
-    return Cue(**times, **fields)
+def _check(recipe: Recipe) -> None:
+    """Whether every field is what it says, for anyone may have written it.
+
+    Raises:
+        ValueError: one is not.
+    """
+    for field in dataclasses.fields(recipe):
+        if field.type == "str" or field.type is str:
+            value = getattr(recipe, field.name)
+            if not isinstance(value, str) or "\0" in value:
+                raise ValueError(f"{field.name} is no text")
+    if not recipe.out or Path(recipe.out).name != recipe.out:
+        raise ValueError(f"out is {recipe.out[:40]!r}, not a file's name")
+    if not recipe.clip:
+        raise ValueError("it names no clip")
+
+
+def _cue(stated: dict[str, Any]) -> Cue:
+    """A cue, whose numbers are numbers and whose words are words.
+
+    Raises:
+        ValueError: it cannot be.
+    """
+    stated = {**stated, **{name: exact_number(str(stated[name])) for name in ("start", "duration")}}
+    cue = Cue(**stated)
+    for field in dataclasses.fields(cue):
+        value = getattr(cue, field.name)
+        if field.type is str and not isinstance(value, str):
+            raise ValueError(f"{field.name} of a cue is no text")
+        if field.type is float and (isinstance(value, bool) or not isinstance(value, int | float)):
+            raise ValueError(f"{field.name} of a cue is no number")
+    if cue.kind not in ("hit", "bed") or cue.layer not in (*LAYERS, ""):
+        raise ValueError(f"a cue of kind {cue.kind}, layer {cue.layer} is unknown")
+    if wrong := what_is_wrong(cue):
+        raise ValueError(wrong)
+    return cue
+
+
+def _hash(path: Path) -> str:
+    try:
+        return content_hash(path)
+    except OSError as error:
+        raise MediaError(
+            f"{path.name} cannot be read any more: {error.strerror or error}.",
+            "Is its disk or share there? Run again.",
+        ) from error
 
 
 def _relative(path: Path, folder: Path) -> str:
     try:
-        return os.path.relpath(path.resolve(), folder.resolve())
+        return os.path.relpath(own_path(path), own_path(folder))
     except ValueError:  # another drive on Windows
-        return str(path.resolve())
+        return str(own_path(path))
 
 
 def _plain(value: object) -> str:

@@ -108,7 +108,7 @@ def _outcomes(
 
 
 def _watch(inputs: list[str], output: Path | None, config: GenerateConfig, as_json: bool) -> None:
-    from foleycli.timeline.batch import do_job, watch_folder
+    from foleycli.timeline.batch import run_batch, watch_folder
     from foleycli.timeline.manifest import find_jobs
 
     if output is None:
@@ -118,7 +118,8 @@ def _watch(inputs: list[str], output: Path | None, config: GenerateConfig, as_js
         return find_jobs(inputs, output, config)
 
     with batch_progress(0, quiet=True) as progress:
-        for _ in _told((do_job(job) for job in watch_folder(find)), as_json, progress):
+        outcomes = (outcome for job in watch_folder(find) for outcome in run_batch([job]))
+        for _ in _told(outcomes, as_json, progress):
             pass
 
 

@@ -3,6 +3,7 @@
 import csv
 import logging
 import sys
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -45,6 +46,14 @@ def cues(
     resolve: Annotated[
         bool, typer.Option("--resolve", help="Write a .csv as DaVinci Resolve's edit index.")
     ] = False,
+    offset: Annotated[
+        str | None,
+        typer.Option(
+            "--offset",
+            help="Timecode at which the clip begins on the markers' timeline, such as 01:00:00:00; "
+            "by default the clip's own.",
+        ),
+    ] = None,
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -59,28 +68,31 @@ def cues(
         with show_progress(clip.name, quiet=quiet) as progress:
             found = look(clip, config, progress)
     else:
-        found = _read(clip, markers, config.start)
+        found = _read(clip, markers, config.start, offset)
     if output is None:
         csv.writer(sys.stdout).writerows(sheet_rows(found))
         return
     if as_markers:
-        _write(clip, output, found, config.start, overwrite)
+        _write(clip, output, found, config.start, offset, overwrite)
     else:
         write_cues(output, found, overwrite=overwrite)
     print(f"{output}  {len(found)} cues")
 
 
-def _read(clip: Path, markers: Path, start: str | None) -> list["Cue"]:
+def _read(clip: Path, markers: Path, start: str | None, offset: str | None) -> list["Cue"]:
     from foleycli.timeline.markers import marker_cues, read_markers
 
-    timeline, origin = _clock(clip, start)
-    found = marker_cues(read_markers(markers, timeline), timeline.rate, origin)
+    timeline, origin, begins = _clock(clip, start, offset)
+    marked = read_markers(markers, timeline, begins)
+    found = marker_cues(marked, timeline.rate, origin)
     inside = [cue for cue in found if cue.start < timeline.duration - origin]
     if not inside:
         first, last = timeline.timecode(Fraction(0)), timeline.timecode(timeline.duration)
+        earliest = timeline.timecode(min(marker.start for marker in marked))
         raise MediaError(
-            f"No marker of {markers.name} lies in {clip.name}, from {first} to {last}.",
-            "Give the timeline they are set on the clip's own timecode, and export them again.",
+            f"No marker of {markers.name} lies in {clip.name}, from {first} to {last}: the first "
+            f"is at {earliest}.",
+            "Say where the clip begins on their timeline, such as --offset 01:00:00:00.",
         )
     if len(inside) < len(found):
         LOG.warning(
@@ -90,20 +102,30 @@ def _read(clip: Path, markers: Path, start: str | None) -> list["Cue"]:
 
 
 def _write(
-    clip: Path, output: Path, found: list["Cue"], start: str | None, overwrite: bool
+    clip: Path,
+    output: Path,
+    found: list["Cue"],
+    start: str | None,
+    offset: str | None,
+    overwrite: bool,
 ) -> None:
     from foleycli.timeline.markers import cue_markers, write_markers
 
-    timeline, origin = _clock(clip, start)
+    timeline, origin, _ = _clock(clip, start, offset)
     made = cue_markers(found, timeline.rate, origin)
     write_markers(timeline, made, output, overwrite=overwrite)
 
 
-def _clock(clip: Path, start: str | None):
-    """The clip as a timeline, and where on it the cues' time 0 lies."""
+def _clock(clip: Path, start: str | None, offset: str | None):
+    """The clip as a timeline, where on it the cues' time 0 lies, and the label it begins at if one
+    was given."""
     from foleycli.clip.probe import probe
-    from foleycli.clip.timecode import parse_time
+    from foleycli.clip.timecode import Timecode, parse_time
     from foleycli.timeline.markers import clip_timeline
 
     film = probe(clip)
-    return clip_timeline(film), parse_time(start, film) if start else Fraction(0)
+    timeline, begins = clip_timeline(film), None
+    if offset:
+        begins = Timecode.parse(offset, timeline.rate, timeline.drop or None)
+        timeline = replace(timeline, start=begins.frames, drop=begins.drop)
+    return timeline, parse_time(start, film) if start else Fraction(0), begins

@@ -7,7 +7,7 @@ meant: that of October 2023 lets a motion peak be hit twice, so that its score c
 February 2025 does not, and ignores motion under a tenth of a pixel.
 
 Motion is Farneback's optical flow as OpenCV has it, which the package ``opencv-python-headless``
-brings (``pip install 'foleycli[eval]'``): another implementation would give another number under
+brings (the extra ``eval``): another implementation would give another number under
 the same name.
 """
 
@@ -24,6 +24,7 @@ from scipy.ndimage import maximum_filter1d
 
 from foleycli.config import MelConfig
 from foleycli.errors import ModelError
+from foleycli.install import get_extra
 from foleycli.waveform.mel import mel_filters
 
 Version = Literal[2023, 2025]
@@ -153,9 +154,7 @@ def opencv() -> Any:
     try:
         import cv2  # type: ignore[import-not-found]
     except ImportError as error:
-        raise ModelError(
-            "AV-Align needs OpenCV's optical flow.", "pip install 'foleycli[eval]'"
-        ) from error
+        raise ModelError("AV-Align needs OpenCV's optical flow.", get_extra("eval")) from error
     cv2.setNumThreads(1)
     return cv2
 

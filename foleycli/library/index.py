@@ -5,22 +5,27 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from foleycli.errors import MediaError, UsageError
-from foleycli.folders import cache_folder
+from foleycli.documents import is_file, own_path, parse_json
+from foleycli.errors import FoleyError, MediaError, UsageError
+from foleycli.folders import SET_CACHE, cache_error, cache_folder, make_folder
 from foleycli.library.bank import SHIPPED, Bank, Kind, Recording, read_categories
 from foleycli.library.level import SAMPLE_RATE, bed_level_db, hit_level_db
 from foleycli.library.recording import SUFFIXES, read_sound
 from foleycli.library.segment import find_beds, find_hits
 from foleycli.library.words import label_words, name_words
+from foleycli.output import atomic_output
 from foleycli.spot.text import embed_text
 
 log = logging.getLogger("foleycli")
@@ -29,6 +34,7 @@ LONGEST = 600 * SAMPLE_RATE  # samples of a file that are listened to
 HITS, BEDS = 24, 3  # from one file at most
 LEAST_RISE_DB, LEAST_ABOVE_FLOOR_DB = 12.0, 15.0
 FEW = 12  # files fewer than this are not worth starting processes for
+ROOM = "library"  # of the cache
 VERSION = 1  # of what is remembered; a new one listens again
 
 
@@ -56,7 +62,7 @@ def index_folder(folder: Path) -> Bank:
     files = sorted(
         file
         for file in folder.rglob("*")
-        if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file()
+        if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and is_file(file)
     )
     if not files:
         kinds = " ".join(sorted(suffix[1:] for suffix in SUFFIXES))
@@ -73,7 +79,7 @@ def index_folder(folder: Path) -> Bank:
 
 def listen_to(folder: Path, files: Iterable[Path]) -> dict[Path, Heard]:
     """Find hits and beds in the files that are new or changed; recall the others."""
-    memory = cache_folder("library") / f"{_key(folder)}.jsonl"
+    memory = cache_folder(ROOM) / f"{_key(folder)}.jsonl"
     known = _recall(memory)
     heard: dict[Path, Heard] = {}
     new: list[tuple[Path, str]] = []
@@ -86,17 +92,52 @@ def listen_to(folder: Path, files: Iterable[Path]) -> dict[Path, Heard]:
             new.append((file, key))
     if new:
         log.info("listening to %d sounds in %s", len(new), folder)
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        with memory.open("a", encoding="utf-8") as lines:
+        with _remembered(memory) as remember:
             for (file, key), found in _listen_all(folder, new):
                 heard[file] = found
-                lines.write(json.dumps([VERSION, key, found.words, found.cuts]) + "\n")
-                lines.flush()
+                remember(json.dumps([VERSION, key, found.words, found.cuts]) + "\n")
     silent = [file for file in heard if not heard[file].cuts]
     if silent:
         others = f" and {len(silent) - 1} more" if len(silent) > 1 else ""
         log.warning("%s%s: no usable sound, left out of the library.", silent[0].name, others)
     return heard
+
+
+@contextmanager
+def _remembered(memory: Path) -> Iterator[Callable[[str], None]]:
+    """Give what writes lines into the cache; where nobody may write it, or the disk is full, what
+    was heard is kept for this run alone."""
+
+    def failed(error: OSError) -> None:
+        log.warning(
+            "%s What is heard is not remembered, and is heard again next time. %s",
+            cache_error(memory.parent, error).problem,
+            SET_CACHE,
+        )
+
+    try:
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        lines = memory.open("a", encoding="utf-8")
+    except OSError as error:
+        failed(error)
+        yield lambda line: None
+        return
+    open_ = [True]
+
+    def remember(line: str) -> None:
+        if open_:
+            try:
+                lines.write(line)
+                lines.flush()
+            except OSError as error:
+                open_.clear()
+                failed(error)
+
+    try:
+        yield remember
+    finally:
+        with suppress(OSError):
+            lines.close()
 
 
 def listen(file: Path, folder: Path) -> Heard:
@@ -174,16 +215,25 @@ def _listen_all(
 
 def _recall(memory: Path) -> dict[str, Heard]:
     known: dict[str, Heard] = {}
-    if not memory.is_file():
+    try:
+        text = memory.read_text("utf-8", errors="replace") if is_file(memory) else ""
+    except OSError:  # it is another user's
         return known
-    for line in memory.read_text("utf-8").splitlines():
+    for line in text.splitlines():
         try:
-            version, key, words, cuts = json.loads(line)
-        except ValueError:  # the line being written when it was interrupted
+            version, key, words, cuts = parse_json(line)
+            if version == VERSION:
+                known[str(key)] = Heard(str(words), tuple(map(_cut, cuts)))
+        except (ValueError, TypeError):  # the line being written when it was interrupted
             continue
-        if version == VERSION:
-            known[key] = Heard(words, tuple(tuple(cut) for cut in cuts))
     return known
+
+
+def _cut(stated: Sequence[Any]) -> tuple[Kind, int, int, int, float, float, float]:
+    kind, start, onset, samples, level, attack, spread = stated
+    if kind not in ("hit", "bed"):
+        raise ValueError(f"{kind} is no kind")
+    return kind, int(start), int(onset), int(samples), float(level), float(attack), float(spread)
 
 
 def _recordings(folder: Path, file: Path, heard: Heard) -> Iterator[Recording]:
@@ -220,16 +270,20 @@ def _as_bank(folder: Path, recordings: list[Recording]) -> Bank:
 def _label_vectors(folder: Path, names: list[str]) -> NDArray[np.float32]:
     """Text embeddings of the labels, remembered while the labels stay the same."""
     digest = hashlib.blake2b("\n".join(names).encode(), digest_size=8).hexdigest()
-    memory = cache_folder("library") / f"{_key(folder)}.{digest}.safetensors"
-    if memory.is_file():
-        return load_file(memory)["labels"]
+    memory = cache_folder(ROOM) / f"{_key(folder)}.{digest}.safetensors"
+    if is_file(memory):
+        with suppress(OSError, SafetensorError, KeyError):  # cut off, or another user's
+            return load_file(memory)["labels"]
     vectors = embed_text(names)
-    save_file({"labels": vectors}, memory)
-    for old in memory.parent.glob(f"{_key(folder)}.*.safetensors"):
-        if old != memory:
-            old.unlink(missing_ok=True)
+    with suppress(OSError, SafetensorError, FoleyError):  # said when it was listened to
+        make_folder(memory.parent)
+        with atomic_output(memory, overwrite=True) as beside:
+            save_file({"labels": vectors}, beside)
+        for old in memory.parent.glob(f"{_key(folder)}.*.safetensors"):
+            if old != memory:
+                old.unlink(missing_ok=True)
     return vectors
 
 
 def _key(folder: Path) -> str:
-    return hashlib.blake2b(str(folder.resolve()).encode(), digest_size=8).hexdigest()
+    return hashlib.blake2b(os.fsencode(own_path(folder)), digest_size=8).hexdigest()

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from foleycli.errors import ModelError
+from foleycli.install import get_packages
 from foleycli.listeners.heard import Heard
 from foleycli.models.unpickle import unpickle
 from foleycli.sight.cavp import ConvBlock
@@ -80,7 +81,7 @@ def open_aisfx() -> Aisfx:
     if spec is None or not spec.submodule_search_locations:
         raise ModelError(
             "aiSFX, which hears sound effects, is not installed.",
-            f"pip install --no-deps {PACKAGE}",
+            get_packages(PACKAGE, options="--no-deps"),
         )
     return Aisfx(Path(spec.submodule_search_locations[0]) / "models" / "checkpoint.pth")
 

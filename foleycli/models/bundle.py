@@ -12,10 +12,12 @@ import re
 import secrets
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from foleycli.documents import parse_json
 from foleycli.errors import FoleyError, ModelError, OutputExistsError
 
 if TYPE_CHECKING:
@@ -27,6 +29,17 @@ PUBLISHED = {".json", ".safetensors", ".md", ".csv", ".txt"}  # what `seal` list
 SMALL = "small"  # the family of a config that names none
 FORMAT = 1  # of the folder's layout; a newer one is refused with a remedy
 MADE_AGAIN = "Pull or convert it again."
+POINTER = b"version https://git-lfs.github.com/spec/"
+# what reading a file that is cut off or another one raises, besides safetensors' own error
+BROKEN = (
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    ArithmeticError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +60,12 @@ class Bundle:
         for name in (CONFIG, SUMS):
             if not (folder / name).is_file():
                 raise ModelError(f"{folder} is not a model: it has no {name}.", MADE_AGAIN)
+        config = read_config(folder)
         try:
-            config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
             sums = read_sums(folder / SUMS)
             family, layout = str(config.get("family", SMALL)), int(config.get("format", FORMAT))
-        except (ValueError, KeyError, TypeError) as error:
-            raise ModelError(f"{folder / CONFIG} cannot be read: {error}.", MADE_AGAIN) from error
+        except (OSError, ValueError, TypeError, OverflowError) as error:
+            raise ModelError(f"{folder / SUMS} cannot be read: {error}.", MADE_AGAIN) from error
         if layout > FORMAT:
             raise ModelError(f"{folder} ({family}) is of a newer format.", "Update foleycli.")
         weights = [name for name in sums if name.endswith(".safetensors")] or [WEIGHTS]
@@ -87,8 +100,8 @@ class Bundle:
         """
         try:
             return _read_tensors(self.folder / WEIGHTS, part + ".", without)
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
-            raise ModelError(f"{self.folder / WEIGHTS} is broken: {error}.", MADE_AGAIN) from error
+        except BROKEN as error:
+            raise broken(self.folder / WEIGHTS, error) from error
 
     def mapped(self, part: str) -> "dict[str, Tensor]":
         """The same, mapped: nothing is read before it is used, and processes share one copy.
@@ -105,8 +118,8 @@ class Bundle:
                 prefix = part + "."
                 names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
                 return {name.removeprefix(prefix): file.get_tensor(name) for name in names}
-        except (OSError, SafetensorError) as error:
-            raise ModelError(f"{self.folder / WEIGHTS} is broken: {error}.", MADE_AGAIN) from error
+        except (*BROKEN, SafetensorError) as error:
+            raise broken(self.folder / WEIGHTS, error) from error
 
     def verify(self) -> None:
         """Hash every file again.
@@ -125,6 +138,39 @@ class Bundle:
             raise ModelError(f"{self.folder} is damaged: {'; '.join(wrong)}.", MADE_AGAIN)
 
 
+def read_config(folder: Path) -> dict[str, Any]:
+    """``config.json`` of a folder.
+
+    Raises:
+        ModelError: it is not there, or no such document.
+    """
+    path = folder / CONFIG
+    if not path.is_file():
+        raise ModelError(f"{folder} is not a model: it has no {CONFIG}.", MADE_AGAIN)
+    try:
+        config = parse_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise broken(path, error) from error
+    if not isinstance(config, dict):
+        raise ModelError(f"{path} is no description of a model.", MADE_AGAIN)
+    return config
+
+
+def broken(path: Path, error: Exception) -> ModelError:
+    """That a file of a bundle cannot be used: a copy that was cut off, or a pointer that git-lfs
+    left in its place."""
+    with suppress(OSError):
+        with path.open("rb") as file:
+            start = file.read(len(POINTER))
+        if start == POINTER:
+            return ModelError(
+                f"{path} is a git-lfs pointer, not the file itself.",
+                "Fetch it with `git lfs pull`, or pull the model again.",
+            )
+    reason = str(error).strip().partition("\n")[0] or type(error).__name__
+    return ModelError(f"{path} is damaged: {reason}.", MADE_AGAIN)
+
+
 def _read_tensors(path: Path, prefix: str, without: tuple[str, ...]) -> "dict[str, Tensor]":
     """Tensors of a safetensors file: a length, a JSON header with places, then the data."""
     import torch
@@ -137,12 +183,17 @@ def _read_tensors(path: Path, prefix: str, without: tuple[str, ...]) -> "dict[st
     }
     tensors = {}
     with path.open("rb") as file:
+        size = path.stat().st_size
         length = int.from_bytes(file.read(8), "little")
-        header = json.loads(file.read(length))
+        if length > size:
+            raise ValueError("its header is cut short")
+        header = parse_json(file.read(length).decode())
         for name, place in header.items():
             if not name.startswith(prefix) or name.removeprefix(prefix).startswith(without):
                 continue
             begin, end = place["data_offsets"]
+            if not 0 <= begin <= end <= size:
+                raise ValueError(f"{name} lies outside of the file")
             # Memory of its own, not the heap's: it goes back as soon as the tensor is let go.
             data = mmap.mmap(-1, max(1, end - begin))
             file.seek(8 + length + begin)
@@ -225,7 +276,8 @@ def read_sums(path: Path) -> dict[str, str]:
     Raises:
         ValueError: a line is none, or names a file elsewhere: the list may come from anyone.
     """
-    pairs = [line.split(None, 1) for line in path.read_text(encoding="utf-8").splitlines() if line]
+    text = path.read_text(encoding="utf-8")
+    pairs = [line.split(None, 1) for line in text.splitlines() if line.strip()]
     sums = {name.lstrip("*"): found for found, name in pairs}
     if wrong := [name for name in sums if not re.fullmatch(r"\w[\w.-]*", name)]:
         raise ValueError(f"{wrong[0]} is no file of this folder")

@@ -29,8 +29,9 @@ from huggingface_hub.file_download import http_get
 from huggingface_hub.utils import build_hf_headers
 from tqdm import tqdm
 
+from foleycli.documents import parse_json
 from foleycli.errors import FoleyError, ModelError
-from foleycli.folders import cache_folder
+from foleycli.folders import cache_folder, make_folder
 from foleycli.models.bundle import sha256_of
 from foleycli.output import atomic_output
 
@@ -191,7 +192,7 @@ def download_path(file: HubFile) -> Path:
 def _download(file: HubFile, remote: Remote, token: str | None, progress: Progress) -> Path:
     path = download_path(file)
     part = path.with_name(f"{path.name}.{remote.etag[:16]}.part")
-    part.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(part.parent)
     have = part.stat().st_size if part.exists() else 0
     if have > remote.size:
         part.unlink()
@@ -248,12 +249,16 @@ def lock_path() -> Path:
 def read_lock() -> dict[str, str]:
     """``repo@revision/path`` -> sha256."""
     path = lock_path()
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    try:
+        lock = parse_json(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} cannot be read: {error}.", "Delete it.") from error
+    return lock if isinstance(lock, dict) else {}
 
 
 def write_lock(hashes: dict[str, str]) -> None:
     """Replace the lock file."""
-    lock_path().parent.mkdir(parents=True, exist_ok=True)
+    make_folder(lock_path().parent)
     with atomic_output(lock_path(), overwrite=True) as beside:
         beside.write_text(json.dumps(hashes, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 

@@ -1,14 +1,13 @@
 """Which source of sound is meant, and whether it is the one of then; nothing is loaded for it."""
 
 import hashlib
-import json
 from functools import lru_cache
 from pathlib import Path
 
 from foleycli.config import GenerateConfig
 from foleycli.errors import ModelError, UsageError
 from foleycli.library.bank import Bank
-from foleycli.models.bundle import CONFIG, Bundle
+from foleycli.models.bundle import CONFIG, Bundle, broken, read_config
 from foleycli.models.registry import MODELS, find_model, require_installed
 
 DIFF_FOLEY = "diff-foley"  # the family, and the name of its public member
@@ -47,20 +46,19 @@ def find_folder(name: str) -> Path:
 
 def find_family(folder: Path) -> str:
     """What a bundle's config says it is; bundles of ``small`` say nothing."""
-    path = folder / CONFIG
-    if not path.is_file():
+    if not (folder / CONFIG).is_file():
         raise ModelError(f"{folder} is not a model: it has no {CONFIG}.", "Name a bundle.")
-    try:
-        return str(json.loads(path.read_text(encoding="utf-8")).get("family", "small"))
-    except (ValueError, AttributeError) as error:
-        raise ModelError(f"{path} cannot be read: {error}.", "Pull or make it again.") from error
+    return str(read_config(folder).get("family", "small"))
 
 
 def small_fingerprint(folder: Path, bank: Bank) -> str:
     """Of a ``small`` model's weights and config, and of the recordings it is shown."""
     digest = hashlib.blake2b(digest_size=16)
     for path in [*sorted(folder.glob("*.safetensors")), folder / CONFIG]:
-        digest.update(path.read_bytes())
+        try:
+            digest.update(path.read_bytes())
+        except OSError as error:
+            raise broken(path, error) from error
     return f"{digest.hexdigest()}-{bank.fingerprint}"
 
 

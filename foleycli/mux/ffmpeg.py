@@ -17,6 +17,7 @@ from typing import Any
 import ffmpeg
 
 from foleycli.errors import FoleyError, UsageError
+from foleycli.install import get_packages
 
 _GENERIC = re.compile(
     r"Conversion failed"
@@ -52,7 +53,7 @@ def find_ffmpeg() -> str:
 
         return imageio_ffmpeg.get_ffmpeg_exe()
     except (ImportError, RuntimeError) as error:
-        raise FoleyError("No ffmpeg found.", "pip install imageio-ffmpeg") from error
+        raise FoleyError("No ffmpeg found.", get_packages("imageio-ffmpeg")) from error
 
 
 @cache

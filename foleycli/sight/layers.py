@@ -3,7 +3,6 @@
 `train/networks.py` has their twins, which learn. Arrays are (channels, steps) of one film.
 """
 
-import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -11,10 +10,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from scipy.special import erf
 
+from foleycli.documents import parse_json
 from foleycli.errors import ModelError
+from foleycli.models.bundle import BROKEN, broken
 
 Floats = NDArray[np.floating]
 
@@ -36,13 +37,16 @@ def load_weights(path: Path) -> Weights:
     """A safetensors file with its sizes in the metadata, read once.
 
     Raises:
-        ModelError: it is not there.
+        ModelError: it is not there, cut off, or another file.
     """
     if not path.exists():
         raise ModelError(f"{path.name} is not there.", "Reinstall foleycli.")
-    with safe_open(path, "np") as file:
-        config = json.loads(file.metadata()["config"])
-        arrays = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118
+    try:
+        with safe_open(path, "np") as file:
+            config = parse_json((file.metadata() or {})["config"])
+            arrays = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118
+    except (*BROKEN, SafetensorError) as error:
+        raise broken(path, error) from error
     return Weights(config, arrays)
 
 

@@ -18,7 +18,7 @@ from foleycli.config import BUNDLE_DTYPES, AlignmentConfig, CavpConfig, LatentDi
 from foleycli.errors import ModelError
 from foleycli.latents.align import Alignment
 from foleycli.latents.diff_foley import DiffFoley
-from foleycli.models.bundle import Bundle, write_bundle
+from foleycli.models.bundle import BROKEN, CONFIG, WEIGHTS, Bundle, broken, write_bundle
 from foleycli.models.unpickle import unpickle
 from foleycli.output import atomic_output
 from foleycli.sight.cavp import Cavp
@@ -50,9 +50,13 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     """
     try:
         if path.suffix == ".safetensors":
+            from safetensors import SafetensorError
             from safetensors.torch import load_file
 
-            return load_file(path)
+            try:
+                return load_file(path)
+            except SafetensorError as error:
+                raise broken(path, error) from error
         state = unpickle(path)
     except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
         reason = str(error).strip().partition("\n")[0]
@@ -211,13 +215,17 @@ def load_part(
     Raises:
         ModelError: the bundle lacks the part, or tensors of it.
     """
-    sizes = bundle.config.get("parts", {}).get(part)
+    parts = bundle.config.get("parts", {})
+    sizes = parts.get(part) if isinstance(parts, dict) else None
     if sizes is None:
         raise ModelError(
             f"{bundle.folder} has no part {part!r}.", "Pull it again, or do without the option."
         )
-    with torch.device("meta"):
-        module = build_part(part, sizes)
+    try:
+        with torch.device("meta"):
+            module = build_part(part, sizes)
+    except BROKEN as error:
+        raise broken(bundle.folder / CONFIG, error) from error
     for path in without:
         parent, _, name = path.rpartition(".")
         delattr(module.get_submodule(parent), name)
@@ -237,7 +245,10 @@ def load_part(
     for name, tensor in tensors.items():
         if dtype and tensor.is_floating_point() and not (kept and name.startswith(kept)):
             tensors[name] = tensor.to(dtype)
-    module.load_state_dict(tensors, assign=True)
+    try:
+        module.load_state_dict(tensors, assign=True)
+    except RuntimeError as error:
+        raise broken(bundle.folder / WEIGHTS, error) from error
     return module.eval().requires_grad_(False)
 
 

@@ -7,17 +7,19 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from scipy.ndimage import maximum_filter1d, uniform_filter1d
 from torch import Tensor
 
 from foleycli.config import FEATURES, SAMPLER, WINDOW, MelConfig
+from foleycli.documents import parse_json
 from foleycli.errors import ModelError
 from foleycli.latents.autoencoder import PatchAutoencoder
 from foleycli.latents.denoiser import Denoiser, DenoiserConfig, expected_v
 from foleycli.latents.sampler import NoisePredictor, Progress, sample_latents
 from foleycli.latents.schedule import NoiseSchedule
+from foleycli.models.bundle import BROKEN, broken, read_config
 from foleycli.spot.features import Features
 from foleycli.waveform.mel import RANGE_DB
 from foleycli.waveform.timbre import PEAK_LEVEL, frame_level
@@ -33,6 +35,7 @@ CALM = 0.7  # how far guidance is kept from swelling the latent (arXiv 2305.0889
 # of the times of the steps: detail would come out a fifth too large of steps uniform in time
 # (tests/latents/test_sampler.py)
 SPACING = 2.0
+DEEPEST = 1000  # blocks of a denoiser that are believed
 
 
 class SmallModel:
@@ -64,17 +67,23 @@ class SmallModel:
         Raises:
             ModelError: a file is missing or does not fit the others.
         """
+        config = read_config(folder)
+        weights = read_tensors(folder / "denoiser.safetensors")[0]
+        autoencoder = read_autoencoder(folder / "autoencoder.safetensors")
+        path = folder / "vocoder.safetensors"
+        vocoder = load_vocoder(path) if path.exists() else None
         try:
-            config = json.loads((folder / "config.json").read_text("utf-8"))
-            denoiser = Denoiser(DenoiserConfig(**config["denoiser"]))
-            denoiser.load_state_dict(read_tensors(folder / "denoiser.safetensors")[0])
-            autoencoder = read_autoencoder(folder / "autoencoder.safetensors")
+            sizes = DenoiserConfig(**config["denoiser"])
+            if not 0 < sizes.depth <= DEEPEST:
+                raise ValueError(f"{sizes.depth} blocks")
+            with torch.device("meta"):  # sizes that are not those of the weights take no memory
+                denoiser = Denoiser(sizes)
+            denoiser.load_state_dict(weights, assign=True)
             mel = MelConfig(**config["mel"])
-            path = folder / "vocoder.safetensors"
-            vocoder = load_vocoder(path) if path.exists() else None
-        except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        except (*BROKEN, AssertionError) as error:
+            reason = str(error).strip().partition("\n")[0]
             raise ModelError(
-                f"{folder} is not a bundle of the small model ({error}).",
+                f"{folder} is not a bundle of the small model ({reason}).",
                 "Reinstall foleycli, or pack the model again.",
             ) from error
         return cls(denoiser, autoencoder, mel, device, vocoder)
@@ -184,15 +193,30 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], sizes: dict[str, int])
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, int]]:
-    """float32 tensors and the sizes of the module they belong to."""
-    with safe_open(path, "pt") as file:
-        tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-        return tensors, json.loads(file.metadata()["sizes"])
+    """float32 tensors and the sizes of the module they belong to.
+
+    Raises:
+        ModelError: the file is cut off, a pointer, or another one.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+            return tensors, parse_json((file.metadata() or {})["sizes"])
+    except (*BROKEN, SafetensorError) as error:
+        raise broken(path, error) from error
 
 
 def read_autoencoder(path: Path) -> PatchAutoencoder:
-    """The autoencoder of a safetensors file."""
+    """The autoencoder of a safetensors file.
+
+    Raises:
+        ModelError: it is cut off, a pointer, or another file.
+    """
     tensors, sizes = read_tensors(path)
-    autoencoder = PatchAutoencoder(**sizes)
-    autoencoder.load_state_dict(tensors)
+    try:
+        with torch.device("meta"):
+            autoencoder = PatchAutoencoder(**sizes)
+        autoencoder.load_state_dict(tensors, assign=True)
+    except BROKEN as error:
+        raise broken(path, error) from error
     return autoencoder.eval()

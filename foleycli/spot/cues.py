@@ -11,6 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
+from foleycli.documents import exact_number
 from foleycli.errors import MediaError
 from foleycli.output import atomic_output
 
@@ -20,7 +21,10 @@ Kind = Literal["hit", "bed"]
 Layer = Literal["feet", "moves", "props", "hard", "voices", "air", ""]
 LAYERS: tuple[Layer, ...] = ("feet", "moves", "props", "hard", "voices", "air")
 LATEST = 1_000_000  # seconds that are believed
-LOUDEST = 60  # dB that are believed
+SOFTEST, LOUDEST = -300, 60  # dB that are believed
+SUREST = 1
+SHORTEST = Fraction(1, 1_000_000)  # seconds that a sheet can say
+WORDIEST = 10_000  # letters of one field that are read
 FARTHEST = 10_000  # metres that are believed
 COLUMNS = (
     *("start", "duration", "kind", "what", "level_db", "confidence"),
@@ -98,6 +102,10 @@ def read_cues(path: Path) -> list[Cue]:
         raise MediaError(
             f"{path.name} is not UTF-8 text.", "Save it as CSV UTF-8, as Excel calls it."
         ) from error
+    except OSError as error:
+        raise MediaError(
+            f"{path} cannot be read: {error.strerror or error}.", "Check its name and permissions."
+        ) from error
     return sorted(cues, key=lambda cue: cue.start)
 
 
@@ -111,20 +119,23 @@ def parse_cue(row: dict[str, str]) -> Cue:
 
 
 def _parse(row: dict[str, str | None], path: Path, line: int) -> Cue:
+    def said(column: str, otherwise: str = "") -> str:
+        return (row.get(column) or "").strip() or otherwise
+
     try:
         cue = Cue(
-            start=Fraction((row["start"] or "").strip()),
-            duration=Fraction((row.get("duration") or "1").strip()),
-            kind=_kind((row.get("kind") or "hit").strip()),
-            what=(row["what"] or "").strip(),
-            level_db=float(row.get("level_db") or 0),
-            confidence=float(row.get("confidence") or 1),
-            layer=_layer((row.get("layer") or "").strip()),
-            surface=(row.get("surface") or "").strip(),
-            pan=float(row.get("pan") or 0),
-            distance=float(row.get("distance") or 0),
-            evidence=(row.get("evidence") or "").strip(),
-            recording=(row.get("recording") or "").strip(),
+            start=exact_number(said("start")),
+            duration=exact_number(said("duration", "1")),
+            kind=_kind(said("kind", "hit")),
+            what=said("what"),
+            level_db=float(said("level_db", "0")),
+            confidence=float(said("confidence", "1")),
+            layer=_layer(said("layer")),
+            surface=said("surface"),
+            pan=float(said("pan", "0")),
+            distance=float(said("distance", "0")),
+            evidence=said("evidence"),
+            recording=said("recording"),
         )
     except (ValueError, ZeroDivisionError) as error:
         raise MediaError(
@@ -132,22 +143,24 @@ def _parse(row: dict[str, str | None], path: Path, line: int) -> Cue:
             "Times are seconds such as 1.25, kind is hit or bed, level_db a number such as -6, "
             f"layer one of {', '.join(LAYERS)}.",
         ) from error
-    if cue.start < 0 or cue.duration <= 0 or not cue.what:
-        raise MediaError(
-            f"{path.name}, line {line}: a cue needs words, a start from 0 and a duration above 0.",
-            "Correct the line or delete it.",
-        )
-    if cue.end > LATEST or not cue.level_db <= LOUDEST:  # nor what is no number
-        raise MediaError(
-            f"{path.name}, line {line}: times go up to {LATEST:,} s, levels to {LOUDEST} dB.",
-            "Correct the line or delete it.",
-        )
-    if not (-1 <= cue.pan <= 1 and 0 <= cue.distance <= FARTHEST):
-        raise MediaError(
-            f"{path.name}, line {line}: pan goes from -1 to 1, distance up to {FARTHEST:,} m.",
-            "Correct the line or delete it.",
-        )
+    if wrong := what_is_wrong(cue):
+        raise MediaError(f"{path.name}, line {line}: {wrong}.", "Correct the line or delete it.")
     return cue
+
+
+def what_is_wrong(cue: Cue) -> str:
+    """Why a cue cannot be believed; "" when it can. Numbers may be no numbers at all."""
+    if cue.start < 0 or cue.duration < SHORTEST or not cue.what:
+        return "a cue needs words, a start from 0 and a duration above 0"
+    if cue.end > LATEST or not SOFTEST <= cue.level_db <= LOUDEST:
+        return f"times go up to {LATEST:,} s, levels from {SOFTEST} to {LOUDEST} dB"
+    if not (-1 <= cue.pan <= 1 and 0 <= cue.distance <= FARTHEST):
+        return f"pan goes from -1 to 1, distance up to {FARTHEST:,} m"
+    if not 0 <= cue.confidence <= SUREST + 1e-6:
+        return f"confidence goes from 0 to {SUREST}"
+    if max(len(cue.what), len(cue.surface), len(cue.evidence), len(cue.recording)) > WORDIEST:
+        return f"words go up to {WORDIEST:,} letters"
+    return ""
 
 
 def _layer(text: str) -> Layer:

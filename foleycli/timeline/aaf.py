@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from foleycli.errors import FoleyError, MediaError
-from foleycli.timeline.fcpxml import url_of
+from foleycli.install import get_extra
 from foleycli.timeline.model import Event, Media, Timeline, Track, whole_frames
 from foleycli.timeline.otio import read_otio
+from foleycli.timeline.paths import url_of
 
 BITS = 24
-REMEDY = "pip install 'foleycli[aaf]', or export the cut as EDL, FCPXML or .otio."
+OTHERWISE = "export the cut as EDL, FCPXML or .otio."
 
 
 def load_aaf() -> Any:
@@ -27,7 +28,8 @@ def load_aaf() -> Any:
         import aaf2  # pyright: ignore[reportMissingImports]  # an extra
         import otio_aaf_adapter  # noqa: F401  # pyright: ignore[reportMissingImports]
     except ImportError as error:
-        raise MediaError("AAF needs pyaaf2 and otio-aaf-adapter.", REMEDY) from error
+        remedy = f"{get_extra('aaf')}, or {OTHERWISE}"
+        raise MediaError("AAF needs pyaaf2 and otio-aaf-adapter.", remedy) from error
     return aaf2
 
 
@@ -65,7 +67,10 @@ def _opened(path: Path, mode: str) -> Iterator[Any]:
     except FoleyError:
         raise
     except Exception as error:  # whatever a broken file makes it raise
-        raise MediaError(f"{path.name} is no AAF we can read: {error}.", REMEDY) from error
+        reason = str(error).strip() or type(error).__name__
+        raise MediaError(
+            f"{path.name} is no AAF we can read: {reason}.", f"E{OTHERWISE[1:]}"
+        ) from error
 
 
 def _cut(file: Any) -> Any:

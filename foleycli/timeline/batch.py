@@ -32,9 +32,10 @@ if TYPE_CHECKING:
     from foleycli.sources.open import Source
 
 LOG = logging.getLogger("foleycli")
-State = Literal["made", "kept", "failed"]
+State = Literal["made", "kept", "failed", "busy"]  # busy: another run makes it now
 Progress = Callable[[str, str, float], None]  # clip, stage, how much of it is done
 PAUSE = 0.2  # seconds between two words of a process on its progress
+PATIENCE = 0.5  # seconds between two looks whether another run has finished an output
 ATTEMPTS = 3  # times a job is tried whose process dies under it
 # Options that do not change what is made.
 _INDIFFERENT = {"takes", "overwrite", "verify", "offline", "device", "cues", "wav", "model", "seed"}
@@ -62,7 +63,8 @@ def run_batch(
     jobs: Sequence[Job], workers: int = 1, progress: Progress = nobody
 ) -> Iterator[Outcome]:
     """Do jobs on this machine, in as many processes; outcomes come as they are done, first of all
-    what is done already, which loads no model.
+    what is done already, which loads no model, and at last what another run was at, which is waited
+    for.
 
     Every process computes with one thread, so that the sound does not depend on ``workers``.
 
@@ -71,11 +73,22 @@ def run_batch(
     """
     todo: list[Job] = []
     yield from pass_done(jobs, todo)
-    if workers <= 1:
-        for job in todo:
-            yield do_job(job, progress)
-    elif todo:
-        yield from _in_processes(todo, min(workers, len(todo)), progress)
+    by_out = {str(job.out): job for job in todo}
+    while todo:
+        outcomes = (
+            (do_job(job, progress) for job in todo)
+            if workers <= 1
+            else _in_processes(todo, min(workers, len(todo)), progress)
+        )
+        busy: list[Job] = []
+        for outcome in outcomes:
+            if outcome.state == "busy":
+                busy.append(by_out[outcome.out])
+            else:
+                yield outcome
+        for job in busy:
+            wait_for_others(job)
+        todo = busy
 
 
 def pass_done(jobs: Sequence[Job], todo: list[Job]) -> Iterator[Outcome]:
@@ -91,7 +104,8 @@ def pass_done(jobs: Sequence[Job], todo: list[Job]) -> Iterator[Outcome]:
 
 
 def do_job(job: Job, progress: Progress = nobody) -> Outcome:
-    """Sound one clip, unless that is done already. Never raises for what a clip can cause."""
+    """Sound one clip, unless that is done already, or another run is at it. Never raises for what a
+    clip can cause."""
     began = time.monotonic()
     names = str(job.clip), str(job.out)
     try:
@@ -102,6 +116,8 @@ def do_job(job: Job, progress: Progress = nobody) -> Outcome:
             if made := find_done(job, source.fingerprint):  # by another run, meanwhile
                 return Outcome(*names, "kept", waveform_hash=made)
             sounds, waveform_hash = _generate(job, source, left_behind, progress)
+    except _BusyError as error:
+        return Outcome(*names, "busy", problem=error.problem, remedy=error.remedy)
     except FoleyError as error:
         took = time.monotonic() - began
         return Outcome(*names, "failed", took, problem=error.problem, remedy=error.remedy)
@@ -182,6 +198,34 @@ def _made(job: Job, out: Path, number: int, fingerprint: str) -> str:
     return recipe.waveform_hash if same and recipe.clip_hash == content_hash(job.clip) else ""
 
 
+class _BusyError(FoleyError):
+    """Another run is making the same output."""
+
+
+def wait_for_others(job: Job) -> None:
+    """Return when no other run is making a job's output, however long that takes: a run that ends,
+    or is killed, lets go of it."""
+    told = False
+    while _is_held(_claim_of(job.out)):
+        if not told:
+            LOG.warning("%s is being made by another run: waiting for it.", job.out)
+        told = True
+        time.sleep(PATIENCE)
+
+
+def _claim_of(out: Path) -> Path:
+    return out.with_name(f".foley-{out.name[:180]}.claim")
+
+
+def _is_held(claim: Path) -> bool:
+    """Whether a run that lives holds a claim."""
+    try:
+        with claim.open("r+b") as file:
+            return not _lock(file)
+    except OSError:  # it is not there any more; anything else is said when the output is made
+        return False
+
+
 @contextmanager
 def _claim(out: Path) -> Iterator[bool]:
     """Hold an output while it is made, against a second run on the same folder.
@@ -192,21 +236,21 @@ def _claim(out: Path) -> Iterator[bool]:
     Raises:
         FoleyError: another run is making it.
     """
+    claim = _claim_of(out)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        claim = out.with_name(f".foley-{out.name[:180]}.claim")
         left_behind = claim.exists()
-        if out.exists() and not left_behind:
-            yield False  # kept or replaced as --overwrite says
-            return
-        file = claim.open("a+b")
+        file = None if out.exists() and not left_behind else claim.open("a+b")
     except OSError as error:
         raise FoleyError(
             f"{out.parent} cannot be written: {error.strerror}.", "Choose another folder with -o."
         ) from error
-    if not _lock(file):
+    if file is None:
+        yield False  # kept or replaced as --overwrite says
+        return
+    if not _lock(file) or not _is_still(claim, file):
         file.close()
-        raise FoleyError(f"{out} is being made by another run.", "Wait for it to finish.")
+        raise _BusyError(f"{out} is being made by another run.", "Wait for it to finish.")
     try:
         yield left_behind
         claim.unlink(missing_ok=True)
@@ -216,6 +260,15 @@ def _claim(out: Path) -> Iterator[bool]:
         raise
     finally:
         file.close()
+
+
+def _is_still(claim: Path, file: IO[bytes]) -> bool:
+    """Whether a file that was opened is the one that stands there: the run that held it may have
+    removed it meanwhile, and another may have made its own."""
+    try:
+        return os.path.samestat(claim.stat(), os.fstat(file.fileno()))
+    except OSError:
+        return False
 
 
 def _lock(file: IO[bytes]) -> bool:

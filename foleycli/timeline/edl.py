@@ -12,6 +12,7 @@ from fractions import Fraction
 from math import ceil
 
 from foleycli.clip.timecode import Timecode
+from foleycli.documents import exact_number
 from foleycli.errors import MediaError, UsageError
 from foleycli.timeline.model import (
     Event,
@@ -23,22 +24,25 @@ from foleycli.timeline.model import (
     exact_rate,
     file_name,
     in_order,
+    layers,
     on_screen,
     sounding,
 )
+from foleycli.timeline.paths import path_of
 
-_TC = r"(\d{1,2}[:;.]\d{2}[:;.]\d{2}[:;.,]\d{2})"
+_TC = r"([0-9]{1,2}[:;.][0-9]{2}[:;.][0-9]{2}[:;.,][0-9]{2,3})"
 _EVENT = re.compile(
     rf"^(\w+)\s+(\S.*?)\s+([A-Z][A-Z0-9/]*)\s+(C|D|W\d*|KB?|KO|K\s+[BO])\s+(?:(\d+)\s+)?"
     rf"{_TC}\s+{_TC}\s+{_TC}\s+{_TC}\s*$"
 )
-_SPEED = re.compile(r"^M2\s+(\S.*?)\s+([+-]?\s*\d+(?:\.\d+)?)\s+(\S+)")
+_SPEED = re.compile(r"^M2\s+(\S.*?)\s+([+-]?\s*\d{1,12}(?:\.\d{1,12})?)\s+(\S+)")
 _NOTE = re.compile(
     r"^(?:\*\s*|(?=(?:FROM|TO) CLIP NAME))([A-Z ]+?)\s*(?:(?:\bIS\b\s*)?:|\bIS\b)\s*(.*)$", re.I
 )
 _LOCATOR = re.compile(rf"^\*\s*LOC:\s*{_TC}\s+(\w+)\s*(.*)$")
-_CHANNEL = re.compile(r"NONE|AA|A\d*|V\d*|B")
-_AUD = re.compile(r"^AUD\s+(\d+)(?:\s+(\d+))?")
+_CHANNEL = re.compile(r"NONE|AA|A[0-9]{0,2}|V[0-9]{0,2}|B")
+_AUD = re.compile(r"^AUD\s+([0-9]{1,2})(?:\s+([0-9]{1,2}))?\b")
+LONGEST_LINE = 2000  # characters; no line of a list is longer, and searching takes their square
 _RATE = "FOLEYCLI RATE"
 _EXACT = "FOLEYCLI SPEED"
 BLACK = {"BL", "BLACK"}
@@ -88,10 +92,14 @@ def read_edl(text: str, rate: Fraction | None = None, name: str = "") -> Timelin
     title = next((m[1].strip() for x in lines if (m := re.match(r"TITLE:(.*)", x))), name)
     timeline = Timeline(name=title, rate=rate, drop=drop, start=start)
     tracks: list[Track] = []
-    for name in sorted({n for x in parsed for n in _tracks_of(x)}, key=_picture_first):
-        events = _events([x for x in parsed if name in _tracks_of(x)], timeline)
+    of_track: dict[str, list[_Line]] = {}
+    for line in parsed:
+        for name in _tracks_of(line):
+            of_track.setdefault(name, []).append(line)
+    for name in sorted(of_track, key=_picture_first):
+        events = _events(of_track[name], timeline)
         if name.startswith("V"):
-            tracks += _layers(events)
+            tracks += [Track(kind="picture", events=layer) for layer in layers(events)]
         else:
             tracks.append(Track(kind="sound", events=in_order(events), name=name))
     notes = tuple(
@@ -114,10 +122,15 @@ def stated_rate(text: str) -> Fraction | None:
 
 
 def _stated_rate(lines: list[str]) -> Fraction | None:
-    for line in lines:
-        note = _NOTE.match(line.strip())
+    for place, line in enumerate(lines, 1):
+        if _RATE not in line.upper():
+            continue
+        note = _NOTE.match(line.strip()[:LONGEST_LINE])
         if note and note[1].upper() == _RATE:
-            return exact_rate(note[2].strip())
+            try:
+                return exact_rate(note[2].strip())
+            except UsageError as error:
+                raise MediaError(f"Line {place}: {error.problem}", "Delete the line.") from error
     return None
 
 
@@ -128,6 +141,11 @@ def _parse(
     markers: list[tuple[Timecode, str]] = []
     for place, raw in enumerate(lines, 1):
         line = raw.strip()
+        if len(line) > LONGEST_LINE:
+            raise MediaError(
+                f"Line {place} has {len(line):,} characters, which no list has.",
+                "Export it as CMX3600.",
+            )
         if re.match(r"FCM:", line):
             drop = bool(re.match(r"FCM:\s*DROP", line))
         elif match := _EVENT.match(line):
@@ -144,7 +162,7 @@ def _parse(
         elif parsed and (match := _AUD.match(line)):
             parsed[-1].channels += "".join(f"/A{number}" for number in match.groups() if number)
         elif parsed:
-            _read_note(parsed, line)
+            _read_note(parsed, line, place)
     return parsed, markers
 
 
@@ -167,7 +185,7 @@ def _event_line(match: re.Match[str], place: int, rate: Fraction, drop: bool) ->
             f"Line {place}: record out is before record in.", "Correct the line, or export again."
         )
     transition = "C" if match[4] == "C" else "dissolve" if match[4] == "D" else "wipe"
-    length = int(match[5] or 0)
+    length = int((match[5] or "0")[:9])
     source, record = (times[0], times[1]), (times[2], times[3])
     return _Line(match[1], match[2], match[3], transition, length, source, record, place)
 
@@ -222,7 +240,7 @@ def _simplest(low: Fraction, high: Fraction) -> Fraction:
     return whole - 1 + 1 / _simplest(1 / (high - whole + 1), 1 / (low - whole + 1))
 
 
-def _read_note(parsed: list[_Line], line: str) -> None:
+def _read_note(parsed: list[_Line], line: str, place: int) -> None:
     note, last = _NOTE.match(line), parsed[-1]
     if note is None:
         return
@@ -235,9 +253,12 @@ def _read_note(parsed: list[_Line], line: str) -> None:
     elif words == "TO CLIP NAME":
         last.to_name = value
     elif words in ("SOURCE FILE", "MEDIA FILE", "SOURCE FILE PATH", "FROM FILE"):
-        last.file = value
+        last.file = path_of(value)
     elif words == _EXACT:
-        last.speed = Fraction(value)
+        try:
+            last.speed = exact_number(value)
+        except (ValueError, ZeroDivisionError) as error:
+            raise MediaError(f"Line {place}: {error}.", "Delete the line.") from error
 
 
 def _tracks_of(line: _Line) -> list[str]:
@@ -257,21 +278,6 @@ def _tracks_of(line: _Line) -> list[str]:
 
 def _picture_first(name: str) -> tuple[bool, int]:
     return name.startswith("A"), int(name[1:] or 1)
-
-
-def _layers(events: list[Event]) -> list[Track]:
-    """Where events of one picture track overlap, the one listed later lies over the earlier."""
-    layers: list[list[Event]] = []
-    for event in events:
-        over = [
-            any(other.start < event.end and event.start < other.end for other in layer)
-            for layer in layers
-        ]
-        place = max((n for n, covers in enumerate(over, 1) if covers), default=0)
-        if place == len(layers):
-            layers.append([])
-        layers[place].append(event)
-    return [Track(kind="picture", events=in_order(layer)) for layer in layers]
 
 
 def _events(lines: list[_Line], timeline: Timeline) -> list[Event]:
@@ -342,17 +348,24 @@ def write_edl(timeline: Timeline) -> str:
             lines += _fade_lines(timeline, number, event)
     lines += list(_sound_lines(timeline, number))
     lines += [f"* LOC: {timeline.timecode(m.start)} RED     {m.name}" for m in timeline.markers]
-    return "\n".join(lines) + "\n"
+    return "\n".join(map(_one_line, lines)) + "\n"
+
+
+def _one_line(text: str) -> str:
+    """A name of several lines would be read as lines of the list."""
+    return " ".join(text.splitlines()) if text else text
 
 
 def add_sounds(text: str, timeline: Timeline, sounds: tuple[Track, ...]) -> str:
     """The list as it stands, with sounds after it."""
-    numbers = [int(m[1]) for line in text.splitlines() if (m := re.match(r"(\d+)\s+\S", line))]
+    numbers = [
+        int(m[1]) for line in text.splitlines() if (m := re.match(r"([0-9]{1,6})\s+\S", line))
+    ]
     added = replace(timeline, tracks=sounds, markers=())
-    used = max((int(track.name[1:]) for track in timeline.sounds), default=0)
+    used = max((int(track.name[1:] or 1) for track in timeline.sounds), default=0)
     lines = _sound_lines(added, max(numbers, default=0), used)
     mode = f"FCM: {'DROP FRAME' if timeline.drop else 'NON-DROP FRAME'}"
-    return text.rstrip("\n") + "\n" + "\n".join([mode, *lines]) + "\n"
+    return text.rstrip("\n") + "\n" + "\n".join([mode, *map(_one_line, lines)]) + "\n"
 
 
 def _picture_lines(
@@ -423,8 +436,13 @@ def _fade_lines(timeline: Timeline, number: int, event: Event) -> list[str]:
 
 
 def _sound_lines(timeline: Timeline, number: int, used: int = 0) -> Iterator[str]:
-    for index, track in enumerate(timeline.sounds, used + 1):
+    index = used
+    for track in timeline.sounds:
+        index += 1
         channel = "A" if index == 1 else f"A{index}"
+        if index == 1 and all(isinstance(e.media, Media) and e.media.channels > 1
+                              for e in track.events):  # fmt: skip
+            channel, index = "AA", 2  # a film's own two channels
         for event in track.events:
             number += 1
             yield _line(timeline, number, event, channel, "C")

@@ -2,17 +2,23 @@
 
 Times are whole frames of the rate that stands beside them: timebase 24 with ntsc TRUE is
 24000/1001. ``in`` and ``out`` count from the media's first frame on the retimed clock; ``start`` or
-``end`` of -1 means that a transition decides.
+``end`` of -1 means that a transition decides. Premiere also writes ``pproTicksIn``, the same as
+``in`` in ticks of 1/254016000000 s. A rate of 0 is a placeholder's: the editor had no file.
 """
 
+import logging
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import ceil
 
-from foleycli.clip.timecode import Timecode
-from foleycli.errors import MediaError
-from foleycli.timeline.fcpxml import path_of, url_of
+from foleycli.clip.timecode import TIMECODE, Timecode, drops
+from foleycli.documents import exact_number
+from foleycli.errors import FoleyError, MediaError
+from foleycli.timeline.markup import element_name, number_of, parse_xml
 from foleycli.timeline.model import (
+    DEEPEST,
+    FASTEST,
     Event,
     Marker,
     Media,
@@ -21,9 +27,14 @@ from foleycli.timeline.model import (
     TrackKind,
     Transition,
     file_name,
+    layers,
     whole_frames,
 )
+from foleycli.timeline.paths import path_of, url_of
 
+LOG = logging.getLogger("foleycli")
+MOST_CHANNELS = 16  # of a file that are laid out
+TICKS = 254_016_000_000  # a second, of Premiere's
 _ZERO = Fraction(0)
 
 
@@ -33,10 +44,7 @@ def read_fcp7(text: str, name: str = "") -> Timeline:
     Raises:
         MediaError: it is no such XML, holds no sequence, or something on it cannot be followed.
     """
-    try:
-        root = ET.fromstring(text)
-    except ET.ParseError as error:
-        raise MediaError(f"{name} is not XML: {error}.", "Export it again.") from error
+    root = parse_xml(text)
     sequence = root.find(".//sequence")
     if root.tag != "xmeml" or sequence is None:
         raise MediaError(f"{name or 'The file'} holds no sequence.", "Export a sequence.")
@@ -47,50 +55,85 @@ def read_fcp7(text: str, name: str = "") -> Timeline:
 class _Cut:
     """A transition between two items, in frames of the timeline."""
 
-    start: int
-    end: int
-    cut: int
+    start: Fraction
+    end: Fraction
+    cut: Fraction
     kind: str
 
 
 class _Reader:
     def __init__(self, root: ET.Element) -> None:
         whole = [e for e in root.iter() if e.tag in ("file", "sequence") and len(e)]
-        self._whole = {(e.tag, e.get("id", "")): e for e in whole}
+        self._whole = {(e.tag, e.get("id")): e for e in whole if e.get("id")}
+        self._open: list[ET.Element] = []  # sequences that are being read
+        self._read: dict[ET.Element, Timeline] = {}  # those that were, however often they are used
 
-    def timeline(self, sequence: ET.Element) -> Timeline:
-        rate = _rate(sequence)
+    def timeline(self, sequence: ET.Element, around: Fraction | None = None) -> Timeline:
+        """Read a sequence.
+
+        Args:
+            around: rate of the sequence it lies in, for one that states none.
+        """
+        if sequence in self._open:
+            raise MediaError(
+                f"{element_name(sequence)} holds itself.", "Open it up in your editor."
+            )
+        if len(self._open) >= DEEPEST:
+            raise MediaError(
+                f"{element_name(sequence)} lies inside {DEEPEST} sequences.", "Open them up."
+            )
+        if sequence not in self._read:
+            self._open.append(sequence)
+            self._read[sequence] = self._sequence(sequence, around)
+            self._open.pop()
+        return self._read[sequence]
+
+    def _sequence(self, sequence: ET.Element, around: Fraction | None) -> Timeline:
+        rate = _rate(sequence) or around
         if rate is None:
-            raise MediaError("The sequence states no frame rate.", "Export it again.")
+            raise MediaError(f"{element_name(sequence)} states no frame rate.", "Export it again.")
         start, drop = _timecode(sequence.find("timecode"), rate)
         media = sequence.find("media")
         media = ET.Element("media") if media is None else media
         videos, audios = media.iterfind("video/track"), media.iterfind("audio/track")
-        tracks = [self._track(t, "picture", rate, f"V{n}") for n, t in enumerate(videos, 1)]
-        tracks += [self._track(t, "sound", rate, f"A{n}") for n, t in enumerate(audios, 1)]
+        tracks: list[Track] = []
+        for number, track in enumerate(videos, 1):
+            tracks += self._tracks(track, "picture", rate, f"V{number}")
+        for number, track in enumerate(audios, 1):
+            tracks += self._tracks(track, "sound", rate, f"A{number}")
         return Timeline(
             name=sequence.findtext("name", ""),
             rate=rate,
             drop=drop,
             start=start,
-            tracks=tuple(track for track in tracks if track.events),
-            markers=tuple(_marker(item, rate) for item in sequence.iterfind("marker")),
+            tracks=tuple(tracks),
+            markers=tuple(
+                _marker(item, rate)
+                for item in sequence.iterfind("marker")
+                if _frames(item, "in", "-1") >= 0
+            ),
         )
 
-    def _track(self, track: ET.Element, kind: TrackKind, rate: Fraction, name: str) -> Track:
+    def _tracks(self, track: ET.Element, kind: TrackKind, rate: Fraction, name: str) -> list[Track]:
+        """A track; more of them where items lie over one another, none where there are none."""
         items = [item for item in track if item.tag in ("clipitem", "transitionitem")]
         events: list[Event] = []
         for index, item in enumerate(items):
             if item.tag == "transitionitem":
                 continue
-            joined = [item.findtext(tag, "-1").startswith("-") for tag in ("start", "end")]
+            joined = [_frames(item, tag, "-1") < 0 for tag in ("start", "end")]
             before = _cut(items[index - 1]) if index and joined[0] else None
             after = _cut(items[index + 1]) if index + 1 < len(items) and joined[1] else None
-            if event := self._event(item, kind, rate, before, after):
+            event = self._event(item, kind, rate, before, after)
+            if event and event.duration > 0:
                 events.append(event)
+            elif event:
+                LOG.warning("%s has no length and is left out", element_name(item))
         events = [_without_shared_outro(e, later) for e, later in _with_next(events)]
-        enabled = track.findtext("enabled", "TRUE").upper() == "TRUE"
-        return Track(kind=kind, events=tuple(events), name=name, enabled=enabled)
+        enabled = _is_enabled(track)
+        return [
+            Track(kind=kind, events=layer, name=name, enabled=enabled) for layer in layers(events)
+        ]
 
     def _event(
         self,
@@ -100,18 +143,23 @@ class _Reader:
         before: _Cut | None,
         after: _Cut | None,
     ) -> Event | None:
-        media = self._media(item)
+        media = self._media(item, rate)
         if media is None:
             return None  # a generator: no film
-        first, last = (int(item.findtext(tag, "-1")) for tag in ("start", "end"))
+        first, last = (_frames(item, tag, "-1") for tag in ("start", "end"))
         speed = _speed(item)
+        own_rate = _item_rate(item, rate)
+        if not _is_retimed(item):
+            speed = _frame_for_frame(item, own_rate, rate)
         own_start = media.start_seconds if isinstance(media, Timeline) else media.start or _ZERO
-        shown_from = first if first >= 0 else (before.start if before else 0)
+        shown_from = first if first >= 0 else (before.start if before else _ZERO)
         # Items joined by a transition overlap under it; the cut lies where it is aligned.
         begins = before.cut if before and first < 0 else shown_from
         ends = after.cut if after and last < 0 else last
-        retimed = _retimed(item, "out" if speed < 0 else "in") / (_rate(item) or rate)
-        source = own_start + retimed * (abs(speed) or 1) + (begins - shown_from) / rate * speed
+        retimed = _retimed(item, "out" if speed < 0 else "in") / own_rate
+        if _is_retimed(item):
+            retimed *= abs(speed) or 1
+        source = own_start + retimed + (begins - shown_from) / rate * speed
         return Event(
             name=item.findtext("name", "") or media.name,
             media=media,
@@ -119,15 +167,15 @@ class _Reader:
             duration=(ends - begins) / rate,
             source=source,
             speed=speed,
-            enabled=item.findtext("enabled", "TRUE").upper() == "TRUE",
+            enabled=_is_enabled(item),
             intro=_transition(before, rate) if kind == "picture" else None,
             outro=_transition(after, rate) if kind == "picture" else None,
         )
 
-    def _media(self, item: ET.Element) -> Media | Timeline | None:
+    def _media(self, item: ET.Element, around: Fraction) -> Media | Timeline | None:
         nested = item.find("sequence")
         if nested is not None:
-            return self.timeline(self._whole.get(("sequence", nested.get("id", "")), nested))
+            return self.timeline(self._whole.get(("sequence", nested.get("id")), nested), around)
         file = item.find("file")
         if file is None:
             if item.find("multiclip") is not None:
@@ -136,25 +184,24 @@ class _Reader:
                     "Collapse it first, then export again.",
                 )
             return None
-        file = self._whole.get(("file", file.get("id", "")), file)
-        if file.find("mediaSource") is not None and not file.findtext("pathurl"):
+        file = self._whole.get(("file", file.get("id")), file)
+        url = file.findtext("pathurl") or ""
+        if file.find("mediaSource") is not None and not url:
             return None  # made by the editor: a slug, an adjustment layer, a colour
-        rate = _rate(file) or _rate(item)
-        if rate is None:
-            raise MediaError(f"{item.findtext('name')} states no frame rate.", "Export it again.")
+        rate = _rate(file) or _rate(item) or around
         start, _ = _timecode(file.find("timecode"), rate)
-        url = file.findtext("pathurl", "")
-        path = path_of(url.replace("file://localhost", "file://"))
-        frames = int(file.findtext("duration", "0"))
+        path = path_of(url)
+        frames = _frames(file, "duration", "0")
         return Media(
             name=file.findtext("name", "") or file_name(path),
             path=path,
             reel=file.findtext("timecode/reel/name", ""),
             start=start / rate,
-            duration=frames / rate if frames else None,
+            duration=frames / rate if frames > 0 else None,
             rate=rate,
-            channels=int(file.findtext("media/audio/channelcount", "0")),
-            sample_rate=int(file.findtext("media/audio/samplecharacteristics/samplerate", "0")),
+            channels=_count(file.findtext("media/audio/channelcount")),
+            sample_rate=_count(file.findtext("media/audio/samplecharacteristics/samplerate")),
+            is_placeholder=not path and frames <= 0,
         )
 
 
@@ -167,18 +214,38 @@ def _without_shared_outro(event: Event, later: Event | None) -> Event:
     return replace(event, outro=None) if shared else event
 
 
+def _is_enabled(element: ET.Element) -> bool:
+    return element.findtext("enabled", "TRUE").strip().upper() != "FALSE"
+
+
+def _frames(element: ET.Element, tag: str, otherwise: str) -> Fraction:
+    """A count of frames, whole as a rule; where it is empty, as if it were not there."""
+    return number_of(element, tag, element.findtext(tag) or otherwise)
+
+
+def _count(text: str | None) -> int:
+    """A number that is good to know; 0 where it is none."""
+    try:
+        return max(0, int(exact_number(text or "0")))
+    except (ValueError, ZeroDivisionError):
+        return 0
+
+
 def _cut(item: ET.Element) -> _Cut | None:
     if item.tag != "transitionitem":
         return None
-    start, end = (int(item.findtext(tag, "0")) for tag in ("start", "end"))
+    start, end = (_frames(item, tag, "0") for tag in ("start", "end"))
+    if end < start:
+        raise MediaError(f"{element_name(item)} ends before it starts.", "Export it again.")
     alignment = item.findtext("alignment", "center")
     cut = {"start": start, "start-black": start, "end": end, "end-black": end}.get(
-        alignment, (start + end) // 2
+        alignment, Fraction((start + end) // 2)
     )
-    stated = item.findtext("cutpoint")  # ours: a centre may fall between two frames
+    if item.findtext("cutpoint"):  # ours: a centre may fall between two frames
+        cut = min(max(_frames(item, "cutpoint", "0"), start), end)
     name = item.findtext("effect/name", "Cross Dissolve")
     kind = "wipe" if "wipe" in name.lower() else "dissolve"
-    return _Cut(start, end, cut if stated is None else int(stated), kind)
+    return _Cut(start, end, cut, kind)
 
 
 def _transition(cut: _Cut | None, rate: Fraction) -> Transition | None:
@@ -189,33 +256,75 @@ def _transition(cut: _Cut | None, rate: Fraction) -> Transition | None:
 
 
 def _rate(element: ET.Element) -> Fraction | None:
-    base = element.findtext("rate/timebase")
-    if base is None:
+    """What an element says it runs at; None where it says nothing, or 0."""
+    stated = element.find("rate")
+    if stated is None:
         return None
-    ntsc = element.findtext("rate/ntsc", "FALSE").upper() == "TRUE"
-    return Fraction(int(base) * 1000, 1001) if ntsc else Fraction(int(base))
+    base = number_of(element, "timebase", stated.findtext("timebase") or "0")
+    if base == 0:
+        return None
+    if not 1 <= base <= FASTEST:
+        raise MediaError(
+            f"{element_name(element)} runs at {float(base):g} frames a second, which no timeline "
+            "does.",
+            "Export it again.",
+        )
+    ntsc = stated.findtext("ntsc", "FALSE").strip().upper() == "TRUE"
+    return base * Fraction(1000, 1001) if ntsc else base
+
+
+def _item_rate(item: ET.Element, rate: Fraction) -> Fraction:
+    """What an item's ``in`` and ``out`` count at: its own rate, as the format has it, or the
+    sequence's, as some write; Premiere's ticks tell."""
+    own = _rate(item) or rate
+    ticks, frames = (_frames(item, tag, "0") for tag in ("pproTicksIn", "in"))
+    if ticks <= 0 or frames <= 0:
+        return own
+    seconds = ticks / TICKS
+    return min((own, rate), key=lambda each: abs(frames / each - seconds))
+
+
+def _frame_for_frame(item: ET.Element, own_rate: Fraction, rate: Fraction) -> Fraction:
+    """How fast media of another rate runs that is shown frame for frame: as many frames of its own
+    from in to out as of the sequence from start to end, which in real time would not be."""
+    first, last, into, out = (_frames(item, tag, "-1") for tag in ("start", "end", "in", "out"))
+    frames = out - into
+    if own_rate == rate or min(first, last, into, out) < 0 or frames != last - first:
+        return Fraction(1)
+    in_real_time = frames / rate * own_rate
+    return rate / own_rate if abs(in_real_time - frames) >= 1 else Fraction(1)
 
 
 def _timecode(element: ET.Element | None, rate: Fraction) -> tuple[int, bool]:
-    """Frames from midnight, and whether labels drop."""
+    """Frames of ``rate`` from midnight, and whether labels drop."""
     if element is None:
         return 0, False
     drop = element.findtext("displayformat", "NDF") == "DF"
-    frame = element.findtext("frame")
-    if frame is not None:
-        return int(frame), drop
-    label = element.findtext("string", "00:00:00:00")
-    return Timecode.parse(label, _rate(element) or rate, drop or ";" in label).frames, drop
+    own_rate = _rate(element) or rate
+    frames = _ZERO
+    label = (element.findtext("string") or "").strip()
+    if element.findtext("frame"):
+        frames = _frames(element, "frame", "0")
+    elif TIMECODE.fullmatch(label):
+        try:
+            frames = Fraction(Timecode.parse(label, own_rate, drop or ";" in label).frames)
+        except FoleyError as error:
+            raise MediaError(f"timecode {label}: {error.problem}", error.remedy) from error
+    return round(frames * rate / own_rate), drop and drops(rate)
 
 
 def _retimed(item: ET.Element, tag: str) -> Fraction:
     """``in`` or ``out`` in frames; exact where we wrote it and nobody has moved it since."""
-    whole = int(item.findtext(tag, "0"))
+    stated = _frames(item, tag, "0")
     for parameter in item.iterfind("filter/effect/parameter"):
         if parameter.findtext("parameterid") == f"foleycli {tag}":
-            exact = Fraction(parameter.findtext("value", "0"))
-            return exact if round(exact) == whole else Fraction(whole)
-    return Fraction(whole)
+            exact = number_of(item, tag, parameter.findtext("value") or "0")
+            return exact if round(exact) == stated else stated
+    return stated
+
+
+def _is_retimed(item: ET.Element) -> bool:
+    return any(e.findtext("effectid") == "timeremap" for e in item.iterfind("filter/effect"))
 
 
 def _speed(item: ET.Element) -> Fraction:
@@ -223,26 +332,28 @@ def _speed(item: ET.Element) -> Fraction:
     for effect in item.iterfind("filter/effect"):
         if effect.findtext("effectid") != "timeremap":
             continue
-        values = {p.findtext("parameterid"): p.findtext("value", "") for p in effect.iter()
+        values = {p.findtext("parameterid"): p.findtext("value") or "" for p in effect.iter()
                   if p.tag == "parameter"}  # fmt: skip
-        if (values.get("variablespeed") or "0") not in ("0", "FALSE"):
+        if (values.get("variablespeed") or "0").strip().upper() not in ("0", "FALSE"):
             raise MediaError(
                 f"{item.findtext('name')} changes its speed while it runs, which is not followed.",
                 "Give it one constant speed, or render it to a file and use that.",
             )
-        speed = Fraction(values.get("foleycli") or Fraction(values.get("speed") or 100) / 100)
-        backwards = (values.get("reverse") or "FALSE").upper() == "TRUE"
+        exact = values.get("foleycli")
+        stated = number_of(item, "speed", exact or values.get("speed") or "100")
+        speed = stated if exact else stated / 100
+        backwards = (values.get("reverse") or "FALSE").strip().upper() == "TRUE"
         return -abs(speed) if backwards else speed
     return Fraction(1)
 
 
 def _marker(item: ET.Element, rate: Fraction) -> Marker:
-    first, last = (int(item.findtext(tag, "-1")) for tag in ("in", "out"))
+    first, last = (_frames(item, tag, "-1") for tag in ("in", "out"))
     return Marker(
         start=first / rate,
-        duration=max(0, last - first) / rate,
-        name=item.findtext("name", ""),
-        note=item.findtext("comment", ""),
+        duration=max(_ZERO, last - first) / rate,
+        name=item.findtext("name") or "",
+        note=item.findtext("comment") or "",
     )
 
 
@@ -260,7 +371,7 @@ def write_fcp7(timeline: Timeline) -> str:
 
 def add_sounds(text: str, timeline: Timeline, sounds: tuple[Track, ...]) -> str:
     """The document as it stands, with tracks added to the sound of its first sequence."""
-    root = ET.fromstring(text)
+    root = parse_xml(text)
     sequence = root.find(".//sequence")
     if sequence is None:
         raise MediaError("The file holds no sequence.", "Export a sequence.")
@@ -279,7 +390,7 @@ class _Writer:
     def sequence(self, parent: ET.Element, timeline: Timeline) -> None:
         sequence = ET.SubElement(parent, "sequence", id=self._id("sequence"))
         _say(sequence, "name", timeline.name)
-        _say(sequence, "duration", whole_frames(timeline.duration, timeline.rate))
+        _say(sequence, "duration", ceil(timeline.duration * timeline.rate))
         _say_rate(sequence, timeline.rate)
         _say_timecode(sequence, timeline.start, timeline.rate, timeline.drop)
         media = ET.SubElement(sequence, "media")
@@ -291,11 +402,12 @@ class _Writer:
 
     def tracks(self, parent: ET.Element, timeline: Timeline, tracks: tuple[Track, ...]) -> None:
         for track in tracks:
-            element = ET.SubElement(parent, "track")
-            for event, later in _with_next(list(track.events)):
-                self._placed(element, timeline, track, event, later)
-            _say(element, "enabled", "TRUE" if track.enabled else "FALSE")
-            _say(element, "locked", "FALSE")
+            for channel in range(1, 1 + _channels(track)):
+                element = ET.SubElement(parent, "track")
+                for event, later in _with_next(list(track.events)):
+                    self._placed(element, timeline, track, event, later, channel)
+                _say(element, "enabled", "TRUE" if track.enabled else "FALSE")
+                _say(element, "locked", "FALSE")
 
     def _placed(
         self,
@@ -304,6 +416,7 @@ class _Writer:
         track: Track,
         event: Event,
         later: Event | None,
+        channel: int,
     ) -> None:
         if event.intro:
             _say_transition(parent, timeline, event.start, event.intro)
@@ -314,7 +427,7 @@ class _Writer:
         if track.kind == "sound":
             source = ET.SubElement(item, "sourcetrack")
             _say(source, "mediatype", "audio")
-            _say(source, "trackindex", 1)
+            _say(source, "trackindex", channel)
         if event.outro and not shared:
             _say_transition(parent, timeline, event.end, event.outro)
 
@@ -337,7 +450,7 @@ class _Writer:
         begin = first / abs(event.speed) if event.speed else first
         _say(item, "name", event.name)
         _say(item, "enabled", "TRUE" if event.enabled else "FALSE")
-        _say(item, "duration", whole_frames(timeline.duration, rate))
+        _say(item, "duration", ceil(timeline.duration * rate))
         _say_rate(item, rate)
         _say(item, "start", -1 if event.intro else whole_frames(event.start, rate))
         _say(item, "end", -1 if tail else whole_frames(event.end, rate))
@@ -358,7 +471,7 @@ class _Writer:
         file = ET.SubElement(item, "file", id=name)
         rate = media.rate or timeline.rate
         _say(file, "name", media.name)
-        _say(file, "pathurl", url_of(media.path).replace("file://", "file://localhost"))
+        _say(file, "pathurl", _here(url_of(media.path)))
         _say_rate(file, rate)
         _say(file, "duration", round((media.duration or _ZERO) * rate))
         drop = timeline.drop and rate == timeline.rate
@@ -380,6 +493,21 @@ class _Writer:
             if name not in self._used:
                 self._used.add(name)
                 return name
+
+
+def _here(url: str) -> str:
+    """A file URL with a host, as editors expect here; of a share, after two slashes."""
+    if url.startswith("file:///"):
+        return url.replace("file://", "file://localhost", 1)
+    return url.replace("file://", "file://localhost//", 1) if url.startswith("file://") else url
+
+
+def _channels(track: Track) -> int:
+    """Tracks that a track takes here: a sound's channels lie on one each."""
+    if track.kind == "picture":
+        return 1
+    known = [e.media.channels for e in track.events if isinstance(e.media, Media)]
+    return min(max([1, *known]), MOST_CHANNELS)
 
 
 def _child(parent: ET.Element, tag: str) -> ET.Element:

@@ -2,37 +2,55 @@
 
 Facts from Apple's FCPXML reference: times are seconds as "n/ds"; an item's ``offset`` counts on its
 parent's clock, its ``start`` on its own; items within an item are connected to it at ``lane``; a
-``timeMap`` maps the item's own time to the media's.
+``timeMap`` maps the item's own time to the media's; ``conform-rate`` plays media of a rate near the
+sequence's frame for frame, on the media's own clock.
 """
 
+import logging
 import re
 import xml.etree.ElementTree as ET
+from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from pathlib import Path
-from urllib.parse import quote, unquote, urlparse
 
-from foleycli.errors import MediaError
+from foleycli.clip.timecode import drops
+from foleycli.errors import MediaError, UsageError
+from foleycli.timeline.markup import element_name, number_of, parse_xml
 from foleycli.timeline.model import (
+    DEEPEST,
+    FASTEST,
     Event,
     Marker,
     Media,
     Timeline,
     Track,
     Transition,
+    exact_rate,
     file_name,
-    in_order,
+    layers,
 )
+from foleycli.timeline.paths import path_of, url_of
 
+LOG = logging.getLogger("foleycli")
 VERSION = "1.10"
 SHOWN = ("asset-clip", "clip", "video", "ref-clip", "sync-clip")
 _ZERO = Fraction(0)
+# The rate at the end of a format's name, which is all that some programs write of it.
+_NAMED_RATE = re.compile(r"FFVideoFormat.*?[0-9]([pi])([0-9]{2,5})(?:_|$)")
+# Rates that Final Cut plays frame for frame in one another, and their doubles: Apple's "rate
+# conforming" chart. Any other media keeps its speed, whatever the element says.
+_CONFORMED = (
+    (Fraction(24_000, 1001), Fraction(24), Fraction(25)),
+    (Fraction(30_000, 1001), Fraction(30)),
+)
 
 
 @dataclass(slots=True)
 class _Placed:
     """Events found on the way through a sequence, by lane."""
 
+    rate: Fraction
     pictures: dict[int, list[Event]] = field(default_factory=dict)
     sounds: dict[int, list[Event]] = field(default_factory=dict)
     markers: list[Marker] = field(default_factory=list)
@@ -44,10 +62,7 @@ def read_fcpxml(text: str, name: str = "") -> Timeline:
     Raises:
         MediaError: it is no FCPXML, holds no sequence, or something on it cannot be followed.
     """
-    try:
-        root = ET.fromstring(text)
-    except ET.ParseError as error:
-        raise MediaError(f"{name} is not XML: {error}.", "Export it again.") from error
+    root = parse_xml(text)
     sequence = root.find(".//project/sequence")
     if sequence is None:
         raise MediaError(
@@ -62,32 +77,50 @@ class _Reader:
     def __init__(self, resources: ET.Element) -> None:
         self._resources = {r.get("id", ""): r for r in resources}
         self._open: list[str] = []  # compound clips that are being read
+        self._read: dict[str, Timeline] = {}  # those that were, however often they are used
 
     def timeline(self, sequence: ET.Element, name: str) -> Timeline:
-        rate = self._rate(sequence.get("format"))
-        if rate is None:
-            raise MediaError(f"{name}: the sequence states no frame rate.", "Export it again.")
-        start = _time(sequence.get("tcStart"))
-        placed = _Placed()
+        rate = self._sequence_rate(sequence, name)
+        start = _at(sequence, "tcStart")
+        placed = _Placed(rate)
         spine = sequence.find("spine")
         if spine is not None:
             self._spine(spine, placed, start, -start, 0)
         tracks = [
-            Track(kind="picture", events=in_order(placed.pictures[lane]), name=f"V{lane}")
+            Track(kind="picture", events=layer, name=f"V{lane}")
             for lane in sorted(placed.pictures)
+            for layer in layers(_from_zero(placed.pictures[lane]))
         ]
         tracks += [
-            Track(kind="sound", events=in_order(placed.sounds[lane]), name=f"A{-lane}")
+            Track(kind="sound", events=layer, name=f"A{-lane}")
             for lane in sorted(placed.sounds, reverse=True)
+            for layer in layers(_from_zero(placed.sounds[lane]))
         ]
         return Timeline(
             name=name,
             rate=rate,
-            drop=sequence.get("tcFormat") == "DF",
+            drop=sequence.get("tcFormat") == "DF" and drops(rate),
             start=round(start * rate),
             tracks=tuple(tracks),
             markers=tuple(sorted(placed.markers, key=lambda marker: marker.start)),
         )
+
+    def _sequence_rate(self, sequence: ET.Element, name: str) -> Fraction:
+        """As a timeline has it.
+
+        Raises:
+            MediaError: it is none.
+        """
+        rate = self._rate(sequence.get("format"))
+        stated = sequence.get("format") or "none"
+        if rate is None:
+            raise MediaError(
+                f"{name}: the sequence states no frame rate (format {stated}).", "Export it again."
+            )
+        try:
+            return exact_rate(rate)
+        except UsageError as error:
+            raise MediaError(f"{name}: {error.problem}", "Change it in your editor.") from error
 
     def _spine(
         self, spine: ET.Element, placed: _Placed, begin: Fraction, shift: Fraction, lane: int
@@ -97,32 +130,26 @@ class _Reader:
         waiting: Transition | None = None
         previous: Event | None = None
         for item in spine:
-            offset = _time(item.get("offset"), at)
+            offset = _at(item, "offset", at)
             if item.tag == "transition":
                 waiting, cut = self._transition(item, offset, at)
-                if previous is not None and lane in placed.pictures:
-                    events = placed.pictures[lane]
-                    events[-1] = previous = replace(previous, outro=waiting)
+                if previous is not None:
+                    previous = _replaced(placed, lane, previous, outro=waiting)
                 at = max(at, cut)
                 continue
             duration = self.duration(item)
             event = self._item(item, placed, offset + shift, lane)
             if event is not None and waiting is not None:
                 if previous is not None and previous.end == event.start:
-                    events = placed.pictures[lane]
-                    events[events.index(previous)] = replace(previous, outro=None)
-                event = self._replace_last(placed, lane, replace(event, intro=waiting))
+                    _replaced(placed, lane, previous, outro=None)
+                event = _replaced(placed, lane, event, intro=waiting)
             previous, waiting = event, None
             at = offset + duration
-
-    def _replace_last(self, placed: _Placed, lane: int, event: Event) -> Event:
-        placed.pictures[lane][-1] = event
-        return event
 
     def _transition(
         self, item: ET.Element, offset: Fraction, cut: Fraction
     ) -> tuple[Transition, Fraction]:
-        duration = _time(item.get("duration"))
+        duration = max(_at(item, "duration"), _ZERO)
         before = min(max(cut - offset, _ZERO), duration)
         name = item.get("name", "")
         kind = "wipe" if "wipe" in name.lower() else "dissolve"
@@ -138,20 +165,30 @@ class _Reader:
                 f"{item.get('name')} is a multicam clip, which is not followed.",
                 "Commit its angles first (Clip > Commit to Angle), then export again.",
             )
-        event = self._event(item, start) if item.tag in SHOWN or item.tag == "audio" else None
-        local = _time(item.get("start"), self.own_start(item))
+        shows = item.tag in SHOWN or item.tag == "audio"
+        event = self._event(item, start, placed.rate) if shows else None
+        local = _at(item, "start", self.own_start(item))
+        if event is not None and event.duration <= 0:
+            LOG.warning("%s has no length and is left out", element_name(item))
+            event = None
         if event is not None:
             room = placed.sounds if self._sounds_only(item) else placed.pictures
             room.setdefault(lane, []).append(event)
+        conformed = self.conformed(item, placed.rate)
         for child in item:
+            # what is connected counts on the item's clock, which runs as its media does
+            place = "start" if child.tag == "marker" else "offset"
+            shift = start - local
+            if conformed != 1:
+                shift += (_at(child, place) - local) * (1 / conformed - 1)
             if child.tag == "marker":
-                placed.markers.append(_marker(child, start - local))
+                placed.markers.append(_marker(child, shift))
             elif child.get("lane") is not None:
-                self._connected(child, placed, start - local, int(child.get("lane", "1")))
+                self._connected(child, placed, shift)
         return event if event is not None and not self._sounds_only(item) else None
 
-    def _connected(self, item: ET.Element, placed: _Placed, shift: Fraction, lane: int) -> None:
-        offset = _time(item.get("offset"))
+    def _connected(self, item: ET.Element, placed: _Placed, shift: Fraction) -> None:
+        offset, lane = _at(item, "offset"), int(number_of(item, "lane", item.get("lane", "1")))
         if item.tag == "spine":
             self._spine(item, placed, _ZERO, offset + shift, lane)
         elif item.tag in (*SHOWN, "audio", "audition", "mc-clip"):
@@ -163,13 +200,13 @@ class _Reader:
         asset = self._asset(item)
         return asset is not None and asset.tag == "asset" and asset.get("hasVideo") != "1"
 
-    def _event(self, item: ET.Element, start: Fraction) -> Event | None:
+    def _event(self, item: ET.Element, start: Fraction, rate: Fraction) -> Event | None:
         resource = self._asset(item)
         if resource is None or resource.tag == "effect":
             return None  # a generator or title: no film
         media = self._media(resource, item)
         own_start = media.start or _ZERO if isinstance(media, Media) else media.start_seconds
-        local = _time(item.get("start"), self.own_start(item))
+        local = _at(item, "start", self.own_start(item))
         if item.get("ref"):
             source, speed = _mapped(item, local, own_start, media.duration)
         else:
@@ -180,7 +217,7 @@ class _Reader:
             start=start,
             duration=self.duration(item),
             source=source,
-            speed=speed,
+            speed=speed * self.conformed(item, rate),
             enabled=item.get("enabled") != "0",
         )
 
@@ -191,8 +228,8 @@ class _Reader:
         at, speed = _mapped(item, local, _ZERO, None)
         inner = self._inside(item)
         assert inner is not None
-        start = _time(inner.get("start"), own_start)
-        within = start + at - _time(inner.get("offset"), start)
+        start = _at(inner, "start", own_start)
+        within = start + at - _at(inner, "offset", start)
         source, inner_speed = _mapped(inner, within, own_start, length)
         return source, speed * inner_speed
 
@@ -213,10 +250,10 @@ class _Reader:
         ]
         if len(inside) <= 1:
             return inside[0] if inside else None
-        at, speed = _mapped(item, _time(item.get("start")), _ZERO, None)
-        end = at + _time(item.get("duration")) * speed
+        at, speed = _mapped(item, _at(item, "start"), _ZERO, None)
+        end = at + _at(item, "duration") * speed
         first, last = min(at, end), max(at, end)
-        seen = [c for c in inside if first < _end(c) and _time(c.get("offset")) < last]
+        seen = [c for c in inside if first < _end(c) and _at(c, "offset") < last]
         if len(seen) > 1:
             raise MediaError(
                 f"{item.get('name')} is one clip of several pictures, which is not followed.",
@@ -231,26 +268,48 @@ class _Reader:
         source = resource.get("src") or (
             "" if representation is None else representation.get("src", "")
         )
+        path = path_of(source)
         return Media(
-            name=resource.get("name") or file_name(source),
-            path=path_of(source),
-            start=_time(resource.get("start")),
-            duration=_time(resource.get("duration")) or None,
+            name=resource.get("name") or file_name(path),
+            path=path,
+            start=_at(resource, "start"),
+            duration=max(_at(resource, "duration"), _ZERO) or None,
             rate=self._rate(resource.get("format")),
-            channels=int(resource.get("audioChannels", "0")),
+            channels=_count(resource.get("audioChannels", "")),
             sample_rate=_sample_rate(resource.get("audioRate", "")),
         )
 
     def _nested(self, resource: ET.Element, item: ET.Element) -> Timeline:
         name, own = item.get("name", ""), resource.get("id", "")
         sequence = resource.find("sequence")
-        if sequence is None or own in self._open:
+        if sequence is None:
             raise MediaError(f"{name} is a compound clip without pictures.", "Break it apart.")
-        self._open.append(own)
-        try:
-            return self.timeline(sequence, resource.get("name", name))
-        finally:
+        if own in self._open:
+            raise MediaError(
+                f"{name} ({resource.get('name', own)}) is a compound clip that holds itself.",
+                "Break it apart, and export again.",
+            )
+        if len(self._open) >= DEEPEST:
+            raise MediaError(f"{name} lies inside {DEEPEST} compound clips.", "Break them apart.")
+        if own not in self._read:
+            self._open.append(own)
+            self._read[own] = self.timeline(sequence, resource.get("name", name))
             self._open.pop()
+        return self._read[own]
+
+    def conformed(self, item: ET.Element, rate: Fraction) -> Fraction:
+        """How fast an item's media runs because its rate is not the sequence's."""
+        element = item.find("conform-rate")
+        if element is None or element.get("scaleEnabled", "1").strip().lower() in ("0", "false"):
+            return Fraction(1)
+        asset = self._asset(item)
+        own = self._rate(item.get("format") or (None if asset is None else asset.get("format")))
+        if stated := element.get("srcFrameRate", "").strip():
+            own = number_of(item, "conform-rate srcFrameRate", stated)
+        try:
+            return Fraction(1) if own is None else _frame_for_frame(exact_rate(own), rate)
+        except UsageError:  # a rate that no timeline has is conformed to none
+            return Fraction(1)
 
     def own_start(self, item: ET.Element) -> Fraction:
         """Where an item begins on its own clock when it does not say."""
@@ -259,48 +318,92 @@ class _Reader:
             return _ZERO
         sequence = resource.find("sequence")
         if sequence is not None:
-            return _time(sequence.get("tcStart"))
-        return _time(resource.get("start"))
+            return _at(sequence, "tcStart")
+        return _at(resource, "start")
 
     def duration(self, item: ET.Element) -> Fraction:
         """Seconds an item takes."""
-        stated = item.get("duration")
-        if stated is None and (resource := self._asset(item)) is not None:
+        if item.get("duration") is None and (resource := self._asset(item)) is not None:
             sequence = resource.find("sequence")
-            stated = (resource if sequence is None else sequence).get("duration")
-        if stated is None and item.tag == "audition" and len(item):
+            return _at(resource if sequence is None else sequence, "duration")
+        if item.get("duration") is None and item.tag == "audition" and len(item):
             return self.duration(item[0])
-        return _time(stated)
+        return _at(item, "duration")
 
     def _rate(self, reference: str | None) -> Fraction | None:
+        """Of a format; None where it says none that can be."""
         resource = self._resources.get(reference or "")
-        duration = None if resource is None else resource.get("frameDuration")
-        return 1 / _time(duration) if duration else None
+        if resource is None:
+            return None
+        duration = _at(resource, "frameDuration")
+        if duration > 0 and 1 / FASTEST <= duration <= FASTEST:
+            return 1 / duration
+        named = _NAMED_RATE.match(resource.get("name", ""))
+        if named is None or duration:
+            return None
+        digits, fields = named[2], 2 if named[1] == "i" else 1
+        value = Fraction(int(digits), 100 if len(digits) > 3 else 1)  # 2398, 5994; 25, 100
+        try:
+            return exact_rate(value) / fields
+        except UsageError:
+            return None
+
+
+def _replaced(placed: _Placed, lane: int, event: Event, **changes: Transition | None) -> Event:
+    """The event with another transition, on its lane and given back."""
+    changed = replace(event, **changes)
+    events = placed.pictures.get(lane, [])
+    for place in range(len(events) - 1, -1, -1):
+        if events[place] is event:
+            events[place] = changed
+            break
+    return changed
+
+
+def _from_zero(events: list[Event]) -> Iterator[Event]:
+    """Without what lies before the first frame, where nothing is seen."""
+    for event in events:
+        if event.end > 0:
+            yield event if event.start >= 0 else event.part(_ZERO, event.end)
 
 
 def _end(item: ET.Element) -> Fraction:
-    return _time(item.get("offset")) + _time(item.get("duration"))
+    return _at(item, "offset") + _at(item, "duration")
 
 
-def _time(text: str | None, otherwise: Fraction = _ZERO) -> Fraction:
-    """ "1001/24000s" or "5s" as seconds."""
+def _at(item: ET.Element, attribute: str, otherwise: Fraction = _ZERO) -> Fraction:
+    """A time of an item in seconds: "1001/24000s" or "5s"."""
+    text = item.get(attribute)
     if text is None:
         return otherwise
-    try:
-        return Fraction(text.strip().removesuffix("s"))
-    except (ValueError, ZeroDivisionError) as error:
-        raise MediaError(f'"{text}" is not a time.', "Export the XML again.") from error
+    return number_of(item, attribute, text.strip().removesuffix("s"))
+
+
+def _count(text: str) -> int:
+    return int(text) if re.fullmatch(r"[0-9]{1,4}", text) else 0
 
 
 def _sample_rate(text: str) -> int:
-    """ "48000", or "48k" and "44.1k" as a sequence has it."""
-    return round(float(text[:-1]) * 1000) if text.endswith("k") else int(text or 0)
+    """ "48000", or "48k" and "44.1k" as a sequence has it; 0 for what is none."""
+    if not re.fullmatch(r"[0-9]{1,7}(\.[0-9]{1,3})?k?", text):
+        return 0
+    return round(float(text[:-1]) * 1000) if text.endswith("k") else round(float(text))
+
+
+def _frame_for_frame(own: Fraction, rate: Fraction) -> Fraction:
+    """How fast media runs whose rate is conformed to the sequence's: 24/25 for 25 frames a second
+    shown at 24; 1 where Final Cut keeps its speed."""
+    for family in _CONFORMED:
+        bases = [next((b for b in family if each in (b, 2 * b)), None) for each in (own, rate)]
+        if bases[0] and bases[1]:
+            return bases[1] / bases[0]
+    return Fraction(1)
 
 
 def _marker(item: ET.Element, shift: Fraction) -> Marker:
     return Marker(
-        start=_time(item.get("start")) + shift,
-        duration=_time(item.get("duration")),
+        start=_at(item, "start") + shift,
+        duration=max(_at(item, "duration"), _ZERO),
         name=item.get("value", ""),
         note=item.get("note", ""),
     )
@@ -317,13 +420,18 @@ def _mapped(
     points = [] if time_map is None else list(time_map)
     if not points:
         return local, Fraction(1)
-    times = [_time(point.get("time")) for point in points]
-    values = [_time(point.get("value")) for point in points]
+    times = [_at(point, "time") for point in points]
+    values = [_at(point, "value") for point in points]
     if len(points) == 1:
         speeds = {_ZERO}
     else:
-        pairs = range(len(points) - 1)
-        speeds = {(values[i + 1] - values[i]) / (times[i + 1] - times[i]) for i in pairs}
+        pairs = [(i, times[i + 1] - times[i]) for i in range(len(points) - 1)]
+        if any(step <= 0 for _, step in pairs):
+            raise MediaError(
+                f"{element_name(item)}: its timeMap does not go forward in time.",
+                "Set its speed anew, and export again.",
+            )
+        speeds = {(values[i + 1] - values[i]) / step for i, step in pairs}
     if len(speeds) > 1:
         raise MediaError(
             f"{item.get('name')} changes its speed while it runs, which is not followed.",
@@ -335,23 +443,6 @@ def _mapped(
     return own_start + values[0] + (local - own_start - times[0]) * speed, speed
 
 
-def path_of(url: str) -> str:
-    """A file URL as a path; anything else as it is."""
-    parts = urlparse(url)
-    if parts.scheme != "file":
-        return url
-    path = unquote(parts.path)
-    return path[1:] if re.match(r"/[A-Za-z]:", path) else path
-
-
-def url_of(path: str) -> str:
-    """A path as a file URL."""
-    if "://" in path or not path:
-        return path
-    whole = path if re.match(r"[A-Za-z]:|/", path) else str(Path(path).absolute())
-    return "file://" + quote(whole if whole.startswith("/") else f"/{whole}", safe="/:")
-
-
 def write_fcpxml(timeline: Timeline) -> str:
     """Write a timeline as one project; the upper pictures and the sounds are connected clips."""
     root = ET.Element("fcpxml", version=VERSION)
@@ -360,17 +451,39 @@ def write_fcpxml(timeline: Timeline) -> str:
     event = ET.SubElement(ET.SubElement(root, "library"), "event", name="foleycli")
     project = ET.SubElement(event, "project", name=timeline.name)
     writer.sequence(project, replace(timeline, tracks=timeline.pictures))
-    writer.connect(_first_spine(root), timeline, timeline.sounds)
+    writer.connect(_first_spine(root), timeline, _detached(timeline))
     return _text(root)
+
+
+def _detached(timeline: Timeline) -> tuple[Track, ...]:
+    """The sounds that no picture brings along: a clip of a film with sound is both."""
+    shown = {
+        (event.media, event.start, event.duration, event.source, event.speed)
+        for track in timeline.pictures
+        for event in track.events
+        if isinstance(event.media, Media) and event.media.channels
+    }
+    tracks = []
+    for track in timeline.sounds:
+        events = tuple(
+            e
+            for e in track.events
+            if not isinstance(e.media, Media)
+            or (e.media, e.start, e.duration, e.source, e.speed) not in shown
+        )
+        tracks.append(replace(track, events=events))
+    return tuple(track for track in tracks if track.events)
 
 
 def add_sounds(text: str, timeline: Timeline, sounds: tuple[Track, ...]) -> str:
     """The document as it stands, with sounds connected below everything that is there."""
-    root = ET.fromstring(text)
+    root = parse_xml(text)
     writer = _Writer(root)
     spine = _first_spine(root)
-    lanes = [int(item.get("lane", "0")) for item in spine.iter()]
-    writer.connect(spine, timeline, sounds, min([0, *lanes]))
+    lanes = [int(number_of(item, "lane", item.get("lane", "0"))) for item in spine.iter()]
+    sequence = root.find(".//project/sequence")
+    begin = timeline.start_seconds if sequence is None else _at(sequence, "tcStart")
+    writer.connect(spine, timeline, sounds, min([0, *lanes]), begin)
     return _text(root)
 
 
@@ -386,13 +499,27 @@ def _resources(root: ET.Element) -> ET.Element:
     return ET.SubElement(root, "resources") if found is None else found
 
 
+@dataclass(frozen=True, slots=True)
+class _Host:
+    """An item of a storyline to which others are connected."""
+
+    item: ET.Element
+    start: Fraction  # seconds from the timeline's first frame
+    local: Fraction  # where its own clock stands there
+    speed: Fraction  # of its own clock
+
+
 class _Writer:
     def __init__(self, root: ET.Element) -> None:
         self._resources = _resources(root)
+        self._reader = _Reader(self._resources)
         self._known: dict[object, str] = {}
-        numbers = [re.sub(r"\D", "", r.get("id", "")) or "0" for r in self._resources]
-        self._next = max([int(number) for number in numbers], default=0) + 1
-        self._version = tuple(int(part) for part in root.get("version", VERSION).split("."))
+        self._seen: set[Media] = set()  # those that are films
+        self._items: dict[ET.Element, list[_Host]] = {}
+        names = (re.fullmatch(r"r([0-9]{1,9})", r.get("id", "")) for r in self._resources)
+        self._next = max([int(name[1]) for name in names if name], default=0) + 1
+        version = re.match(r"([0-9]{1,3})\.([0-9]{1,3})", root.get("version", VERSION))
+        self._version = (int(version[1]), int(version[2])) if version else (1, 10)
 
     def sequence(self, parent: ET.Element, timeline: Timeline) -> None:
         sequence = ET.SubElement(
@@ -411,20 +538,29 @@ class _Writer:
         self._fill(spine, timeline, first)
         for lane, track in enumerate(pictures[1:], 1):
             for event in track.events:
-                parent_item, shift = self._host(spine, timeline, event.start)
-                self._clip(parent_item, event, event.start - shift, lane)
+                host, offset = self._host(spine, timeline, event.start)
+                self._clip(host, event, offset, lane)
         for marker in timeline.markers:
-            host, shift = self._host(spine, timeline, marker.start)
-            self._mark(host, marker, marker.start - shift, timeline.rate)
+            host, offset = self._host(spine, timeline, marker.start)
+            self._mark(host, marker, offset, timeline.rate)
 
     def connect(
-        self, spine: ET.Element, timeline: Timeline, sounds: tuple[Track, ...], lowest: int = 0
+        self,
+        spine: ET.Element,
+        timeline: Timeline,
+        sounds: tuple[Track, ...],
+        lowest: int = 0,
+        begin: Fraction | None = None,
     ) -> None:
-        """Connect each sound to the item of the storyline under which it begins."""
+        """Connect each sound to the item of the storyline under which it begins.
+
+        Args:
+            begin: where the storyline's clock begins, as its document says.
+        """
         for lane, track in enumerate(sounds, 1):
             for event in track.events:
-                host, shift = self._host(spine, timeline, event.start)
-                self._clip(host, event, event.start - shift, lowest - lane, role="effects")
+                host, offset = self._host(spine, timeline, event.start, begin)
+                self._clip(host, event, offset, lowest - lane, role="effects")
 
     def _fill(self, spine: ET.Element, timeline: Timeline, track: Track) -> None:
         at = _ZERO
@@ -484,6 +620,8 @@ class _Writer:
             values["lane"] = str(lane)
         if role:
             values["audioRole"] = role
+            if not nested and media in self._seen:  # the film's own sound, without its picture
+                values["srcEnable"] = "audio"
         if not event.enabled:
             values["enabled"] = "0"
         clip = ET.Element("ref-clip" if nested else "asset-clip", values)
@@ -503,28 +641,37 @@ class _Writer:
             ET.SubElement(time_map, "timept", time=_said(time), value=value, interp="linear")
 
     def _host(
-        self, spine: ET.Element, timeline: Timeline, at: Fraction
+        self, spine: ET.Element, timeline: Timeline, at: Fraction, begin: Fraction | None = None
     ) -> tuple[ET.Element, Fraction]:
-        """The storyline's item at an instant, and timeline seconds less its own clock's there."""
-        found, shift = None, _ZERO
-        position = timeline.start_seconds
-        reader = _Reader(self._resources)
+        """The storyline's item at an instant of the timeline, and the instant on its own clock."""
+        if spine not in self._items:
+            self._items[spine] = self._hosts(
+                spine, timeline, timeline.start_seconds if begin is None else begin
+            )
+        hosts = self._items[spine]
+        place = bisect_right(hosts, at, key=lambda host: host.start)
+        host = hosts[max(0, place - 1)]
+        return host.item, host.local + (at - host.start) * host.speed
+
+    def _hosts(self, spine: ET.Element, timeline: Timeline, begin: Fraction) -> list[_Host]:
+        """The items of a storyline, which holds a gap at least."""
+        hosts: list[_Host] = []
+        position = begin
         for item in spine:
             if item.tag == "transition":
                 continue
-            offset = _time(item.get("offset"), position)
-            if found is not None and offset - timeline.start_seconds > at:
-                break
+            offset = _at(item, "offset", position)
             # what is connected to an audition stands in its chosen clip, not among its choices
             shown = item[0] if item.tag == "audition" and len(item) else item
-            local = _time(shown.get("start"), reader.own_start(shown))
-            found, shift = shown, offset - timeline.start_seconds - local
-            position = offset + reader.duration(item)
-        if found is None:
-            offset = _said(timeline.start_seconds)
-            found = ET.SubElement(spine, "gap", name="Gap", offset=offset, start="0s",
-                                  duration=_said(timeline.duration))  # fmt: skip
-        return found, shift
+            local = _at(shown, "start", self._reader.own_start(shown))
+            speed = self._reader.conformed(shown, timeline.rate)
+            hosts.append(_Host(shown, offset - begin, local, speed))
+            position = offset + self._reader.duration(item)
+        if not hosts:
+            gap = ET.SubElement(spine, "gap", name="Gap", offset=_said(begin), start="0s",
+                                duration=_said(timeline.duration))  # fmt: skip
+            hosts.append(_Host(gap, _ZERO, _ZERO, Fraction(1)))
+        return sorted(hosts, key=lambda host: host.start)
 
     def _mark(
         self, host: ET.Element, marker: Marker, start: Fraction, frame_rate: Fraction
@@ -537,11 +684,13 @@ class _Writer:
 
     def _format(self, rate: Fraction) -> str:
         for resource in self._resources.iterfind("format"):
-            if _time(resource.get("frameDuration")) * rate == 1:
+            if _at(resource, "frameDuration") * rate == 1:
                 return resource.get("id", "")
         return self._resource("format", rate, {"frameDuration": _said(1 / rate)})
 
     def _asset(self, media: Media, sound: bool) -> str:
+        if not sound:
+            self._seen.add(media)
         if media in self._known:
             return self._known[media]
         values = {
@@ -565,12 +714,12 @@ class _Writer:
         return name
 
     def _nested(self, timeline: Timeline) -> str:
-        if timeline not in self._known:
-            name = self._resource("media", timeline, {"name": timeline.name})
+        if id(timeline) not in self._known:
+            name = self._resource("media", id(timeline), {"name": timeline.name})
             self.sequence(self._resources[-1], timeline)
             # what the sequence needs must stand before it; order does not matter to readers
             return name
-        return self._known[timeline]
+        return self._known[id(timeline)]
 
     def _resource(self, tag: str, key: object, values: dict[str, str]) -> str:
         name = f"r{self._next}"

@@ -1,14 +1,28 @@
 """Timelines in files: the format is the suffix's."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeVar
 
 from foleycli.errors import FoleyError, MediaError, UsageError
 from foleycli.output import atomic_output
 from foleycli.timeline import aaf, edl, fcp7, fcpxml, otio
-from foleycli.timeline.model import Event, Timeline, Track
+from foleycli.timeline.model import (
+    Event,
+    Media,
+    Timeline,
+    Track,
+    check_size,
+    on_frames,
+    on_screen,
+)
+
+LOG = logging.getLogger("foleycli")
+Answer = TypeVar("Answer")
+LARGEST = 256 * 1024**2  # bytes of a timeline
 
 SUFFIXES = (".edl", ".fcpxml", ".fcpxmld", ".xml", ".otio", ".otioz", ".aaf")
 WRITTEN = (".edl", ".fcpxml", ".xml", ".otio", ".otioz")
@@ -25,7 +39,7 @@ def read_timeline(path: Path, rate: Fraction | None = None) -> Timeline:
         UsageError: an EDL's rate is not known.
     """
     suffix = path.suffix.lower()
-    if not path.exists():
+    if not _is_there(path):
         raise MediaError(f"{path} does not exist.", "Check the name.")
     if suffix == ".aaf":
         return aaf.read_aaf(path)
@@ -44,15 +58,30 @@ def read_timeline(path: Path, rate: Fraction | None = None) -> Timeline:
         return fcp7.read_fcp7(text, path.stem)
     except FoleyError as error:
         raise type(error)(f"{path.name}: {error.problem}", error.remedy) from error
-    except (ValueError, KeyError, TypeError, ZeroDivisionError) as error:
+    except RecursionError as error:
+        raise MediaError(
+            f"{path.name} is nested too deeply.", "Open what is nested, and export it again."
+        ) from error
+    except (ValueError, KeyError, TypeError, ArithmeticError) as error:
         raise MediaError(
             f"{path.name} cannot be understood: {error}.", "Export it again."
         ) from error
 
 
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # links in a loop, a name too long
+        return False
+
+
 def states_rate(path: Path) -> bool:
-    """Whether an EDL says which rate it runs at, as ours do."""
-    return edl.stated_rate(text_of(path)) is not None
+    """Whether an EDL says which rate it runs at, as ours do.
+
+    Raises:
+        MediaError: it cannot be read, or says a rate that none runs at.
+    """
+    return _of_list(path, edl.stated_rate) is not None
 
 
 def films_of_list(path: Path) -> tuple[Event, ...]:
@@ -61,8 +90,12 @@ def films_of_list(path: Path) -> tuple[Event, ...]:
     Raises:
         MediaError: it cannot be read.
     """
+    return _of_list(path, edl.named_films)
+
+
+def _of_list(path: Path, ask: Callable[[str], Answer]) -> Answer:
     try:
-        return edl.named_films(text_of(path))
+        return ask(text_of(path))
     except FoleyError as error:
         raise type(error)(f"{path.name}: {error.problem}", error.remedy) from error
 
@@ -76,6 +109,10 @@ def text_of(path: Path) -> str:
     if path.is_dir():  # .fcpxmld is a folder with the document in it
         path = path / "Info.fcpxml"
     try:
+        if path.stat().st_size > LARGEST:
+            raise MediaError(f"{path.name} is larger than any timeline.", "Check the name.")
+        if path.is_char_device() or path.is_fifo():
+            raise MediaError(f"{path} is a device or a pipe.", "Save it as a file first.")
         data = path.read_bytes()
     except OSError as error:
         raise MediaError(f"{path} cannot be read: {error.strerror}.", "Check it.") from error
@@ -129,6 +166,8 @@ def add_sounds(
         whole = replace(timeline, tracks=(*timeline.tracks, *sounds))
         write_timeline(whole, path, overwrite=overwrite)
         return
+    if _format(path) != "fcpxml" and _format(path) != "otio":
+        sounds = tuple(on_frames(track, timeline.rate) for track in sounds)
     if _format(path) == "aaf":
         _write(path, overwrite, lambda beside: aaf.add_sounds(original, timeline, sounds, beside))
         return
@@ -151,9 +190,12 @@ def _format(path: Path) -> str:
 
 def _writer(timeline: Timeline, path: Path) -> Callable[[Path], object]:
     suffix = path.suffix.lower()
+    check_size(timeline)
     if suffix.startswith(".otio"):
         return lambda beside: otio.write_otio(timeline, beside)
     write = {".edl": edl.write_edl, ".fcpxml": fcpxml.write_fcpxml, ".xml": fcp7.write_fcp7}[suffix]
+    if suffix in (".edl", ".xml"):
+        timeline = _framed(timeline, suffix)
     try:
         text = write(timeline)
     except ValueError as error:
@@ -161,6 +203,45 @@ def _writer(timeline: Timeline, path: Path) -> Callable[[Path], object]:
             f"{timeline.name} does not fit into {suffix}: {error}.", "Write .fcpxml or .otio."
         ) from error
     return lambda beside: _put(beside, text)
+
+
+def _framed(timeline: Timeline, suffix: str) -> Timeline:
+    """The timeline as a format has it that counts whole frames, all that is nested too."""
+    if suffix == ".edl":  # which has no nests
+        seen = Track(kind="picture", events=tuple(on_screen(timeline)), name="V1")
+        heard = (
+            replace(t, events=tuple(e for e in t.events if isinstance(e.media, Media)))
+            for t in timeline.sounds
+        )
+        timeline = replace(timeline, tracks=(seen, *heard))
+    moved: dict[tuple[str, Fraction], None] = {}
+
+    def framed(inner: Timeline) -> Timeline:
+        tracks = []
+        for track in inner.tracks:
+            events = tuple(
+                replace(e, media=framed(e.media)) if isinstance(e.media, Timeline) else e
+                for e in track.events
+            )
+            whole = on_frames(replace(track, events=events), inner.rate)
+            after = {(e.start, e.end) for e in whole.events}
+            moved.update({(e.name, e.start): None for e in events if (e.start, e.end) not in after})
+            tracks.append(whole)
+        marks = tuple(
+            replace(m, start=m.start * inner.rate // 1 / inner.rate) for m in inner.markers
+        )
+        return replace(inner, tracks=tuple(tracks), markers=marks)
+
+    framed_timeline = framed(timeline)
+    if moved:
+        names = ", ".join(list(dict.fromkeys(name for name, _ in moved))[:3])
+        LOG.warning(
+            "%d events lie between frames, such as %s: in %s they take the frames they lie in",
+            len(moved),
+            names,
+            suffix,
+        )
+    return framed_timeline
 
 
 def _put(path: Path, text: str) -> None:

@@ -13,6 +13,7 @@ from typing import IO, Any
 
 from foleycli.clip.find import find_clips, is_output, name_output, tell_apart
 from foleycli.config import GenerateConfig
+from foleycli.documents import is_file, own_path, parse_json
 from foleycli.errors import MediaError, UsageError
 
 MANIFESTS = (".jsonl", ".ndjson", ".csv")
@@ -45,15 +46,15 @@ def find_jobs(inputs: Iterable[str], folder: Path | None, config: GenerateConfig
     jobs: list[Job] = []
     for text in inputs:
         path = Path(text)
-        if path.suffix.lower() in MANIFESTS and path.is_file():
+        if path.suffix.lower() in MANIFESTS and is_file(path):
             jobs += _of_manifest(path, folder, config)
         else:
             jobs += [Job(clip, name_output(clip, folder), config) for clip in _clips(text)]
     jobs = list(dict.fromkeys(jobs))
     outs = tell_apart([job.clip for job in jobs], [job.out for job in jobs])
     jobs = [replace(job, out=out) for job, out in zip(jobs, outs, strict=True)]
-    stems = Counter(out.resolve().with_suffix("") for out in outs)  # recipes are called by them
-    doubled = [out for out in outs if stems[out.resolve().with_suffix("")] > 1]
+    stems = Counter(own_path(out).with_suffix("") for out in outs)  # recipes are called by them
+    doubled = [out for out in outs if stems[own_path(out).with_suffix("")] > 1]
     if doubled:
         raise UsageError(
             f"{len(doubled)} outputs would be written more than once, such as {doubled[0]}.",
@@ -64,8 +65,11 @@ def find_jobs(inputs: Iterable[str], folder: Path | None, config: GenerateConfig
 
 def _clips(text: str) -> list[Path]:
     path = Path(text)
-    if path.exists():
-        return find_clips([path])
+    try:
+        if path.exists():
+            return find_clips([path])
+    except (OSError, ValueError) as error:
+        raise MediaError(f"{text[:80]} cannot be reached: {error}.", "Check the name.") from error
     if any(sign in text for sign in "*?["):
         found = [Path(name) for name in sorted(glob.glob(text, recursive=True))]  # noqa: PTH207
         if files := [name for name in found if name.is_file() and not is_output(name)]:
@@ -79,9 +83,11 @@ def _of_manifest(path: Path, folder: Path | None, config: GenerateConfig) -> Ite
     for place, row in _rows(path):
         values = {key: value for key, value in row.items() if value not in (None, "")}
         try:
-            clip = path.parent / str(values.pop("clip"))
+            clip = path.parent / _name(values.pop("clip"), "clip")
             named = values.pop("out", None)
-            out = (folder or path.parent) / str(named) if named else name_output(clip, folder)
+            out = name_output(clip, folder)
+            if named:
+                out = (folder or path.parent) / _name(named, "out")
             options = {key: _value(key, value, path.parent) for key, value in values.items()}
             asked = replace(config, **options)
         except UsageError as error:
@@ -100,8 +106,12 @@ def _of_manifest(path: Path, folder: Path | None, config: GenerateConfig) -> Ite
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
         yield from _read_rows(path)
-    except UnicodeDecodeError as error:
+    except (UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"{path.name} is not UTF-8 text.", "Save it as UTF-8.") from error
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be read: {error.strerror or error}.", "Check its permissions."
+        ) from error
 
 
 def _read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -113,7 +123,7 @@ def _read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             if not line.strip():
                 continue
             try:
-                row = json.loads(line)
+                row = parse_json(line)
             except ValueError as error:
                 raise UsageError(
                     f"{path.name}, row {place}: {error}.", "Write one JSON object a line."
@@ -131,6 +141,15 @@ def _table(file: IO[str]) -> Iterator[dict[str, Any]]:
     table = csv.DictReader(file, delimiter=";" if ";" in header and "," not in header else ",")
     for row in table:
         yield {name.strip().lower() if name else "": value for name, value in row.items()}
+
+
+def _name(value: Any, column: str) -> str:
+    """A file's name."""
+    if not isinstance(value, str | int | float) or not str(value).strip(" ./\\"):
+        raise ValueError(f"{column} is {str(value)[:40]!r}, not a file's name")
+    if "\0" in str(value):
+        raise ValueError(f"{column} holds a character that no name has")
+    return str(value)
 
 
 def _value(key: str, value: Any, folder: Path) -> Any:

@@ -19,25 +19,30 @@ from foleycli.clip.probe import Clip
 from foleycli.clip.timecode import Timecode
 from foleycli.errors import FoleyError, MediaError
 from foleycli.output import atomic_output
-from foleycli.spot.cues import LAYERS, Cue, Kind
+from foleycli.spot.cues import LAYERS, SHORTEST, Cue, Kind, what_is_wrong
 from foleycli.timeline.files import read_timeline, text_of, write_timeline
 from foleycli.timeline.model import Event, Marker, Media, Timeline, Track, exact_rate
 from foleycli.timeline.shots import Shot
 
 LOG = logging.getLogger("foleycli")
+LONGEST_LINE = 50_000  # characters; notes say what was seen
+_PLAIN = r"[0-9]{1,6}(?:\.[0-9]{1,6})?"
+_TIME = r"[0-9]{1,30}(?:\.[0-9]{1,30}|/0{0,9}[1-9][0-9]{0,29})?"
 _NOTE = re.compile(
-    r"(?:shot (\d+) )?(hit|bed) (-?[\d.]+) dB, ([\d.]+) sure, at ([\d/.]+) for ([\d/.]+) s"
+    rf"(?:shot ([0-9]{{1,6}}) )?(hit|bed) (-?{_PLAIN}) dB, ({_PLAIN}) sure, "
+    rf"at ({_TIME}) for ({_TIME}) s"
 )
 _DETAILS = {  # of a cue, what follows in the note where it is said
     "layer": re.compile(r"; layer (\w+)"),
     "surface": re.compile(r"; on ([^;]+)"),
-    "pan": re.compile(r"; pan (-?[\d.]+)"),
-    "distance": re.compile(r"; ([\d.]+) m away"),
+    "pan": re.compile(rf"; pan (-?{_PLAIN})"),
+    "distance": re.compile(rf"; ({_PLAIN}) m away"),
     "recording": re.compile(r"; recording ([^;]+)"),
     "evidence": re.compile(r"; seen: (.+)", re.DOTALL),
 }
-_RESOLVE = re.compile(r"^\s*(.*?)\s*\|C:(\w*)\s*\|M:(.*?)\s*\|D:(\d+)")
-_RECORD = re.compile(r"^\d+\s.*\s(\d\d[:;]\d\d[:;]\d\d[:;]\d\d)\s+\S+\s*$")
+_RESOLVE = re.compile(r"^([^|]*(?:\|(?!C:)[^|]*)*)\|C:(\w*)\s*\|M:(.*?)\|D:\s*([0-9]{1,9})")
+_LABEL = re.compile(r"[0-9]{1,2}[:;.][0-9]{1,2}[:;.][0-9]{1,2}[:;.,][0-9]{1,3}")
+_NUMBERED = re.compile(r"[0-9]{1,6}\s+\S")
 # Columns of Resolve's edit index, of which Notes and Color are a marker's.
 _COLUMNS = ("#", "Reel", "V", "C", "Dur", "Record In", "Record Out", "Name", "Comments", "Color",
             "Notes")  # fmt: skip
@@ -78,7 +83,9 @@ def _details(cue: Cue) -> str:
         "recording": cue.recording,
         "seen:": cue.evidence,
     }
-    plain = {name: value.replace(";", ",") for name, value in said.items() if value}
+    plain = {
+        name: " ".join(value.replace(";", ",").split()) for name, value in said.items() if value
+    }
     return "".join(
         f"; {value} away" if name == "away" else f"; {name} {value}"
         for name, value in plain.items()
@@ -107,6 +114,10 @@ def marker_cues(
             cue = Cue(start=start, duration=Fraction(1), kind="hit", what=what)
         else:
             cue = _noted(match, marker, rate, origin)
+        if wrong := what_is_wrong(cue) if cue.start >= 0 else "":
+            raise MediaError(
+                f"The marker {what[:60]} cannot be a cue: {wrong}.", "Correct it or delete it."
+            )
         if cue.start >= 0:
             cues.append(cue)
     return sorted(cues, key=lambda cue: cue.start)
@@ -147,6 +158,7 @@ def _noted(match: re.Match[str], marker: Marker, rate: Fraction, origin: Fractio
     start, duration = Fraction(match[5]), Fraction(match[6])
     if _frame(origin + start, rate) != marker.start:
         start = max(Fraction(0), marker.start - origin)  # it was moved
+    duration = max(duration, SHORTEST)
     # Editors that keep no lengths give each marker one frame; any other was set.
     if kind == "bed" and marker.duration > 1 / rate and marker.duration != _length(duration, rate):
         duration = marker.duration
@@ -181,7 +193,7 @@ def _frame(seconds: Fraction, rate: Fraction) -> Fraction:
 
 
 def clip_timeline(clip: Clip, cuts: Sequence[Fraction] = ()) -> Timeline:
-    """A clip as a timeline on its own timecode, with an event from cut to cut.
+    """A clip as a timeline on its own timecode, with an event from cut to cut, and its own sound.
 
     Raises:
         UsageError: its frame rate is none that timelines have.
@@ -196,12 +208,15 @@ def clip_timeline(clip: Clip, cuts: Sequence[Fraction] = ()) -> Timeline:
     start = clip.timecode.frames if clip.timecode else 0
     length = round(clip.duration * rate)
     edges = sorted({0, *(round(cut * rate) for cut in cuts), length})
+    heard = next((track for track in clip.audio if track.is_default), next(iter(clip.audio), None))
     film = Media(
         name=clip.path.name,
         path=str(clip.path.absolute()),
         start=start / rate,
         duration=length / rate,
         rate=rate,
+        channels=heard.channels if heard else 0,
+        sample_rate=heard.sample_rate if heard else 0,
     )
     events = tuple(
         Event(
@@ -218,7 +233,10 @@ def clip_timeline(clip: Clip, cuts: Sequence[Fraction] = ()) -> Timeline:
         rate=rate,
         drop=bool(clip.timecode and clip.timecode.drop),
         start=start,
-        tracks=(Track(kind="picture", events=events, name="V1"),),
+        tracks=(
+            Track(kind="picture", events=events, name="V1"),
+            *([Track(kind="sound", events=events, name="A1")] if clip.audio else []),
+        ),
     )
 
 
@@ -248,9 +266,10 @@ def _marker_edl(timeline: Timeline) -> str:
         span = f"{first} {first + 1}"
         frames = round(marker.duration * timeline.rate)
         lines.append(f"{number:03}  001      V     C        {span} {span}  ")
-        lines.append(
-            f"{marker.note} |C:ResolveColor{_colour(marker)} |M:{marker.name} |D:{frames}\n"
+        note, name = (
+            " ".join(text.replace("|", "/").split()) for text in (marker.note, marker.name)
         )
+        lines.append(f"{note} |C:ResolveColor{_colour(marker)} |M:{name} |D:{frames}\n")
     return "\n".join(lines)
 
 
@@ -272,23 +291,34 @@ def _colour(marker: Marker) -> str:
     return COLOURS[match[2] if match else "hit"]
 
 
-def read_markers(path: Path, timeline: Timeline) -> tuple[Marker, ...]:
+def read_markers(
+    path: Path, timeline: Timeline, begins: Timecode | None = None
+) -> tuple[Marker, ...]:
     """Markers of a file `write_markers` wrote, or an editing program, on a timeline's clock.
+
+    Args:
+        begins: the label, on the clock the markers were set on, at which the timeline begins; its
+            own first label when None.
 
     Raises:
         MediaError: it cannot be read, or holds none.
     """
     suffix, found = path.suffix.lower(), ()
+    zero = timeline.start if begins is None else begins.frames
     try:
         if suffix == ".edl":
-            found = _edl_markers(text_of(path), timeline)
+            found = _edl_markers(text_of(path), timeline, zero)
         elif suffix == ".csv":
-            found = _csv_markers(text_of(path), timeline)
-        elif suffix in (".fcpxml", ".xml", ".otio", ".otioz"):
-            found = read_timeline(path, timeline.rate).markers
-    except (KeyError, ValueError) as error:
+            found = _csv_markers(text_of(path), timeline, zero)
+        elif suffix in (".fcpxml", ".fcpxmld", ".xml", ".otio", ".otioz"):
+            marked = read_timeline(path, timeline.rate)
+            later = Fraction(0) if begins is None else marked.start_seconds - begins.seconds
+            found = tuple(replace(m, start=m.start + later) for m in marked.markers)
+    except (KeyError, ValueError, csv.Error) as error:
         raise MediaError(f"{path.name} cannot be read: {error}.", "Export it again.") from error
     except FoleyError as error:
+        if error.problem.startswith(f"{path.name}:"):
+            raise
         raise MediaError(f"{path.name}: {error.problem}", error.remedy) from error
     if not found:
         raise MediaError(
@@ -297,37 +327,67 @@ def read_markers(path: Path, timeline: Timeline) -> tuple[Marker, ...]:
     return found
 
 
-def _edl_markers(text: str, timeline: Timeline) -> tuple[Marker, ...]:
+def _edl_markers(text: str, timeline: Timeline, zero: int) -> tuple[Marker, ...]:
+    """Resolve's, which stand on the line after their event's; and Avid's locators.
+
+    Raises:
+        MediaError: naming a line whose time cannot be read: its marker would take another's.
+    """
     found, at = [], None
-    for line in text.splitlines():
-        if match := _RECORD.match(line):
-            at = line.split()[-2]
-        elif at and (match := _RESOLVE.match(line)):
+    for place, line in enumerate(text.splitlines(), 1):
+        if len(line) > LONGEST_LINE:
+            raise MediaError(f"Line {place} is too long.", "Export it again.")
+        if match := _RESOLVE.match(line):
+            if at is None:
+                raise MediaError(
+                    f"Line {place}: no line before it says when the marker is.", "Export it again."
+                )
             length = int(match[4]) / timeline.rate
-            found.append(_marker(timeline, at, length, match[3], match[1]))
+            start = _instant(at, timeline, zero, place)
+            found.append(_marker(start, length, match[3], match[1]))
+            at = None
+        elif _NUMBERED.match(line) and len(labels := _LABEL.findall(line)) >= 4:
+            at = labels[2]  # record in
         elif match := re.match(r"\*\s*LOC:\s*(\S+)\s+\w+\s+(.*)", line):
-            found.append(_marker(timeline, match[1], 1 / timeline.rate, match[2].strip(), ""))
+            start = _instant(match[1], timeline, zero, place)
+            found.append(_marker(start, 1 / timeline.rate, match[2], ""))
+        elif _NUMBERED.match(line) and (":" in line or ";" in line) and " V " in f"{line} ":
+            raise MediaError(
+                f'Line {place} has no four timecodes: "{line[:80]}".', "Export it again."
+            )
     return tuple(found)
 
 
-def _csv_markers(text: str, timeline: Timeline) -> tuple[Marker, ...]:
+def _csv_markers(text: str, timeline: Timeline, zero: int) -> tuple[Marker, ...]:
     rows = csv.DictReader(io.StringIO(text))
     if "Record In" not in (rows.fieldnames or ()):
         raise ValueError("it has no column Record In")
-    return tuple(
-        _marker(timeline, row["Record In"], _dur(row.get("Dur"), timeline), row.get("Name") or "",
-                row.get("Notes") or "")
-        for row in rows
-    )  # fmt: skip
+    found = []
+    for row in rows:
+        start = _instant(row["Record In"] or "", timeline, zero, rows.line_num)
+        length = _dur(row.get("Dur"), timeline, rows.line_num)
+        found.append(_marker(start, length, row.get("Name") or "", row.get("Notes") or ""))
+    return tuple(found)
 
 
-def _dur(text: str | None, timeline: Timeline) -> Fraction:
-    if not text:
+def _dur(text: str | None, timeline: Timeline, place: int) -> Fraction:
+    if not (text or "").strip():
         return 1 / timeline.rate
-    return Timecode.parse(text, timeline.rate, timeline.drop).seconds
+    return _instant(text or "", timeline, 0, place)
 
 
-def _marker(timeline: Timeline, at: str, length: Fraction, name: str, note: str) -> Marker:
-    label = Timecode.parse(at, timeline.rate, timeline.drop)
-    start = (label.frames - timeline.start) / timeline.rate
-    return Marker(start=start, duration=length, name=name.strip(), note=note)
+def _instant(text: str, timeline: Timeline, zero: int, place: int) -> Fraction:
+    """Seconds from the timeline's first frame of a label such as 1:00:03:00.
+
+    Raises:
+        MediaError: naming its line.
+    """
+    try:
+        label = Timecode.parse(re.sub(r"[;.,]", ":", text.strip()), timeline.rate, timeline.drop)
+    except FoleyError as error:
+        raise MediaError(f"Line {place}: {error.problem}", error.remedy) from error
+    return (label.frames - zero) / timeline.rate
+
+
+def _marker(start: Fraction, length: Fraction, name: str, note: str) -> Marker:
+    return Marker(start=start, duration=length, name=name.strip(), note=note.strip())

@@ -1,13 +1,18 @@
 """Where the files are that a timeline names."""
 
+import logging
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from foleycli.clip.find import VIDEO_SUFFIXES
+from foleycli.documents import is_file, own_path
 from foleycli.errors import MediaError
 from foleycli.recipe import recipe_path
 from foleycli.timeline.model import Event, Media, file_name
+
+LOG = logging.getLogger("foleycli")
 
 
 def find_media(
@@ -16,7 +21,8 @@ def find_media(
     """The file of each event's media.
 
     Looked for where the timeline says, then beside the timeline, then anywhere under ``roots``: by
-    file name, and where only a reel or a clip is named, by that name without suffix.
+    file name, and where only a reel or a clip is named, by that name without suffix. Placeholders
+    that no file is found for are left out, and named.
 
     Raises:
         MediaError: naming everything that is missing or that two files could be, all at once.
@@ -24,6 +30,7 @@ def find_media(
     search = _Search(folder, roots)
     found: dict[Media, Path] = {}
     missing: dict[str, None] = {}
+    absent: dict[str, None] = {}
     for event in events:
         media = event.media
         assert isinstance(media, Media)
@@ -32,6 +39,8 @@ def find_media(
         candidates = search.find(media, event.name)
         if len(candidates) == 1:
             found[media] = candidates[0]
+        elif media.is_placeholder and not candidates:
+            absent[event.name] = None
         elif candidates:
             places = ", ".join(str(path) for path in candidates)
             missing[f"{event.name} could be any of {places}"] = None
@@ -42,6 +51,10 @@ def find_media(
         raise MediaError(
             f"{len(missing)} of the timeline's files are not found:{lines}",
             "Give the folder they are in: --media-root DIR (can be repeated).",
+        )
+    if absent:
+        LOG.warning(
+            "%s: placeholders without a file in the timeline, left out", ", ".join(list(absent)[:5])
         )
     return found
 
@@ -65,12 +78,12 @@ class _Search:
     def find(self, media: Media, name: str) -> list[Path]:
         if media.path:
             stated = self._folder / media.path
-            if stated.is_file():
+            if is_file(stated):
                 return [stated]
         names = [file_name(media.path), media.name, name, media.reel]
         for wanted in dict.fromkeys(n for n in names if n):
             beside = self._folder / wanted
-            if "/" not in wanted and beside.is_file():
+            if "/" not in wanted and is_file(beside):
                 return [beside]
             if found := self._index().get(wanted.casefold()):
                 return _closest(_not_ours(found), media.path)
@@ -81,15 +94,25 @@ class _Search:
         if self._by_name is None:
             self._by_name = defaultdict(list)
             films = {
-                path.resolve(): path
+                own_path(path): path
                 for root in self._roots
-                for path in sorted(root.rglob("*"))
+                for path in sorted(_files_under(root))
                 if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
             }
             for path in films.values():
                 for key in {path.name.casefold(), path.stem.casefold()}:
                     self._by_name[key].append(path)
         return self._by_name
+
+
+def _files_under(root: Path) -> Iterator[Path]:
+    """Files of a folder and its folders; links to folders are followed, but none twice, and what
+    may not be entered is passed over."""
+    entered: set[Path] = set()
+    for folder, folders, names in os.walk(root, followlinks=True):
+        entered.add(own_path(Path(folder)))
+        folders[:] = [name for name in folders if own_path(Path(folder, name)) not in entered]
+        yield from (path for name in names if is_file(path := Path(folder, name)))
 
 
 def _not_ours(found: list[Path]) -> list[Path]:
@@ -102,7 +125,7 @@ def _closest(found: list[Path], stated: str) -> list[Path]:
     wanted = stated.replace("\\", "/").casefold().split("/")[::-1]
 
     def shared(path: Path) -> int:
-        parts = [part.casefold() for part in path.resolve().parts[::-1]]
+        parts = [part.casefold() for part in own_path(path).parts[::-1]]
         pairs = zip(parts, wanted, strict=False)
         return next((i for i, (one, other) in enumerate(pairs) if one != other), len(wanted))
 

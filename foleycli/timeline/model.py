@@ -1,12 +1,15 @@
 """A timeline, exact: what is cut where, in seconds as Fraction, whatever file it came from."""
 
 import re
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import accumulate
 from typing import Literal
 
 from foleycli.clip.timecode import Timecode, rate_name
+from foleycli.documents import exact_number
 from foleycli.errors import MediaError, UsageError
 
 TrackKind = Literal["picture", "sound"]
@@ -14,6 +17,12 @@ TrackKind = Literal["picture", "sound"]
 RATES = tuple(
     sorted(Fraction(n * 1000, d) for n in (24, 25, 30, 48, 50, 60, 100, 120) for d in (1000, 1001))
 )
+
+FASTEST = 1000  # frames a second that a timeline can run at
+LONGEST = 24 * 3600  # seconds of a timeline: timecode counts no further
+DEEPEST = 32  # timelines inside one another
+MOST_LAYERS = 100  # events over one another
+MOST = 50_000  # cuts of a timeline with all that is nested in it
 
 # files of one picture, which makes no sound
 STILLS = tuple(".bmp .gif .heic .jpeg .jpg .png .psd .tga .tif .tiff .webp".split())
@@ -31,6 +40,7 @@ class Media:
     rate: Fraction | None = None  # frames a second
     channels: int = 0  # of sound
     sample_rate: int = 0  # Hz
+    is_placeholder: bool = False  # the editing program has no file for it, and says no length
 
     @property
     def is_still(self) -> bool:
@@ -141,12 +151,8 @@ class Timeline:
         return tuple(track for track in self.tracks if track.kind == "sound")
 
     def timecode(self, seconds: Fraction) -> Timecode:
-        """The label at an instant on a frame's edge.
-
-        Raises:
-            ValueError: it is between two frames.
-        """
-        return Timecode(self.start + whole_frames(seconds, self.rate), self.rate, self.drop)
+        """The label of the frame an instant is in; cuts at another rate lie between frames."""
+        return Timecode(self.start + int(seconds * self.rate // 1), self.rate, self.drop)
 
 
 def exact_rate(value: float | str | Fraction) -> Fraction:
@@ -156,13 +162,15 @@ def exact_rate(value: float | str | Fraction) -> Fraction:
         UsageError: no timeline runs at it.
     """
     try:
-        rate = Fraction(value)
-    except (ValueError, ZeroDivisionError) as error:
-        raise UsageError(f'"{value}" is not a frame rate.', "Write it as 25 or 23.976.") from error
+        rate = exact_number(value) if isinstance(value, str) else Fraction(value)
+    except (ValueError, ArithmeticError) as error:
+        raise UsageError(
+            f'"{str(value)[:40]}" is not a frame rate.', "Write it as 25 or 23.976."
+        ) from error
     nearest = min(RATES, key=lambda known: abs(known - rate))
     if abs(nearest - rate) <= Fraction(6, 1000):
         return nearest
-    if rate > 0 and rate.denominator == 1:
+    if 0 < rate <= FASTEST and rate.denominator == 1:
         return rate
     raise UsageError(
         f"No timeline runs at {float(rate):g} frames a second.",
@@ -192,45 +200,211 @@ def in_order(events: Iterable[Event]) -> tuple[Event, ...]:
     return tuple(sorted(events, key=lambda event: event.start))
 
 
+def layers(events: Iterable[Event]) -> list[tuple[Event, ...]]:
+    """Events in order of time, none over another in its layer: of two that overlap, the one listed
+    later lies in a layer above.
+
+    Raises:
+        MediaError: more lie over one another than any timeline needs.
+    """
+    found: list[list[Event]] = []
+    for event in events:
+        place = 0
+        for number, layer in enumerate(found, 1):
+            after = bisect_right(layer, event.start, key=lambda other: other.end)
+            if after < len(layer) and layer[after].start < event.end:
+                place = number
+        if place == len(found):
+            if place == MOST_LAYERS:
+                raise MediaError(
+                    f"{event.name} lies over {MOST_LAYERS} others.", "Export it again."
+                )
+            found.append([])
+        insort(found[place], event, key=lambda other: other.start)
+    return [tuple(layer) for layer in found]
+
+
+def on_frames(track: Track, rate: Fraction) -> Track:
+    """Every event from the frame it begins in to the frame it ends in, and its source along with
+    it, so that what is seen and heard stays where it was; for formats that count whole frames.
+
+    What is shorter than the frame it lies in is left out.
+    """
+
+    def frame(seconds: Fraction) -> Fraction:
+        return (seconds * rate // 1) / rate
+
+    def moved(event: Event) -> Event:
+        start, end = frame(event.start), frame(event.end)
+        return replace(
+            event.part(start, end),
+            intro=_on_frames(event.intro, event.start, rate),
+            outro=_on_frames(event.outro, event.end, rate),
+        )
+
+    kept = (event for event in map(moved, track.events) if event.duration > 0)
+    return replace(track, events=tuple(kept))
+
+
+def _on_frames(transition: Transition | None, cut: Fraction, rate: Fraction) -> Transition | None:
+    if transition is None:
+        return None
+    at, first, last = (
+        time * rate // 1 for time in (cut, cut - transition.before, cut + transition.after)
+    )
+    return replace(transition, before=(at - first) / rate, after=(last - at) / rate)
+
+
+def check_size(timeline: Timeline) -> None:
+    """Refuse to write out what has no end: compound clips of compound clips, each used often.
+
+    Raises:
+        MediaError: there are more than `MOST` events with all that is nested.
+    """
+    counts: dict[int, int] = {}
+
+    def count(inner: Timeline) -> int:
+        if id(inner) not in counts:
+            events = [event for track in inner.tracks for event in track.events]
+            nested = (count(e.media) for e in events if isinstance(e.media, Timeline))
+            counts[id(inner)] = len(events) + sum(nested)
+        return counts[id(inner)]
+
+    if count(timeline) > MOST:
+        raise MediaError(
+            f"{timeline.name or 'The timeline'} holds more than {MOST:,} events.",
+            "Export it reel by reel, or open its compound clips.",
+        )
+
+
 def on_screen(timeline: Timeline) -> list[Event]:
     """What is seen, in order: of stacked pictures the upper one, nested timelines opened,
     disabled events left out.
 
     Raises:
-        MediaError: a nested timeline runs backwards or stands still.
+        MediaError: a nested timeline runs backwards or stands still, or there is no end to what is
+            nested.
     """
-    seen: list[Event] = []
-    for track in reversed(timeline.pictures):
-        if not track.enabled:
-            continue
-        covered = [(event.start, event.end) for event in seen]
-        for event in track.events:
-            if event.enabled:
-                for start, end in _uncovered(event, sorted(covered)):
-                    seen += _opened(event.part(start, end))
-    return sorted(seen, key=lambda event: event.start)
+    return _Screen().shown(timeline)
 
 
 def sounding(timeline: Timeline) -> list[Event]:
-    """What is seen and may sound: stills stay silent.
+    """What is seen and may sound: stills stay silent, and what lies before the first frame is not
+    seen.
 
     Raises:
         MediaError: as `on_screen`.
     """
     return [
-        event
+        event if event.start >= 0 else event.part(Fraction(0), event.end)
         for event in on_screen(timeline)
-        if not (isinstance(event.media, Media) and event.media.is_still)
+        if event.end > 0 and not (isinstance(event.media, Media) and event.media.is_still)
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What a nested timeline shows, to be looked up by time."""
+
+    events: list[Event]
+    starts: list[Fraction]
+    ends: list[Fraction]  # the latest end until there
+
+
+class _Screen:
+    """Looks at a timeline from above. Each nested one is opened once, however often it is used,
+    and what is looked at is counted: ten compound clips of ten compound clips have no end."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, _Opened] = {}
+        self._depth = 0
+        self._looked = 0
+
+    def shown(self, timeline: Timeline) -> list[Event]:
+        seen: list[Event] = []
+        covered: list[tuple[Fraction, Fraction]] = []  # in order, apart from one another
+        for track in reversed(timeline.pictures):
+            if not track.enabled:
+                continue
+            under: list[Event] = []
+            for event in track.events:
+                if event.enabled and event.duration > 0:
+                    for start, end in _uncovered(event, covered):
+                        under += self._opened(event.part(start, end), timeline)
+            seen += under
+            self._look(len(covered) // 100, timeline)  # it is sorted anew for every track
+            covered = _joined([*covered, *((event.start, event.end) for event in under)])
+        return sorted(seen, key=lambda event: event.start)
+
+    def _look(self, count: int, timeline: Timeline) -> None:
+        self._looked += count
+        if self._looked > MOST:
+            raise MediaError(
+                f"{timeline.name or 'The timeline'} shows more than {MOST:,} cuts with all that "
+                "is nested in it.",
+                "Export it reel by reel, or open its compound clips.",
+            )
+
+    def _opened(self, event: Event, timeline: Timeline) -> list[Event]:
+        """The event itself, or what a nested timeline shows in its place."""
+        self._look(1, timeline)
+        nested = event.media
+        if isinstance(nested, Media):
+            return [event]
+        if event.speed <= 0:
+            raise MediaError(
+                f"{event.name} is a nested timeline that runs backwards or stands still.",
+                "Open it up in your editor (Break Apart Clip Items, Decompose) and export again.",
+            )
+        first = event.source - nested.start_seconds
+        last = first + event.duration * event.speed
+        inside = self._inside(nested)
+        opened = []
+        for number in range(bisect_right(inside.ends, first), bisect_left(inside.starts, last)):
+            self._look(1, timeline)
+            inner = inside.events[number]
+            start, end = max(inner.start, first), min(inner.end, last)
+            if start < end:
+                part = inner.part(start, end)
+                opened.append(
+                    replace(
+                        part,
+                        start=event.start + (start - first) / event.speed,
+                        duration=part.duration / event.speed,
+                        speed=part.speed * event.speed,
+                        intro=_scaled(part.intro, event.speed),
+                        outro=_scaled(part.outro, event.speed),
+                    )
+                )
+        if opened and event.intro and opened[0].start == event.start:
+            opened[0] = replace(opened[0], intro=event.intro)
+        return opened
+
+    def _inside(self, nested: Timeline) -> _Opened:
+        if id(nested) not in self._known:
+            if self._depth >= DEEPEST:
+                raise MediaError(
+                    f"{nested.name} lies inside {DEEPEST} other timelines.",
+                    "Open compound clips and nested sequences, and export again.",
+                )
+            self._depth += 1
+            events = self.shown(nested)
+            self._depth -= 1
+            starts = [event.start for event in events]
+            ends = list(accumulate((event.end for event in events), max))
+            self._known[id(nested)] = _Opened(events, starts, ends)
+        return self._known[id(nested)]
 
 
 def _uncovered(
     event: Event, covered: list[tuple[Fraction, Fraction]]
 ) -> Iterator[tuple[Fraction, Fraction]]:
+    """What of an event no other covers; ``covered`` is in order and without overlaps."""
     at = event.start
-    for start, end in covered:
-        if end <= at or start >= event.end:
-            continue
+    for number in range(bisect_right(covered, at, key=lambda span: span[1]), len(covered)):
+        start, end = covered[number]
+        if start >= event.end:
+            break
         if start > at:
             yield at, start
         at = end
@@ -238,36 +412,14 @@ def _uncovered(
         yield at, event.end
 
 
-def _opened(event: Event) -> list[Event]:
-    """The event itself, or what a nested timeline shows in its place."""
-    nested = event.media
-    if isinstance(nested, Media):
-        return [event]
-    if event.speed <= 0:
-        raise MediaError(
-            f"{event.name} is a nested timeline that runs backwards or stands still.",
-            "Open it up in your editor (Break Apart Clip Items, Decompose) and export again.",
-        )
-    first = event.source - nested.start_seconds
-    last = first + event.duration * event.speed
-    opened = []
-    for inner in on_screen(nested):
-        start, end = max(inner.start, first), min(inner.end, last)
-        if start < end:
-            part = inner.part(start, end)
-            opened.append(
-                replace(
-                    part,
-                    start=event.start + (start - first) / event.speed,
-                    duration=part.duration / event.speed,
-                    speed=part.speed * event.speed,
-                    intro=_scaled(part.intro, event.speed),
-                    outro=_scaled(part.outro, event.speed),
-                )
-            )
-    if opened and event.intro and opened[0].start == event.start:
-        opened[0] = replace(opened[0], intro=event.intro)
-    return opened
+def _joined(spans: list[tuple[Fraction, Fraction]]) -> list[tuple[Fraction, Fraction]]:
+    joined: list[tuple[Fraction, Fraction]] = []
+    for start, end in sorted(spans):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = joined[-1][0], max(end, joined[-1][1])
+        else:
+            joined.append((start, end))
+    return joined
 
 
 def _scaled(transition: Transition | None, speed: Fraction) -> Transition | None:

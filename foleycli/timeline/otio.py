@@ -3,14 +3,20 @@
 OTIO counts in floating point; frames are whole there, so nothing is lost once rates are exact.
 """
 
+import re
+import zipfile
+from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from foleycli.errors import MediaError
-from foleycli.timeline.fcpxml import path_of, url_of
+from foleycli.clip.timecode import drops
+from foleycli.documents import TOO_DEEP, exact_number, whole_number
+from foleycli.errors import FoleyError, MediaError, UsageError
+from foleycli.install import get_extra
 from foleycli.timeline.model import (
+    FASTEST,
     Event,
     Marker,
     Media,
@@ -20,8 +26,11 @@ from foleycli.timeline.model import (
     exact_rate,
     file_name,
 )
+from foleycli.timeline.paths import path_of, url_of
 
 _ZERO = Fraction(0)
+DEEPEST = 400  # brackets inside one another; a clip in eight nested stacks lies in some fifty
+LARGEST = 256 * 1024**2  # bytes of a document
 _OWN = "foleycli"  # our room in OTIO's metadata
 
 
@@ -32,7 +41,7 @@ def load_otio() -> Any:
     except ImportError as error:
         raise MediaError(
             "OpenTimelineIO is not installed, which reads and writes .otio.",
-            "pip install 'foleycli[timeline]'.",
+            get_extra("timeline"),
         ) from error
     return opentimelineio
 
@@ -45,20 +54,68 @@ def read_otio(path: Path) -> Timeline:
             cannot be followed.
     """
     otio = load_otio()
+    timeline = _timeline_of(otio, _document(otio, path))
+    if timeline is None:
+        raise MediaError(f"{path.name} holds no timeline.", "Export a timeline.")
     try:
-        timeline = otio.adapters.read_from_file(str(path))
-    except Exception as error:  # adapters raise whatever they like
+        return _Reader(otio).timeline(timeline)
+    except FoleyError as error:
+        raise type(error)(f"{path.name}: {error.problem}", error.remedy) from error
+    except RecursionError as error:
+        raise MediaError(f"{path.name} is nested too deeply.", "Open what is nested.") from error
+    except Exception as error:  # so does the library, of what makes no sense
         raise MediaError(
-            f"OpenTimelineIO cannot read {path.name}: {error}.",
+            f"{path.name} cannot be understood: {error}.", "Export it again, or as EDL or FCPXML."
+        ) from error
+
+
+def _document(otio: Any, path: Path) -> Any:
+    """What a file holds, looked at before the library does, which ends the process over a document
+    that is nested without end.
+
+    Raises:
+        MediaError: it cannot be read.
+    """
+    try:
+        if path.suffix.lower() == ".otio":
+            _check_nesting(path.read_bytes())
+        elif path.suffix.lower() == ".otioz":
+            with zipfile.ZipFile(path) as archive:
+                content = archive.getinfo("content.otio")
+                if content.file_size > LARGEST:
+                    raise ValueError("it is larger than any timeline")
+                _check_nesting(archive.read(content))
+        return otio.adapters.read_from_file(str(path))
+    except Exception as error:  # adapters raise whatever they like
+        reason = str(error).strip() or type(error).__name__
+        raise MediaError(
+            f"OpenTimelineIO cannot read {path.name}: {reason}.",
             "Export it again, or as EDL or FCPXML.",
         ) from error
-    if isinstance(timeline, otio.schema.SerializableCollection):
-        timeline = next(
-            iter(timeline.find_children(descended_from_type=otio.schema.Timeline)), None
-        )
-    if not isinstance(timeline, otio.schema.Timeline):
-        raise MediaError(f"{path.name} holds no timeline.", "Export a timeline.")
-    return _Reader(otio).timeline(timeline)
+
+
+def _check_nesting(data: bytes) -> None:
+    """Count brackets outside of strings.
+
+    Raises:
+        ValueError: more are open at once than any timeline needs.
+    """
+    depth = 0
+    for sign in re.finditer(rb'"(?:[^"\\]|\\.)*+"|[\[{]|[\]}]', data, re.DOTALL):
+        if sign[0] in b"[{":
+            depth += 1
+            if depth > DEEPEST:
+                raise ValueError(TOO_DEEP)
+        elif sign[0] in b"]}":
+            depth -= 1
+
+
+def _timeline_of(otio: Any, document: Any) -> Any:
+    """The first timeline of a document; None where it holds none."""
+    if isinstance(document, otio.schema.SerializableCollection):
+        found = document.find_children(descended_from_type=otio.schema.Timeline)
+        document = next(iter(found), None)
+    return document if isinstance(document, otio.schema.Timeline) else None
 
 
 class _Reader:
@@ -68,8 +125,8 @@ class _Reader:
     def timeline(self, timeline: Any) -> Timeline:
         start = timeline.global_start_time
         rate = exact_rate(start.rate) if start else self._rate(timeline.tracks)
-        frames = round(start.value) if start else 0
-        drop = bool(timeline.metadata.get(_OWN, {}).get("drop_frame", False))
+        frames = round(_seconds(start) * rate) if start else 0
+        drop = bool(_own(timeline).get("drop_frame", False)) and drops(rate)
         return self._stack(timeline.tracks, timeline.name, rate, frames, drop)
 
     def _stack(self, stack: Any, name: str, rate: Fraction, start: int, drop: bool) -> Timeline:
@@ -79,7 +136,7 @@ class _Reader:
                 start=_seconds(m.marked_range.start_time),
                 duration=_seconds(m.marked_range.duration),
                 name=m.name,
-                note=str(m.metadata.get(_OWN, {}).get("note", "")),
+                note=str(_own(m).get("note", "")),
             )
             for m in stack.markers
         )
@@ -107,7 +164,8 @@ class _Reader:
                     events[-1] = replace(events[-1], outro=waiting)
                 continue
             duration = _seconds(item.trimmed_range().duration)
-            if not (isinstance(item, schema.Gap) or self._is_generator(item)):
+            shows = not (isinstance(item, schema.Gap) or self._is_generator(item))
+            if shows and duration > 0:
                 if waiting and events and events[-1].end == at:
                     events[-1] = replace(events[-1], outro=None)
                 event = self._event(item, at, duration, rate)
@@ -138,15 +196,16 @@ class _Reader:
         )
 
     def _nested(self, item: Any, rate: Fraction) -> Timeline:
-        schema, own = self._otio.schema, item.metadata.get(_OWN, {})
+        schema, own = self._otio.schema, _own(item)
         if isinstance(item, schema.Track):
             stack = schema.Stack(name=item.name)
             copy = item.deepcopy()
             copy.source_range = None
             stack.append(copy)
             item = stack
-        frames, drop = int(own.get("start", 0)), bool(own.get("drop_frame", False))
-        return self._stack(item, item.name, exact_rate(own.get("rate", rate)), frames, drop)
+        rate = exact_rate(own.get("rate", rate))
+        frames, drop = whole_number(str(own.get("start", 0))), bool(own.get("drop_frame", False))
+        return self._stack(item, item.name, rate, frames, drop and drops(rate))
 
     def _media(self, clip: Any) -> Media:
         reference = clip.media_reference
@@ -157,7 +216,7 @@ class _Reader:
                 f"{clip.name} is an image sequence, which is not followed.",
                 "Render it to a movie file first.",
             )
-        own = reference.metadata.get(_OWN, {}) if reference else {}
+        own = _own(reference) if reference else {}
         path = path_of(url)
         return Media(
             name=(reference.name if reference else "") or file_name(path) or clip.name,
@@ -166,8 +225,8 @@ class _Reader:
             start=_seconds(span.start_time) if span else None,
             duration=_seconds(span.duration) if span else None,
             rate=exact_rate(own["rate"]) if "rate" in own else None,
-            channels=int(own.get("channels", 0)),
-            sample_rate=int(own.get("sample_rate", 0)),
+            channels=whole_number(str(own.get("channels", 0))),
+            sample_rate=whole_number(str(own.get("sample_rate", 0))),
         )
 
     def _speed(self, item: Any) -> Fraction:
@@ -176,8 +235,9 @@ class _Reader:
             if isinstance(effect, schema.FreezeFrame):
                 return _ZERO
             if isinstance(effect, schema.LinearTimeWarp):
-                stated = effect.metadata.get(_OWN, {}).get("speed")
-                speed *= Fraction(stated or Fraction(effect.time_scalar).limit_denominator(10_000))
+                stated = _own(effect).get("speed")
+                plain = Fraction(effect.time_scalar).limit_denominator(10_000)
+                speed *= exact_number(str(stated)) if stated else plain
             elif isinstance(effect, schema.TimeEffect):
                 raise MediaError(
                     f"{item.name} changes its speed in a way that is not followed.",
@@ -195,9 +255,26 @@ def _transition(item: Any) -> Transition:
     )
 
 
+def _own(item: Any) -> Mapping[str, Any]:
+    """What we wrote about an item; whatever else stands in our place is passed over."""
+    found = item.metadata.get(_OWN)
+    return found if isinstance(found, Mapping) else {}
+
+
 def _seconds(time: Any) -> Fraction:
-    """Exact, from a value that is whole in frames or samples."""
-    rate = round(time.rate) if time.rate >= 1000 else exact_rate(time.rate)
+    """Exact, from a value that is whole in frames or samples.
+
+    Raises:
+        ValueError: no such time can be.
+    """
+    if time.value == 0:
+        return _ZERO  # whatever it counts at: some say 0 a second
+    if not (0 < time.rate <= 1e7 and abs(time.value) <= 1e12):
+        raise ValueError(f"{time.value:g} at {time.rate:g} a second is no time")
+    try:
+        rate = Fraction(round(time.rate)) if time.rate >= FASTEST else exact_rate(time.rate)
+    except UsageError:  # a camera's own rate
+        rate = Fraction(time.rate).limit_denominator(100_000)
     value = Fraction(time.value).limit_denominator(1_000_000)
     nearest = Fraction(round(value))
     return (nearest if abs(nearest - value) < Fraction(1, 1000) else value) / rate
@@ -212,10 +289,9 @@ def write_otio(timeline: Timeline, path: Path) -> None:
 def add_sounds(original: Path, timeline: Timeline, sounds: tuple[Track, ...], path: Path) -> None:
     """The timeline as it stands in ``original``, with tracks added."""
     otio = load_otio()
-    document = otio.adapters.read_from_file(str(original))
-    found = document
-    if isinstance(document, otio.schema.SerializableCollection):
-        found = document.find_children(descended_from_type=otio.schema.Timeline)[0]
+    document = _document(otio, original)
+    found = _timeline_of(otio, document)
+    assert found is not None  # it was read
     writer = _Writer(otio)
     found.tracks.extend(writer.track(track, timeline.rate) for track in sounds)
     _save(otio, document, path)

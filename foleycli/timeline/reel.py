@@ -19,7 +19,7 @@ from foleycli.timeline.files import (
     states_rate,
 )
 from foleycli.timeline.media import find_media, find_some
-from foleycli.timeline.model import Timeline, exact_rate, sounding
+from foleycli.timeline.model import LONGEST, Timeline, exact_rate, sounding
 from foleycli.timeline.naming import Naming
 from foleycli.timeline.shots import Shot, plan_shots, relink
 from foleycli.timeline.sound import (
@@ -98,6 +98,15 @@ def plan_reel(
     if not events:
         raise MediaError(f"{path.name} shows no film.", "Export a timeline with pictures.")
     found = find_media(events, path.parent, roots)
+    if not found:
+        raise MediaError(
+            f"{path.name} shows placeholders only.", "Link its media, export it again."
+        )
+    if timeline.duration > LONGEST:
+        raise MediaError(
+            f"{path.name} runs for {float(timeline.duration / 3600):.0f} hours.",
+            f"A timeline goes up to {LONGEST // 3600} hours: export it reel by reel.",
+        )
     length = min(handles, MAX_HANDLES) / timeline.rate
     shots = tuple(plan_shots(timeline, found, length))
     folder = folder or out.with_name(f"{out.stem}_sfx")

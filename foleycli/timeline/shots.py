@@ -15,6 +15,7 @@ from foleycli.timeline.model import Event, Media, Timeline, Transition, sounding
 
 LOG = logging.getLogger("foleycli")
 _ZERO = Fraction(0)
+SLOWEST, FASTEST = Fraction(1, 10_000), 10_000  # speeds of film that editing programs reach
 ALIKE = Fraction(1, 2000)  # two rates that differ by less are one; 23.976 and 24 differ by 1/1000
 
 
@@ -74,7 +75,7 @@ def plan_shots(
         MediaError: naming every film that cannot be used, or every event that shows more than
             its film has.
     """
-    events = sounding(timeline)
+    events = [event for event in sounding(timeline) if event.media in found]  # no placeholders
     films = _films(found)
     _warn_of_rates(films.values(), timeline.rate)
     shots, short = [], []
@@ -159,10 +160,14 @@ def _shot(
     number: int, events: Sequence[Event], film: Clip, handles: Fraction, timeline: Timeline
 ) -> Shot:
     event = events[number - 1]
+    if event.speed and not SLOWEST <= abs(event.speed) <= FASTEST:
+        raise MediaError(
+            f"{event.name} runs at {float(event.speed):g} times its speed.", "Render it to a file."
+        )
     later = events[number] if number < len(events) else None
     taken = later.intro if later and later.start == event.end else None
     tail = taken or event.outro
-    start = event.start - (event.intro.before if event.intro else _ZERO)
+    start = max(_ZERO, event.start - (event.intro.before if event.intro else _ZERO))
     end = event.end + (tail.after if tail else _ZERO)
     at_start = _in_film(event, film) - (event.start - start) * event.speed
     at_end = at_start + (end - start) * event.speed
@@ -191,12 +196,22 @@ def _length(transition: Transition | None) -> Fraction:
 def _in_film(event: Event, film: Clip) -> Fraction:
     """Seconds from the film's first frame: by the timeline's word on the media, or the film's own
     timecode; a time before that one counts from 0, as of files without timecode."""
-    begins = _media(event).start
-    if begins is None:
-        begins = film.timecode.seconds if film.timecode else _ZERO
-        if event.source < begins:
-            begins = _ZERO
+    media, own = _media(event), film.timecode.seconds if film.timecode else _ZERO
+    begins = media.start
+    if begins is None or _is_part(media, film, own):
+        begins = own if event.source >= own else _ZERO
     return event.source - begins
+
+
+def _is_part(media: Media, film: Clip, own: Fraction) -> bool:
+    """Whether a timeline describes only the stretch of a film that it uses, as Resolve's FCPXML
+    does: its ``start`` is then no beginning, but a place on the film's own clock."""
+    if media.start is None or media.duration is None or film.duration is None:
+        return False
+    frame = 1 / (film.frame_rate or Fraction(25))
+    shorter = media.duration < film.duration - 2 * frame
+    ends = media.start + media.duration
+    return shorter and own < media.start and ends <= own + film.duration + frame
 
 
 def _rooms(

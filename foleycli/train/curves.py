@@ -7,6 +7,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from foleycli.errors import UsageError
+from foleycli.install import get_packages
 from foleycli.output import atomic_output
 
 logger = logging.getLogger("foleycli")
@@ -64,7 +65,7 @@ def draw_curves(folder: Path) -> None:
     try:
         import matplotlib
     except ImportError:
-        logger.info("no loss.png: pip install matplotlib")
+        logger.info("no loss.png: %s", get_packages("matplotlib"))
         return
     matplotlib.use("Agg")
     from matplotlib.figure import Figure
@@ -111,5 +112,5 @@ def tensorboard_writer() -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
-        raise UsageError("TensorBoard is not installed.", "pip install tensorboard") from error
+        raise UsageError("TensorBoard is not installed.", get_packages("tensorboard")) from error
     return SummaryWriter

@@ -100,3 +100,24 @@ def test_only_silence(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.zeros(48_000), 48_000)
     with pytest.raises(UsageError, match="silent"):
         Bank.open(tmp_path)
+
+
+def test_a_cache_nobody_may_write_costs_a_line(folder, tmp_path, monkeypatch, caplog):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("FOLEY_CACHE", str(tmp_path / "file" / "x"))
+    assert len(Bank.open(folder).recordings) == 3
+    assert "cannot be written" in caplog.text and "FOLEY_CACHE" in caplog.text
+
+
+def test_a_cache_that_holds_something_else_is_made_again(folder, tmp_path):
+    Bank.open(folder)
+    cache = tmp_path / "cache" / "library"
+    for file in cache.iterdir():
+        file.write_bytes(b"[1]\n[[[\n" + b"[" * 5000 + b"\n" + b'[1, "a", "b", [["hit"]]]\n\xff')
+    assert len(Bank.open(folder).recordings) == 3
+
+
+def test_links_in_a_loop_are_no_sounds(folder):
+    (folder / "loop.wav").symlink_to("loop.wav")
+    (folder / "Weather" / "up").symlink_to(folder)
+    assert len(Bank.open(folder).recordings) == 3

@@ -132,7 +132,7 @@ def test_a_file_of_weights_that_is_cut_short_is_refused(hub, tmp_path, monkeypat
     weights = pull(model).folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
     monkeypatch.setattr(listeners, "find_model", lambda name: model)
-    with pytest.raises(ModelError, match="broken"):
+    with pytest.raises(ModelError, match="damaged"):
         ImageBindListener(*(Trunk(width=4, blocks=1, heads=1),) * 2, 4)
 
 

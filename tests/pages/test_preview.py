@@ -19,8 +19,6 @@ from foleycli.pages.preview import preview_takes
 from tests.films import strikes, write_film
 from tests.timeline.clicks import Clicks
 
-pytest.importorskip("matplotlib")
-
 RATE = 48_000
 TIMES = [0.6, 1.5, 2.1, 3.3]
 

@@ -99,7 +99,7 @@ def test_it_is_small_enough_to_ship():
 
 
 def test_a_folder_without_a_bundle_is_refused(tmp_path):
-    with pytest.raises(ModelError, match="not a bundle"):
+    with pytest.raises(ModelError, match="not a model"):
         SmallModel.load(tmp_path)
 
 

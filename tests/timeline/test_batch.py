@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -199,12 +200,34 @@ def test_a_file_that_was_there_before_is_kept(films, tmp_path) -> None:
 
 
 def test_two_runs_on_one_folder_leave_each_other_alone(films, tmp_path) -> None:
-    (job,) = find_jobs([str(films / "shot 0.mp4")], tmp_path, CONFIG)
-    with batch._claim(job.out):
-        (outcome,) = run_batch([job])
-        assert "another run" in outcome.problem
-    assert states(run_batch([job])) == ["made"]
+    jobs = find_jobs([str(films)], tmp_path, CONFIG)
+    with batch._claim(jobs[0].out):
+        assert batch.do_job(jobs[0]).state == "busy"
+    assert states(run_batch(jobs)) == ["made"] * 4
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_what_another_run_makes_is_waited_for_and_no_failure(
+    films, tmp_path, monkeypatch, caplog
+) -> None:
+    monkeypatch.setattr(batch, "PATIENCE", 0.01)
+    jobs = find_jobs([str(films)], tmp_path, CONFIG)
+    began, made = threading.Event(), []
+
+    def other_run() -> None:
+        with batch._claim(jobs[0].out):
+            began.set()
+            while not jobs[3].out.exists():  # until the first run has done all else
+                time.sleep(0.01)
+            made.append(batch._generate(jobs[0], Clicks(), False, batch.nobody))
+
+    other = threading.Thread(target=other_run)
+    other.start()
+    began.wait()
+    outcomes = list(run_batch(jobs))
+    other.join()
+    assert states(outcomes) == ["made", "made", "made", "kept"] and len(made) == 1
+    assert outcomes[-1].out == str(jobs[0].out) and "another run" in caplog.text
 
 
 def test_a_clip_that_changes_while_it_is_read_is_not_kept(films, tmp_path, monkeypatch) -> None:
