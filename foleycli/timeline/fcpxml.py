@@ -519,7 +519,9 @@ class _Writer:
         names = (re.fullmatch(r"r([0-9]{1,9})", r.get("id", "")) for r in self._resources)
         self._next = max([int(name[1]) for name in names if name], default=0) + 1
         version = re.match(r"([0-9]{1,3})\.([0-9]{1,3})", root.get("version", VERSION))
-        self._version = (int(version[1]), int(version[2])) if version else (1, 10)
+        self._version: tuple[int, int] = (1, 10)
+        if version:
+            self._version = int(version[1]), int(version[2])
 
     def sequence(self, parent: ET.Element, timeline: Timeline) -> None:
         sequence = ET.SubElement(

@@ -97,7 +97,7 @@ def test_an_aaf_becomes_another_format_but_not_the_other_way(tmp_path) -> None:
 def test_without_the_extra_the_remedy_is_named(tmp_path, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "aaf2", None)
     (tmp_path / "cut.aaf").write_bytes(b"x")
-    with pytest.raises(MediaError, match=r"foleycli\[aaf\]"):
+    with pytest.raises(MediaError, match=r"install .*pyaaf2.* or export the cut"):
         read_timeline(tmp_path / "cut.aaf")
 
 
