@@ -285,7 +285,7 @@ def compare_what(truth: NDArray[np.float32], what: NDArray[np.float32]) -> Score
 
 def _sounding(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     """(T, phrases) shares of what sounds, places aside, over 2 s as `find_cues` takes them."""
-    sounds = np.array([phrase.role != "scene" for phrase in vocabulary()])
+    sounds = np.array([phrase.layer != "air" for phrase in vocabulary()])
     shares = read_shares(rows) * sounds
     smooth = uniform_filter1d(shares, CUES.steady_rows, axis=0, mode="nearest")
     return np.asarray(smooth, np.float32)

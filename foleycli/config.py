@@ -44,19 +44,26 @@ class FeatureConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CueConfig:
-    """How features become cues. Shares are of what is seen, 0 to 1."""
+    """How features become cues. Scores are those of `foleycli.spot.scene`."""
 
-    sure_source: float = 0.2  # share from which a thing that sounds by itself is heard
-    sure_contact: float = 0.35  # share from which a touched thing gives its own sound
-    sure_scene: float = 0.2  # share from which a place is heard
+    sure_scene: float = 2.4  # score from which a scene is believed
+    second_scene: float = 0.8  # and another beside it: this much of the best one's score
+    scenes: int = 2  # at once, at most
+    second_db: float = -4.0  # of the second
+    sure_material: float = (
+        1.2  # score from which what is struck is believed to be made of something
+    )
+    struck_confidence: float = 0.4
+    # places in which nothing is struck that one would hear
+    never_struck: tuple[str, ...] = ("sea", "underwater", "sky", "snow", "road", "track")
     sure_hit: float = 0.4  # strength from which a hit is heard; a bounce has about .5
-    unknown_contact: str = "wood impact"  # what a hit on something unknown sounds like
     steady_rows: int = 8  # feature rows, 2 s, for which something is seen at least
     hit_length: float = 4.0  # seconds a hit may ring
     bed_step: float = 0.5  # seconds in which a bed keeps one level
     bed_range_db: float = 12.0  # a source that hardly moves is this much softer than one that does
-    scene_db: float = -15.0  # a place under something that sounds by itself
-    alone_db: float = -9.0  # a place in which nothing but touch is heard
+    hold_range_db: float = 6.0  # and one of its own, such as an engine, this much
+    air_db: float = -12.0  # of a place under other sounds
+    alone_db: float = -6.0  # of a place in which nothing else is heard
     still: float = 0.02  # activity under which nothing goes on, and no bed is heard
 
 
@@ -406,6 +413,7 @@ class GenerateConfig(SamplerConfig):
     model: str = "auto"  # library, small, diff-foley, a bundle's folder, or auto
     prompt: str | None = None  # words for what sounds, in place of what is seen
     negative_prompt: str | None = None  # words for what must not sound
+    air: bool = True  # the sound of the place that is seen, under everything
     takes: int = _at_least(1, 1, 1000)
     start: str | None = None  # timecode, seconds or frames ("300f") from which sound is wanted
     end: str | None = None

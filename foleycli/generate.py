@@ -104,7 +104,9 @@ def generate(
     source = source or open_source(config)
 
     features = source.encode(_watched(film, start, end, progress))
-    found = find_cues(features, config.prompt) if edited is None else edited
+    found = edited
+    if found is None:
+        found = find_cues(features, config.prompt, air=config.air)
     seeds = range(config.seed, config.seed + config.takes)
     takes = tuple(
         make_take(film, take_out, features, found, source, replace(config, seed=seed), told)
@@ -183,7 +185,7 @@ def look(
     config = replace(config or GenerateConfig(), **options)
     film = probe(Path(clip))
     pictures = _watched(film, *find_span(film, config), progress)
-    return find_cues(open_source(config).encode(pictures), config.prompt)
+    return find_cues(open_source(config).encode(pictures), config.prompt, air=config.air)
 
 
 def redo(

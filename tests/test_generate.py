@@ -132,11 +132,13 @@ def test_an_edited_sheet_is_followed(film, library, tmp_path):
     assert np.abs(sound[RATE : int(1.1 * RATE)]).max() > 0.05
 
 
-def test_nothing_sounds_where_nothing_is_seen(library, tmp_path):
+def test_only_the_air_sounds_where_nothing_is_seen(library, tmp_path):
     film = write_film(tmp_path / "black.mp4", still(2))
     result = foleycli.generate(film, tmp_path / "a.mp4", source=library, wav=True)
-    assert result.cues == ()
-    assert not soundfile.read(result.takes[0].wav)[0].any()
+    assert {cue.layer for cue in result.cues} == {"air"}
+    quiet = foleycli.generate(film, tmp_path / "b.mp4", source=library, wav=True, air=False)
+    assert quiet.cues == ()
+    assert not soundfile.read(quiet.takes[0].wav)[0].any()
 
 
 def test_a_span_sounds_within_it_only(film, library, tmp_path):

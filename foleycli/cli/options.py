@@ -47,6 +47,12 @@ TABLE: dict[str, Row] = {
         environment=True,
     ),
     "negative_prompt": Row(panel=SOUND, help="Words for what must not sound."),
+    "air": Row(
+        panel=SOUND,
+        help="The sound of the place that is seen, under everything; --no-air leaves it out.",
+        commands=LOOKING,
+        flag="--air/--no-air",
+    ),
     "cues": Row(
         panel=SOUND,
         help="An edited cue sheet from `foley cues`.",

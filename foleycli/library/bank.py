@@ -7,6 +7,8 @@ A bank is a folder::
     embeddings.safetensors  "labels" (n, 384) and "words" (m, 384) float16 text embeddings, in the
                             order of the sorted labels and of the words in kinds.csv
     CREDITS.csv             who made the sounds
+    aliases.csv             words -> the labels that answer them, where a search would find others;
+                            without a label, the bank has no recording of that
     <class>/<id>.opus       the sounds
 
 The package ships one; a folder of sounds becomes one through ``index.index_folder``.
@@ -16,7 +18,7 @@ import csv
 import hashlib
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -52,6 +54,8 @@ GENERIC = frozenset(
     " two three".split()
 )
 SURE, UNSURE = 0.80, 0.40  # scores that mean confidence 1 and 0
+LEAST_SCORE = 0.55  # under which a recording is of something else
+ALIAS_SCORE, ALIAS_STEP = 1.2, 0.03  # of an alias's first label, and less for each further one
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +113,7 @@ class Bank:
         categories: a superset of the recordings' classes.
         labels: (number of different labels, 384) unit rows, in the order of the sorted labels.
         words: (number of all categories' words, 384) unit rows.
+        aliases: words -> labels that answer them, the best first; none if nothing does.
     """
 
     def __init__(
@@ -117,7 +122,9 @@ class Bank:
         categories: Sequence[Category],
         labels: NDArray[np.floating],
         words: NDArray[np.floating],
+        aliases: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
+        self._aliases = dict(aliases or {})
         self.recordings = list(recordings)
         self.categories = {category.name: category for category in categories}
         self._label_vectors = labels.astype(np.float32)
@@ -147,7 +154,8 @@ class Bank:
         categories = read_categories(folder / "kinds.csv")
         vectors = load_file(folder / "embeddings.safetensors")
         recordings = read_recordings(folder)
-        return cls(recordings, categories, vectors["labels"], vectors["words"])
+        aliases = read_aliases(folder)
+        return cls(recordings, categories, vectors["labels"], vectors["words"], aliases)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -182,7 +190,7 @@ class Bank:
         for phrase in split_phrases(words):
             scores = np.where(allowed, self.scores(phrase, avoid), -np.inf)
             best = np.argsort(-scores, kind="stable")[:most]
-            ranked.append([(int(i), float(scores[i])) for i in best if np.isfinite(scores[i])])
+            ranked.append([(int(i), float(scores[i])) for i in best if scores[i] >= LEAST_SCORE])
         merged: dict[int, float] = {}
         for place in range(most):
             for matches in ranked:
@@ -216,12 +224,22 @@ class Bank:
         return np.maximum.reduceat(likeness.max(axis=1), self._first_word)
 
     def _similarity(self, phrase: str) -> NDArray[np.float32]:
+        if phrase in self._aliases:
+            return self._answered(self._aliases[phrase])
         vector = embed_text([phrase])[0]
         by_label = LABEL_WEIGHT * (self._label_vectors @ vector) + WORD_WEIGHT * self._overlap(
             phrase
         )
         by_class = CLASS_WEIGHT * self.class_likeness(phrase)
         return (by_label[self._label_of] + by_class[self._class_of]).astype(np.float32)
+
+    def _answered(self, labels: Sequence[str]) -> NDArray[np.float32]:
+        """Scores where it is known which labels answer; nothing else does."""
+        by_label = np.zeros(len(self._names), np.float32)
+        for place, label in enumerate(labels):
+            if label in self._names:
+                by_label[self._names.index(label)] = ALIAS_SCORE - ALIAS_STEP * place
+        return by_label[self._label_of]
 
     def _overlap(self, phrase: str) -> NDArray[np.float32]:
         """Share of the phrase's word weight that each label says too; rare words weigh more."""
@@ -288,6 +306,20 @@ def read_recordings(folder: Path) -> list[Recording]:
             )
             for row in csv.DictReader(file)
         ]
+
+
+def read_aliases(folder: Path) -> dict[str, tuple[str, ...]]:
+    """The rows of a bank's aliases.csv, if it has one."""
+    path = folder / "aliases.csv"
+    if not path.is_file():
+        return {}
+    with path.open(newline="", encoding="utf-8") as file:
+        return {
+            row["words"]: tuple(
+                label.strip() for label in row["labels"].split(";") if label.strip()
+            )
+            for row in csv.DictReader(file)
+        }
 
 
 def read_categories(path: Path) -> list[Category]:

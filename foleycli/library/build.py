@@ -5,6 +5,8 @@
 SOUNDS holds ``sounds.csv`` (file, class, label, licence, author, url, source). One sound in ten,
 ``zlib.crc32(file) % 10 == 0``, is held out for tests and never enters a bank. ``--clean`` drops
 recordings whose neighbours, by ear (see ``typical.py``), are of other classes; it needs `aisfx`.
+``--add`` puts sounds that were chosen by hand (`packages.py`) beside those of a bank, all of them,
+by the labels they have; what an earlier ``--add`` took from the same sources goes.
 """
 
 import argparse
@@ -169,13 +171,68 @@ def build_bank(sounds: Path, out: Path, clean: bool, cache: Path | None = None) 
     write_bank(sounds, out, chosen)
 
 
-def read_rows(sounds: Path) -> list[dict[str, str]]:
-    """The rows of sounds.csv that a bank may use."""
+def add_to_bank(sounds: Path, bank: Path) -> None:
+    """Put every cut of chosen sounds beside the recordings of a bank.
+
+    Raises:
+        UsageError: there is no sounds.csv.
+    """
+    rows = read_table(sounds)
+    added = {row["source"] for row in rows}
+    cuts = [cut for row in rows for cut in cut_recording(sounds, row, row["label"])]
+    chosen = [
+        cut
+        for label in sorted({cut.label for cut in cuts})
+        for kind in ("hit", "bed")
+        for cut in _best_takes([c for c in cuts if (c.label, c.kind) == (label, kind)])
+    ]
+    with (bank / "recordings.csv").open(newline="", encoding="utf-8") as file:
+        kept = [row for row in csv.DictReader(file) if row["source"] not in added]
+    building = bank.with_name(bank.name + ".building")
+    shutil.rmtree(building, ignore_errors=True)
+    for row in kept:
+        (building / row["file"]).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(bank / row["file"], building / row["file"])
+    for beside in bank.glob("*.csv"):
+        shutil.copyfile(beside, building / beside.name)
+    names = Counter[str]()
+    written = []
+    for file, group in sorted(_by_file(chosen).items()):
+        samples = read_sound(sounds / file)
+        for cut in group:
+            names[cut.row["class"]] += 1
+            name = f"{cut.row['class']}_p{names[cut.row['class']]:02d}"
+            written.append(_write_cut(building, samples, cut, name))
+    table = [tuple(row[column] for column in COLUMNS) for row in kept]
+    _finish(building, bank, [*table, *written], {str(row[4]) for row in [*table, *written]})
+
+
+def _best_takes(cuts: list[Cut]) -> list[Cut]:
+    """The cleanest, from different files first, no more than of any label."""
+    turns: dict[str, int] = Counter()
+    ranked = []
+    for cut in sorted(cuts, key=lambda cut: -cut.merit):
+        ranked.append((turns[cut.row["file"]], len(ranked), cut))
+        turns[cut.row["file"]] += 1
+    return [cut for *_, cut in sorted(ranked)][: LABEL_TAKES[cuts[0].kind] if cuts else 0]
+
+
+def read_table(sounds: Path) -> list[dict[str, str]]:
+    """All rows of sounds.csv.
+
+    Raises:
+        UsageError: there is none.
+    """
     table = sounds / "sounds.csv"
     if not table.is_file():
         raise UsageError(f"{sounds} has no sounds.csv.", "Give a folder of sounds with its CSV.")
     with table.open(newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if not held_out(row["file"])]
+        return list(csv.DictReader(file))
+
+
+def read_rows(sounds: Path) -> list[dict[str, str]]:
+    """The rows of sounds.csv that a bank may use."""
+    rows = [row for row in read_table(sounds) if not held_out(row["file"])]
     wanted = [credited(row) for row in rows if not row["label"].startswith(PACKS_LEFT_OUT)]
     return [row for row in wanted if row["author"] or not asks_for_credit(row["licence"])]
 
@@ -206,9 +263,13 @@ def sound_label(label: str) -> str:
     return plain
 
 
-def cut_recording(sounds: Path, row: Mapping[str, str]) -> list[Cut]:
-    """The clean hits and beds of one file; none, and a warning, of one that is unreadable."""
-    label = sound_label(row["label"])
+def cut_recording(sounds: Path, row: Mapping[str, str], label: str | None = None) -> list[Cut]:
+    """The clean hits and beds of one file; none, and a warning, of one that is unreadable.
+
+    Args:
+        label: in place of what `sound_label` makes of the row's.
+    """
+    label = sound_label(row["label"]) if label is None else label
     if not label:
         return []
     try:
@@ -279,9 +340,14 @@ def write_bank(sounds: Path, out: Path, cuts: Sequence[Cut]) -> None:
             category = cut.row["class"]
             numbers[category] += 1
             rows.append(_write_cut(building, samples, cut, f"{category}_{numbers[category]:03d}"))
+    _finish(building, out, rows, {cut.label for cut in cuts})
+
+
+def _finish(building: Path, out: Path, rows: list[tuple[object, ...]], labels: set[str]) -> None:
+    """Write the tables and put the new bank in the place of the old one."""
     _write_table(building / "recordings.csv", COLUMNS, rows)
     shutil.copyfile(KINDS, building / "kinds.csv")
-    save_embeddings(building, {cut.label for cut in cuts})
+    save_embeddings(building, labels)
     write_credits(building)
     shutil.rmtree(out, ignore_errors=True)
     building.rename(out)
@@ -389,9 +455,13 @@ def main() -> None:
     parser.add_argument("sounds", type=Path, help="folder with sounds.csv")
     parser.add_argument("out", type=Path, help="bank to write")
     parser.add_argument("--clean", action="store_true", help="drop mislabelled sounds (aisfx)")
+    parser.add_argument("--add", action="store_true", help="put chosen sounds beside the bank's")
     parser.add_argument("--cache", type=Path, help="keep embeddings here between builds")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    if arguments.add:
+        add_to_bank(arguments.sounds, arguments.out)
+        return
     build_bank(arguments.sounds, arguments.out, arguments.clean, arguments.cache)
 
 

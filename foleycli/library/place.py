@@ -33,6 +33,7 @@ LOOP_FADE = 0.5  # seconds in which one pass of a loop turns into the next, at m
 DULL_TAPS = 96  # samples of the low pass for soft hits; the next is 1e-11 of the first
 MOST_KNOWN = 50_000  # sounds whose voices are kept from one arrangement to the next
 CUT_TAIL = 0.06  # seconds that a hit may ring into the next shot
+GRAIN, LONGEST_PAUSE = 0.12, 2.0  # seconds from one hit to the next in a sound made of hits
 DENSE = 0.35  # seconds: of two hits of the same words closer than this, the first makes way
 
 CHANCE = "~"  # in a cue's recording: what follows is the number its chance is drawn from
@@ -344,7 +345,8 @@ class _Stage:
             level = level_db + float(_level_curve(sound, start, start + 1, self.rate)[0])
             level += chance.uniform(-2 * LEVEL_SPREAD_DB, 0)
             yield self._struck(recording, sound, start, level, chance)
-            pause = max(0.25, recording.samples / SAMPLE_RATE) * chance.lognormal(0, 0.25)
+            pause = min(LONGEST_PAUSE, max(GRAIN, recording.samples / SAMPLE_RATE))
+            pause *= chance.lognormal(0, 0.35)
             start += round(pause * self.rate)
             recording = take(recording) or recording
 

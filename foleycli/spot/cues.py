@@ -130,7 +130,7 @@ def _parse(row: dict[str, str | None], path: Path, line: int) -> Cue:
             what=said("what"),
             level_db=float(said("level_db", "0")),
             confidence=float(said("confidence", "1")),
-            layer=_layer(said("layer")),
+            layer=layer_of(said("layer")),
             surface=said("surface"),
             pan=float(said("pan", "0")),
             distance=float(said("distance", "0")),

@@ -25,7 +25,7 @@ from foleycli.sight.watch import Watcher
 from foleycli.sight.when import MotionReader
 from foleycli.sight.when_net import load_net, read_weighed_stops
 from foleycli.spot.features import Features
-from foleycli.spot.what import Seer
+from foleycli.spot.what import Seer, is_dark
 
 BATCH = 16  # pictures the encoder sees at once
 ROWS_AT_ONCE = 1024  # of features, so that a long film takes no more memory than it must
@@ -120,6 +120,7 @@ def encode_video(pictures: Iterable[Picture], encoder: Encoder, *, watch: bool =
     motion, watcher = MotionReader(encoder.reading), Watcher()
     what: list[np.ndarray] = []
     classes: list[np.ndarray] = []
+    dark: list[np.ndarray] = []
     frames: list[NDArray[np.uint8]] = []
     repeats: list[int] = []
     end = Fraction(0)
@@ -132,9 +133,9 @@ def encode_video(pictures: Iterable[Picture], encoder: Encoder, *, watch: bool =
             frames.append(picture.rgb)
             repeats.append(picture.repeats)
         if len(frames) == BATCH:
-            _look(encoder.seer, frames, repeats, what, classes)
+            _look(encoder.seer, frames, repeats, what, classes, dark)
     if frames:
-        _look(encoder.seer, frames, repeats, what, classes)
+        _look(encoder.seer, frames, repeats, what, classes, dark)
     if not what:
         raise MediaError("The clip has no picture in that span.", "Check --in and --out.")
     hits, activity = motion.curves(end)
@@ -142,9 +143,16 @@ def encode_video(pictures: Iterable[Picture], encoder: Encoder, *, watch: bool =
     seen = np.concatenate(what)
     what.clear()
     rows = share_context(seen, cuts, encoder.reach)
-    kept = np.concatenate(classes)
-    seen_there = tuple(watcher.sightings)
-    return Features.assemble(rows, hits, activity, end, cuts, classes=kept, sightings=seen_there)
+    return Features.assemble(
+        rows,
+        hits,
+        activity,
+        end,
+        cuts,
+        classes=np.concatenate(classes),
+        sightings=tuple(watcher.sightings),
+        dark=np.concatenate(dark),
+    )
 
 
 def share_context(
@@ -172,12 +180,14 @@ def _look(
     repeats: list[int],
     what: list[np.ndarray],
     classes: list[np.ndarray],
+    dark: list[np.ndarray],
 ) -> None:
-    """Take the frames away, and add what they show: rows (n, 384) and, of ImageNet's classes,
-    (n, 1000) float16."""
+    """Take the frames away, and add what they show: rows (n, 384), ImageNet's classes (n, 1000)
+    float16, and whether they are dark (n,)."""
     pixels = np.stack(frames)
     probabilities = seer.classify(pixels)
     what.append(np.repeat(seer.words(probabilities, pixels), repeats, axis=0))
     classes.append(np.repeat(probabilities.astype(np.float16), repeats, axis=0))
+    dark.append(np.repeat(is_dark(pixels), repeats))
     frames.clear()
     repeats.clear()

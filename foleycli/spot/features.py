@@ -26,6 +26,7 @@ class Features:
     cuts: tuple[Fraction, ...] = ()  # seconds, each the first instant of a new shot
     classes: np.ndarray | None = None  # (T, 1000) float16, ImageNet probabilities of each row
     sightings: tuple[Sighting, ...] = ()  # things, people and hands, in order of time
+    dark: np.ndarray | None = None  # (T,) bool, where the picture is dark
 
     @classmethod
     def assemble(
@@ -38,9 +39,10 @@ class Features:
         timbre: np.ndarray | None = None,
         classes: np.ndarray | None = None,
         sightings: tuple[Sighting, ...] = (),
+        dark: np.ndarray | None = None,
     ) -> "Features":
-        """Lay out rows from what (T', 384), classes (T', 1000) and curves (n,) at 64 Hz, padded to
-        the duration; timbre (T, 96) is an example to sound like."""
+        """Lay out rows from what (T', 384), classes (T', 1000), dark (T',) and curves (n,) at
+        64 Hz, padded to the duration; timbre (T, 96) is an example to sound like."""
         rows = np.zeros((row_count(duration), FEATURES.size), np.float32)
         if len(what):
             rows[:, _WHAT] = _hold(what, len(rows))
@@ -48,8 +50,8 @@ class Features:
         rows[:, _ACTIVITY] = _fit(activity, len(rows))
         if timbre is not None:
             rows[:, _TIMBRE] = timbre
-        held = None if classes is None else _hold(classes, len(rows))
-        return cls(rows, duration, cuts, held, sightings)
+        held, shade = (None if s is None else _hold(s, len(rows)) for s in (classes, dark))
+        return cls(rows, duration, cuts, held, sightings, shade)
 
     @property
     def what(self) -> np.ndarray:

@@ -1,85 +1,188 @@
-"""Features to cues: which sound, in words, begins or lasts where."""
+"""Features to cues: which sounds, in layers, begin or last where.
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+A film is cut into stretches that show one scene (`scene`). A sure scene gives its sounds: hits at
+the hits of the motion curve, beds that follow the motion or hold their level. Where no scene is
+sure, what is struck sounds like what it is made of, if anything says so; else there is no hit, for
+a wrong sound is worse than none. Under all of it lies the air of the place, across cuts.
+"""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter1d
 
 from foleycli.config import CUES, FEATURES
 from foleycli.spot.cues import Cue
 from foleycli.spot.features import Features
-from foleycli.spot.phrases import (
-    Phrase,
-    Role,
-    parse_prompt,
-    phrase_of,
-    read_shares,
-    vocabulary,
+from foleycli.spot.phrases import Phrase, known_phrase, parse_prompt
+from foleycli.spot.scene import (
+    Evidence,
+    Place,
+    Scene,
+    all_places,
+    all_scenes,
+    gather_evidence,
+    materials,
 )
 
 RATE = FEATURES.when_rate
+STRUCK = {  # what a thing of a material sounds like when it is struck
+    "card": "cardboard box hit",
+    "ceramic": "ceramic hit",
+    "cloth": "soft thud",
+    "glass": "glass clinking",
+    "leaf": "leaves struck",
+    "metal": "metal hit",
+    "paper": "paper crumple",
+    "plastic": "plastic hit",
+    "rubber": "soft thud",
+    "skin": "soft thud",
+    "stone": "stone hit",
+    "wood": "wood impact",
+}
 Curve = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A sound that a stretch of a shot is believed to have."""
+    """A sound that a stretch of film is believed to have."""
 
     phrase: Phrase
     confidence: float
     start: Fraction
     end: Fraction
-    level_db: float = 0.0  # of a scene
+    level_db: float = 0.0
+    evidence: str = ""
 
 
-def find_cues(features: Features, prompt: str | None = None) -> list[Cue]:
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Film that shows one scene, between two cuts."""
+
+    start: Fraction
+    end: Fraction
+    scenes: tuple[tuple[Scene, float, str], ...]  # those that are sure: score, and why
+    place: Place
+    place_score: float
+    material: str  # "" where none is sure
+
+
+def find_cues(features: Features, prompt: str | None = None, *, air: bool = True) -> list[Cue]:
     """Cues of a span of film, in order of time.
 
-    What is struck, steps or calls gets a cue at each hit of the motion curve; what runs or flows
-    gets a bed whose level follows the activity. ``prompt`` says what sounds in place of what is
-    seen; commas part several sounds.
+    Args:
+        prompt: says what sounds in place of what is seen; commas and semicolons part several
+            sounds. The place that is seen stays, unless the prompt names one.
+        air: whether the sound of the place lies under everything.
     """
     asked = parse_prompt(prompt or "")
-    cues: list[Cue] = []
-    for start, end in features.shots():
+    stretches = list(watch(features))
+    heard: list[Heard] = []
+    for stretch in stretches:
         if asked:
-            heard = [Heard(phrase, 1.0, start, end) for phrase in asked]
+            heard += [
+                Heard(p, 1.0, stretch.start, stretch.end, evidence="asked for") for p in asked
+            ]
         else:
-            heard = list(hear_shot(features, start, end))
-        for sound in heard:
-            cues += (
-                hit_cues(features, sound)
-                if sound.phrase.kind == "hit"
-                else bed_cues(features, sound)
-            )
+            heard += hear(features, stretch)
+    if air and not any(phrase.layer == "air" for phrase in asked):
+        heard += breathe(stretches, heard)
+    cues = itertools.chain.from_iterable(_cues(features, sound) for sound in heard)
     return sorted(cues, key=lambda cue: (cue.start, cue.kind, cue.what))
 
 
-def hear_shot(features: Features, start: Fraction, end: Fraction) -> Iterator[Heard]:
-    """What a shot would sound like: the surest thing that sounds by itself, or else what is
-    touched; and, softly, the place."""
-    first, last = _rows(features, start, end)
-    shares = read_shares(features.what[first:last])
-    smooth = np.asarray(
-        uniform_filter1d(shares, CUES.steady_rows, axis=0, mode="nearest"), np.float32
+def watch(features: Features) -> Iterator[Stretch]:
+    """The stretches of a film, in order: each between two cuts, and of one scene."""
+    if features.classes is None:  # features that somebody else's encoder made, without classes
+        for start, end in features.shots():
+            yield Stretch(start, end, (), all_places()[0], 0.0, "")
+        return
+    for start, end in features.shots():
+        first, last = _rows(features, start, end)
+        evidence = gather_evidence(
+            features.classes[first:last],
+            [
+                replace(s, time=max(Fraction(0), s.time - start))
+                for s in features.sightings
+                if start <= s.time < end
+            ],
+            None if features.dark is None else features.dark[first:last],
+            reach=CUES.steady_rows // 2,
+        )
+        for a, b in _steady(evidence.scenes):
+            begin = start if a == 0 else Fraction(first + a, FEATURES.frame_rate)
+            stop = end if b == len(evidence.scenes) else Fraction(first + b, FEATURES.frame_rate)
+            yield _stretch(evidence, slice(a, b), max(start, begin), stop)
+
+
+def _stretch(evidence: Evidence, rows: slice, start: Fraction, end: Fraction) -> Stretch:
+    scores = evidence.scenes[rows].mean(axis=0)
+    order = np.argsort(-scores, kind="stable")
+    least = max(CUES.sure_scene, CUES.second_scene * float(scores[order[0]]))
+    sure = [int(i) for i in order[: CUES.scenes] if scores[i] >= least]
+    places, made_of = evidence.places[rows].mean(axis=0), evidence.materials[rows].mean(axis=0)
+    where, material = int(places.argmax()), int(made_of.argmax())
+    return Stretch(
+        start,
+        end,
+        tuple((all_scenes()[i], float(scores[i]), evidence.why(rows, i)) for i in sure),
+        all_places()[where],
+        float(places[where]),
+        materials()[material] if made_of[material] >= CUES.sure_material else "",
     )
-    for a, b in _steady(smooth):
-        seen = smooth[a:b].mean(axis=0)
-        begin = max(start, Fraction(first + a, FEATURES.frame_rate))
-        stop = end if b == len(smooth) else Fraction(first + b, FEATURES.frame_rate)
-        source, contact, scene = (_surest(seen, role) for role in ("source", "contact", "scene"))
-        if source and source[1] >= CUES.sure_source:
-            yield Heard(*source, begin, stop)
-        elif contact and contact[1] >= CUES.sure_contact:
-            yield Heard(*contact, begin, stop)
-        else:
-            yield Heard(phrase_of(CUES.unknown_contact), CUES.sure_contact, begin, stop)
-        if scene and scene[1] >= CUES.sure_scene:
-            level = CUES.scene_db if source and source[1] >= CUES.sure_source else CUES.alone_db
-            yield Heard(*scene, begin, stop, level)
+
+
+def hear(features: Features, stretch: Stretch) -> Iterator[Heard]:
+    """What a stretch sounds like, apart from its air."""
+    struck = True
+    for number, (scene, score, why) in enumerate(stretch.scenes):
+        quieter = CUES.second_db if number else 0.0
+        struck = False
+        if scene.moves and _activity(features, stretch).max(initial=0) < CUES.still:
+            continue
+        for line in scene.lines:
+            yield Heard(
+                line.phrase,
+                _confidence(score),
+                stretch.start,
+                stretch.end,
+                line.level_db + quieter,
+                f"{scene.name}: {why}",
+            )
+    if struck and stretch.material in STRUCK and stretch.place.name not in CUES.never_struck:
+        yield Heard(
+            known_phrase(STRUCK[stretch.material]),
+            CUES.struck_confidence,
+            stretch.start,
+            stretch.end,
+            evidence=f"struck {stretch.material}",
+        )
+
+
+def breathe(stretches: Sequence[Stretch], heard: Sequence[Heard]) -> Iterator[Heard]:
+    """The air of each place, from where it is first seen until another is; it crosses cuts."""
+    for place, shots in itertools.groupby(stretches, key=lambda stretch: stretch.place):
+        run = list(shots)
+        start, end = run[0].start, run[-1].end
+        named = {sound.phrase.words for sound in heard if start <= sound.start < end}
+        if place.air.phrase.words in named:
+            continue
+        busy = any(sound.start < end and sound.end > start for sound in heard)
+        level = place.air.level_db + (CUES.air_db if busy else CUES.alone_db)
+        score = max(stretch.place_score for stretch in run)
+        yield Heard(place.air.phrase, _confidence(score), start, end, level, f"place: {place.name}")
+
+
+def _confidence(score: float) -> float:
+    """0 to 1: a half where a scene is just sure."""
+    return float(1 / (1 + np.exp(CUES.sure_scene - score)))
+
+
+def _cues(features: Features, sound: Heard) -> Iterator[Cue]:
+    return (hit_cues if sound.phrase.kind == "hit" else bed_cues)(features, sound)
 
 
 def hit_cues(features: Features, sound: Heard) -> Iterator[Cue]:
@@ -95,26 +198,33 @@ def hit_cues(features: Features, sound: Heard) -> Iterator[Cue]:
             taken.append(int(i))
     for i in sorted(taken):
         start = Fraction(first + i, RATE)
-        yield Cue(
-            start=start,
-            duration=_on_grid(min(Fraction(CUES.hit_length), sound.end - start)),
-            kind="hit",
-            what=sound.phrase.words,
-            level_db=round(20 * float(np.log10(min(1.0, hits[i]))), 1),
-            confidence=round(sound.confidence, 2),
-        )
+        strength = 20 * float(np.log10(min(1.0, hits[i])))
+        length = _on_grid(min(Fraction(CUES.hit_length), sound.end - start))
+        yield _cue(sound, start, length, round(sound.level_db + strength, 1))
 
 
 def bed_cues(features: Features, sound: Heard) -> Iterator[Cue]:
-    """Touching beds whose level follows the activity, one for each stretch of the same level."""
+    """Touching beds, one for each stretch of the same level.
+
+    What follows the motion is softer where less moves; what holds its level, which sounds on where
+    nothing moves, is so a little; air is level.
+    """
     first, last = _points(features, sound)
     activity = features.activity[first:last]
-    goes_on = sound.phrase.role == "scene" or activity.max(initial=0) >= CUES.still
-    if not len(activity) or not goes_on:
+    if not len(activity):
         return
+    holds = sound.phrase.how == "hold"
+    still = activity.max(initial=0) < CUES.still
+    if sound.phrase.layer == "air" or (holds and still):
+        yield _cue(sound, sound.start, sound.end - sound.start, sound.level_db)
+        return
+    if still:
+        return
+    softest = CUES.hold_range_db if holds else CUES.bed_range_db
     step = int(CUES.bed_step * RATE)
     levels = [
-        _bed_level(activity[i : i + step], activity, sound) for i in range(0, len(activity), step)
+        sound.level_db + _bed_level(activity[i : i + step], activity, softest)
+        for i in range(0, len(activity), step)
     ]
     begin = 0
     for i in range(1, len(levels) + 1):
@@ -122,41 +232,34 @@ def bed_cues(features: Features, sound: Heard) -> Iterator[Cue]:
             continue
         start = Fraction(first + begin * step, RATE)
         end = Fraction(min(first + i * step, last), RATE)
-        yield Cue(
-            start=start,
-            duration=end - start,
-            kind="bed",
-            what=sound.phrase.words,
-            level_db=levels[begin],
-            confidence=round(sound.confidence, 2),
-        )
+        yield _cue(sound, start, end - start, levels[begin])
         begin = i
 
 
-def _bed_level(part: Curve, whole: Curve, sound: Heard) -> float:
-    """dB, in steps of 3: a scene stays level, a source is softer where less moves than usual."""
-    if sound.phrase.role == "scene":
-        return sound.level_db
+def _cue(sound: Heard, start: Fraction, duration: Fraction, level_db: float) -> Cue:
+    return Cue(
+        start=start,
+        duration=duration,
+        kind=sound.phrase.kind,
+        what=sound.phrase.words,
+        level_db=level_db,
+        confidence=round(sound.confidence, 2),
+        layer=sound.phrase.layer,
+        evidence=sound.evidence,
+    )
+
+
+def _bed_level(part: Curve, whole: Curve, softest: float) -> float:
+    """dB, in steps of 3: softer where less moves than usual, down to ``-softest``."""
     loud = float(np.quantile(whole, 0.9))
     share = float(part.mean()) / max(loud, 1e-6)
-    level = max(-CUES.bed_range_db, min(0.0, 20 * float(np.log10(share + 1e-6))))
+    level = max(-softest, min(0.0, 20 * float(np.log10(share + 1e-6))))
     return 3.0 * round(level / 3)
 
 
-def _surest(shares: Curve, role: Role) -> tuple[Phrase, float] | None:
-    """The phrase of a role with the largest share, and that share."""
-    held = [
-        (share, phrase)
-        for share, phrase in zip(shares, vocabulary(), strict=True)
-        if phrase.role == role
-    ]
-    share, phrase = max(held, key=lambda pair: pair[0])
-    return (phrase, min(1.0, float(share))) if share > 0 else None
-
-
-def _steady(shares: Curve) -> Iterator[tuple[int, int]]:
-    """Stretches of rows in which the surest sound stays the same, none shorter than allowed."""
-    surest = shares.argmax(axis=1)
+def _steady(scores: Curve) -> Iterator[tuple[int, int]]:
+    """Stretches of rows in which the likeliest scene stays the same, none shorter than allowed."""
+    surest = scores.argmax(axis=1)
     begin = 0
     for i in range(1, len(surest) + 1):
         changed = i < len(surest) and surest[i] != surest[begin]
@@ -166,13 +269,18 @@ def _steady(shares: Curve) -> Iterator[tuple[int, int]]:
             begin = i
 
 
+def _activity(features: Features, stretch: Stretch) -> Curve:
+    first, last = _points(features, stretch)
+    return features.activity[first:last]
+
+
 def _rows(features: Features, start: Fraction, end: Fraction) -> tuple[int, int]:
     """The half-open range of rows that lie in a span, at least one."""
     first = min(round(start * FEATURES.frame_rate), len(features.rows) - 1)
     return first, max(first + 1, round(end * FEATURES.frame_rate))
 
 
-def _points(features: Features, sound: Heard) -> tuple[int, int]:
+def _points(features: Features, sound: Heard | Stretch) -> tuple[int, int]:
     """The half-open range of curve points that lie in a sound's span."""
     last = min(int(sound.end * RATE), len(features.hits))
     return min(last, -int(-sound.start * RATE // 1)), last

@@ -11,19 +11,20 @@ The vectors of the words ship; after a change of ``phrases.csv`` this writes the
 
 import csv
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from foleycli.spot.cues import Kind, Layer, layer_of
 from foleycli.spot.text import embed_text, keep_vectors
 
-Kind = Literal["hit", "bed"]
-Role = Literal["source", "contact", "scene"]
-ROLES: dict[str, Role] = {"source": "source", "contact": "contact", "scene": "scene"}
+# hit: single hits; run: hits that may follow fast; grains: many small sounds, as dense as the
+# motion; bed: sounds on while something moves; hold: sounds on at its own level, moving or not
+How = Literal["hit", "run", "grains", "bed", "hold"]
 STRIKES = re.compile(
     r"(.+?) (?:hitt?|strik|strike|tapp?|beat|bang|knock|slapp?|pound|kick)(?:s|es|ing)"
     r"(?: on| against| at)?(?: an?| the)? (.+)",
@@ -39,16 +40,19 @@ RIDGE = 1e-3  # keeps near-synonyms from cancelling each other when shares are r
 class Phrase:
     """A sound in words.
 
-    A ``source`` sounds by itself, a ``contact`` when it is touched or moves, a ``scene`` is what
-    is heard around; ``gap`` is how soon, in seconds, a hit can follow another; ``weight`` makes up
-    for what ImageNet knows only by what lies around it (no class is a baby, diapers are one).
+    ``layer`` is the track it belongs to, ``how`` how it sounds, and ``gap`` how soon, in seconds, a
+    hit can follow another.
     """
 
     words: str
-    kind: Kind
-    role: Role = "source"
+    layer: Layer
+    how: How
     gap: float = 0.0
-    weight: float = 1.0
+
+    @property
+    def kind(self) -> Kind:
+        """Of its cues."""
+        return "hit" if self.how in ("hit", "run") else "bed"
 
 
 @lru_cache(maxsize=1)
@@ -56,13 +60,7 @@ def vocabulary() -> tuple[Phrase, ...]:
     """Every phrase of ``phrases.csv``, in its order."""
     with (files("foleycli.spot") / "phrases.csv").open(encoding="utf-8") as file:
         return tuple(
-            Phrase(
-                row["words"],
-                "hit" if row["kind"] == "hit" else "bed",
-                ROLES[row["role"]],
-                float(row["gap"]),
-                float(row["weight"]),
-            )
+            Phrase(row["words"], layer_of(row["layer"]), _how(row["how"]), float(row["gap"]))
             for row in csv.DictReader(file)
         )
 
@@ -116,7 +114,24 @@ def phrase_of(words: str) -> Phrase:
     nearest = vocabulary()[int(similar.argmax())]
     if CLOSE <= similar.max() < SYNONYM and "," not in words:
         words = f"{words}, {nearest.words}"
-    return Phrase(words, nearest.kind, nearest.role, nearest.gap)
+    return replace(nearest, words=words)
+
+
+@lru_cache(maxsize=1)
+def _by_words() -> dict[str, Phrase]:
+    return {phrase.words: phrase for phrase in vocabulary()}
+
+
+def known_phrase(words: str) -> Phrase:
+    """The phrase of the vocabulary with exactly these words."""
+    return _by_words()[words]
+
+
+def _how(text: str) -> How:
+    for how in get_args(How):
+        if how == text:
+            return how
+    raise ValueError(f"{text!r} is not how a phrase sounds: {', '.join(get_args(How))}")
 
 
 if __name__ == "__main__":

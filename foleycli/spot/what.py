@@ -1,13 +1,11 @@
 """What is seen, in words of what it would sound like.
 
-The ImageNet classes of ``soundings.csv`` each have a sound and a place in words; probabilities
-that share a sound are added up: a hundred breeds of dog bark alike.
+Each of ImageNet's classes has the main sound of the scene it speaks for most, and the air of its
+likeliest place; probabilities that share a sound are added up: a hundred breeds of dog bark alike.
 """
 
-import csv
 from collections.abc import Sequence
 from functools import lru_cache
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -17,20 +15,20 @@ from numpy.typing import NDArray
 from foleycli.config import FRAMES
 from foleycli.sight.efficientnet import EfficientNetLite
 from foleycli.spot.phrases import phrase_vectors, vocabulary
+from foleycli.spot.scene import (
+    CLASSES,
+    Witnesses,
+    all_places,
+    all_scenes,
+    night_witnesses,
+    place_witnesses,
+    scene_witnesses,
+)
 
 # Always filled, so that a picture's numbers do not know its company. More than 4 take longer: the
 # heap returns their maps' pages to the system and asks for them again.
 BATCH = 4  # pictures at once
 DARK = 50.0  # median brightness, of 255, under which a picture is dark
-PLACES = {  # what is heard there; a quiet room is heard as nothing
-    "room": "",
-    "hall": "",
-    "field": "outdoor ambience",
-    "forest": "forest ambience with birds",
-    "street": "city ambience",
-    "water": "outdoor ambience",
-    "sea": "outdoor ambience",
-}
 
 
 class Seer:
@@ -72,7 +70,7 @@ class Seer:
         self, probabilities: NDArray[np.float32], frames: NDArray[np.uint8]
     ) -> NDArray[np.float32]:
         """ImageNet probabilities (n, 1000) of pictures (n, 224, 224, 3) -> `shares`."""
-        dark = (np.median(frames[:, ::4, ::4].mean(axis=3), axis=(1, 2)) < DARK)[:, None]
+        dark = is_dark(frames)[:, None]
         return np.where(dark, probabilities @ self._by_night, probabilities @ self._by_day)
 
     def classify(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -87,6 +85,11 @@ class Seer:
                 for batch in batches
             ]
         return torch.cat(shares, dim=1).mean(dim=0).cpu().numpy()[: len(frames)]
+
+
+def is_dark(frames: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Pictures (n, 224, 224, 3) -> (n,)."""
+    return np.median(frames[:, ::4, ::4].mean(axis=3), axis=(1, 2)) < DARK
 
 
 def open_networks(weights: Path | None, versions: Sequence[int]) -> list[EfficientNetLite]:
@@ -106,17 +109,23 @@ def class_sounds() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 
     In the dark, what looks like a spider or a jellyfish is likelier a firework.
     """
-    phrases = {phrase.words: (i, phrase.weight) for i, phrase in enumerate(vocabulary())}
-    with (files("foleycli.spot") / "soundings.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    day, night = np.zeros((2, len(rows), len(phrases)), np.float32)
-    for i, row in enumerate(rows):
-        place = PLACES.get(row["place"], "")
-        for table, sound in ((day, row["sound"]), (night, row["night"] or row["sound"])):
-            for words in filter(None, (sound, place)):
-                column, weight = phrases[words]
-                table[i, column] = weight
-    return day, night
+    sounds = [scene.lines[0].phrase.words if scene.lines else "" for scene in all_scenes()]
+    airs = [place.air.phrase.words for place in all_places()]
+    place = _said_most(place_witnesses(), airs)
+    day, night = (_said_most(w, sounds) for w in (scene_witnesses(), night_witnesses()))
+    return np.maximum(day, place), np.maximum(night, place)
+
+
+def _said_most(witnesses: Witnesses, words: Sequence[str]) -> NDArray[np.float32]:
+    """(1000, phrases): 1 at the words of what a class speaks for most, if it does and has words."""
+    columns = {phrase.words: i for i, phrase in enumerate(vocabulary())}
+    spoken = witnesses.weights[witnesses.groups[:CLASSES]]
+    table = np.zeros((CLASSES, len(columns)), np.float32)
+    for row, weights in zip(table, spoken, strict=True):
+        said = words[int(weights.argmax())]
+        if weights.max() > 0 and said:
+            row[columns[said]] = 1
+    return table
 
 
 def _quick_type(device: str) -> torch.dtype:

@@ -167,7 +167,9 @@ def _sound_shot(
     before = content_hash(shot.film.path)
     features = shot_features(shot, source)
     check_unchanged(shot.film.path, before)
-    cues = find_cues(features, config.prompt) if edited is None else edited
+    cues = edited
+    if cues is None:
+        cues = find_cues(features, config.prompt, air=config.air)
     if shot.speed == 0 and edited is None:
         cues = []  # nothing moves in a freeze frame
     sheet = wav.with_suffix(".csv")

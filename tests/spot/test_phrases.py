@@ -1,9 +1,7 @@
-import csv
-from importlib.resources import files
-
 import numpy as np
 import pytest
 
+from foleycli.spot.cues import LAYERS
 from foleycli.spot.phrases import (
     parse_prompt,
     phrase_of,
@@ -12,28 +10,14 @@ from foleycli.spot.phrases import (
     vocabulary,
 )
 from foleycli.spot.text import compute_vector, known_vectors
-from foleycli.spot.what import PLACES
-
-
-def soundings():
-    with (files("foleycli.spot") / "soundings.csv").open() as file:
-        return list(csv.DictReader(file))
-
-
-def test_every_sound_of_the_table_is_a_known_phrase():
-    known = {phrase.words for phrase in vocabulary()}
-    rows = soundings()
-    assert len(rows) == 1000
-    assert {row["sound"] for row in rows} | {row["night"] for row in rows} <= known | {""}
-    assert {row["place"] for row in rows} == {*PLACES, ""}
-    assert set(PLACES.values()) <= known | {""}
 
 
 def test_phrases_are_different_and_complete():
     words = [phrase.words for phrase in vocabulary()]
     assert len(set(words)) == len(words) < 384
     assert {phrase.kind for phrase in vocabulary()} == {"hit", "bed"}
-    assert {phrase.role for phrase in vocabulary()} == {"source", "contact", "scene"}
+    assert {phrase.layer for phrase in vocabulary()} == set(LAYERS)
+    assert {phrase.how for phrase in vocabulary()} == {"hit", "run", "grains", "bed", "hold"}
     assert all(phrase.gap > 0 for phrase in vocabulary() if phrase.kind == "hit")
 
 
@@ -44,12 +28,6 @@ def test_shipped_vectors_are_those_of_the_words():
     for words, vector in known.items():
         # Eight-bit arithmetic rounds a little otherwise from one kind of processor to the next.
         np.testing.assert_allclose(vector, compute_vector(words), atol=0.02)
-
-
-def test_classes_are_named_in_imagenet_order():
-    names = [row["name"] for row in soundings()]
-    expected = {0: "tench", 7: "cock", 207: "golden retriever", 340: "zebra", 999: "toilet tissue"}
-    assert {i: names[i] for i in expected} == expected
 
 
 def test_shares_come_back_from_a_row_and_from_a_mean_of_rows():

@@ -1,0 +1,242 @@
+"""What a stretch of film shows: a scene, whose sounds are known, a place, and materials.
+
+Each class of picture and each kind of thing is a witness (``evidence.csv``): it says, with weights
+in tenths, for which scenes, places and materials it speaks, also where it is itself a mistake: a
+broom, a barrel and a hatchet together say that somebody chops wood in a yard. Witnesses that say
+the same are one. What each says is its weight times the logarithm of how much more of it is seen
+than chance would show, and what they say is added up, as in a naive Bayes classifier.
+``scenes.csv`` has the sounds of a scene, the main one first, and ``places.csv`` what is heard in
+the background of a place.
+"""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foleycli.config import FEATURES
+from foleycli.sight.sightings import Sighting
+from foleycli.spot.phrases import Phrase, known_phrase
+
+CHANCE = 0.02  # probability of a class that is worth a mention
+THING_CHANCE = 0.1  # score of a thing that is
+CLASSES = 1000
+Scores = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A sound of a scene."""
+
+    phrase: Phrase
+    level_db: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Something that is often seen, and how it sounds.
+
+    ``moves``: it is heard only where something moves.
+    """
+
+    name: str
+    place: str
+    moves: bool
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where it is, and what is heard in the background there."""
+
+    name: str
+    air: Line
+
+
+class Witnesses(NamedTuple):
+    """What classes and things speak for: rows that say the same are one."""
+
+    groups: NDArray[np.intp]  # (witnesses,): the group of each
+    weights: NDArray[np.float32]  # (groups, hypotheses)
+
+    def weigh(self, seen: NDArray[np.floating], chance: NDArray[np.floating]) -> Scores:
+        """(n, witnesses) -> (n, hypotheses): evidence for each, 0 where nothing speaks for it."""
+        shares = np.zeros((len(self.weights), len(seen)), np.float64)
+        np.add.at(shares, self.groups, (seen / chance).T)
+        return (np.log1p(shares).T @ self.weights).astype(np.float32)
+
+    def strongest(self, seen: NDArray[np.floating], hypothesis: int, most: int = 3) -> list[int]:
+        """Which witnesses (of one row of ``seen``) speak for a hypothesis most."""
+        said = seen * self.weights[self.groups, hypothesis]
+        return [int(i) for i in np.argsort(-said, kind="stable")[:most] if said[i] > 0]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that was seen in a film, as scores of scenes, places and materials, row by row.
+
+    Attributes:
+        scenes: (rows, scenes), and likewise places and materials.
+        seen: (rows, witnesses), for words about why.
+    """
+
+    scenes: Scores
+    places: Scores
+    materials: Scores
+    seen: NDArray[np.float32]
+
+    def why(self, rows: slice, scene: int) -> str:
+        """In words what speaks for a scene: "hatchet .31, barrel .12"."""
+        mean = self.seen[rows].mean(axis=0)
+        names = witness_names()
+        found = scene_witnesses().strongest(mean / _chance(), scene)
+        return ", ".join(f"{names[i]} {mean[i]:.2f}".replace(" 0.", " .") for i in found)
+
+
+def gather_evidence(
+    classes: NDArray[np.floating],
+    sightings: Sequence[Sighting] = (),
+    dark: NDArray[np.bool_] | None = None,
+    frame_rate: int = FEATURES.frame_rate,
+    reach: int = 0,
+) -> Evidence:
+    """What is seen, as evidence.
+
+    Args:
+        classes: (rows, 1000) ImageNet probabilities.
+        sightings: of things, each of which holds for the rows until the next.
+        dark: (rows,), where lights in the dark look like spiders and jellyfish.
+        frame_rate: rows a second.
+        reach: rows to either side whose mean a row is, so that a glimpse is no scene.
+    """
+    things = _things_seen(sightings, len(classes), frame_rate)
+    seen = np.concatenate([np.asarray(classes, np.float32), things], axis=1)
+    if reach:
+        seen = _smoothed(seen, reach)
+    scenes = scene_witnesses().weigh(seen, _chance())
+    if dark is not None and dark.any():
+        scenes = np.where(dark[:, None], night_witnesses().weigh(seen, _chance()), scenes)
+    places, materials = (
+        w.weigh(seen, _chance()) for w in (place_witnesses(), material_witnesses())
+    )
+    return Evidence(scenes, places, materials, seen)
+
+
+def _things_seen(sightings: Sequence[Sighting], rows: int, frame_rate: int) -> NDArray[np.float32]:
+    """(rows, things): the best score of each kind of thing in the last picture looked at."""
+    seen = np.zeros((rows, len(witness_names()) - CLASSES), np.float32)
+    column = {name: i for i, name in enumerate(witness_names()[CLASSES:])}
+    looked = [s for s in sightings if "things" in s.looked_for]
+    starts = [min(rows, round(at.time * frame_rate)) for at in looked]
+    for at, first, last in zip(looked, starts, [*starts[1:], rows], strict=False):
+        for thing in at.things:
+            if thing.name in column:
+                cell = seen[first:last, column[thing.name]]
+                np.maximum(cell, thing.score, out=cell)
+    return seen
+
+
+def _smoothed(seen: NDArray[np.float32], reach: int) -> NDArray[np.float32]:
+    sums = np.concatenate([np.zeros_like(seen[:1]), seen.cumsum(axis=0, dtype=np.float32)])
+    rows = np.arange(len(seen))
+    low, high = np.maximum(rows - reach, 0), np.minimum(rows + reach + 1, len(seen))
+    return ((sums[high] - sums[low]) / (high - low)[:, None]).astype(np.float32)
+
+
+@lru_cache(maxsize=1)
+def _chance() -> NDArray[np.float32]:
+    things = len(witness_names()) - CLASSES
+    return np.array([CHANCE] * CLASSES + [THING_CHANCE] * things, np.float32)
+
+
+@lru_cache(maxsize=1)
+def all_scenes() -> tuple[Scene, ...]:
+    """The rows of ``scenes.csv``."""
+    return tuple(
+        Scene(
+            row["name"],
+            row["place"],
+            row["moves"] == "yes",
+            tuple(_line(words) for words in row["sounds"].split(";") if words.strip()),
+        )
+        for row in _rows("scenes.csv")
+    )
+
+
+@lru_cache(maxsize=1)
+def all_places() -> tuple[Place, ...]:
+    """The rows of ``places.csv``."""
+    return tuple(
+        Place(row["name"], Line(known_phrase(row["air"]), float(row["level_db"])))
+        for row in _rows("places.csv")
+    )
+
+
+@lru_cache(maxsize=1)
+def materials() -> tuple[str, ...]:
+    """What struck things are made of."""
+    return tuple(sorted({row["material"] for row in _rows("evidence.csv")} - {""}))
+
+
+@lru_cache(maxsize=1)
+def witness_names() -> tuple[str, ...]:
+    """ImageNet's 1000 classes, in their order, then COCO's things."""
+    return tuple(row["name"] for row in _rows("evidence.csv"))
+
+
+@lru_cache(maxsize=1)
+def scene_witnesses() -> Witnesses:
+    """What speaks for which scene."""
+    return _witnesses([row["scenes"] for row in _rows("evidence.csv")], _scene_names())
+
+
+@lru_cache(maxsize=1)
+def night_witnesses() -> Witnesses:
+    """The same in the dark."""
+    spoken = [row["night"] or row["scenes"] for row in _rows("evidence.csv")]
+    return _witnesses(spoken, _scene_names())
+
+
+@lru_cache(maxsize=1)
+def place_witnesses() -> Witnesses:
+    """What speaks for which place."""
+    names = [place.name for place in all_places()]
+    return _witnesses([row["places"] for row in _rows("evidence.csv")], names)
+
+
+@lru_cache(maxsize=1)
+def material_witnesses() -> Witnesses:
+    """What speaks for which material."""
+    spoken = [f"{row['material']}:10" if row["material"] else "" for row in _rows("evidence.csv")]
+    return _witnesses(spoken, materials())
+
+
+def _witnesses(spoken: Sequence[str], names: Sequence[str]) -> Witnesses:
+    column = {name: i for i, name in enumerate(names)}
+    table = np.zeros((len(spoken), len(names)), np.float32)
+    for row, words in zip(table, spoken, strict=True):
+        for word in words.split():
+            name, _, tenths = word.partition(":")
+            row[column[name]] = int(tenths) / 10
+    weights, groups = np.unique(table, axis=0, return_inverse=True)
+    return Witnesses(groups.ravel(), weights)
+
+
+def _scene_names() -> list[str]:
+    return [scene.name for scene in all_scenes()]
+
+
+def _line(words: str) -> Line:
+    name, _, level = words.partition("@")
+    return Line(known_phrase(name.strip()), float(level or 0))
+
+
+@lru_cache(maxsize=4)
+def _rows(name: str) -> tuple[dict[str, str], ...]:
+    with (files("foleycli.spot") / name).open(encoding="utf-8") as file:
+        return tuple(csv.DictReader(file))

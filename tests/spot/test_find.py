@@ -1,0 +1,76 @@
+"""Cues: in layers, where something moves, with air under all of it, and none where nobody knows."""
+
+from fractions import Fraction
+
+import numpy as np
+
+from foleycli.spot.features import Features
+from foleycli.spot.find import find_cues
+from foleycli.spot.scene import witness_names
+
+SECONDS = 8
+
+
+def film(cuts=(), hits=(), moving=0.5, **shares: float) -> Features:
+    """A film that shows the same all the time, moves evenly and is hit at some seconds."""
+    classes = np.zeros((4 * SECONDS, 1000), np.float16)
+    for name, share in shares.items():
+        classes[:, witness_names().index(name.replace("_", " "))] = share
+    struck = np.zeros(64 * SECONDS, np.float32)
+    for at in hits:
+        struck[round(at * 64)] = 0.9
+    activity = np.full(64 * SECONDS, moving, np.float32)
+    what = np.zeros((4 * SECONDS, 384), np.float32)
+    return Features.assemble(what, struck, activity, Fraction(SECONDS), cuts, classes=classes)
+
+
+def words(cues, layer=None):
+    return {cue.what for cue in cues if layer in (None, cue.layer)}
+
+
+def test_a_sure_scene_gives_its_layers_and_its_air():
+    cues = find_cues(film(hits=(1, 3, 5), racket=0.6, tennis_ball=0.2, volleyball=0.1))
+    assert "tennis ball hit" in words(cues, "props")
+    assert "sneaker squeak" in words(cues, "feet")
+    assert words(cues, "air")
+    assert [c.start for c in cues if c.what == "tennis ball hit"] == [1, 3, 5]
+    assert all(cue.evidence for cue in cues)
+
+
+def test_where_nobody_knows_there_is_air_and_no_knock():
+    cues = find_cues(film(hits=(1, 2, 3), nematode=0.02))
+    assert words(cues) == words(cues, "air") != set()
+
+
+def test_air_is_one_bed_across_cuts_and_can_be_left_out():
+    cut = film(cuts=(Fraction(2), Fraction(5)), lakeside=0.9)
+    shown = find_cues(cut)
+    assert [(c.start, c.end) for c in shown if c.layer == "air"] in ([], [(0, SECONDS)])
+    dog = film(cuts=(Fraction(2), Fraction(5)), beagle=0.9, park_bench=0.05)
+    air = [cue for cue in find_cues(dog) if cue.layer == "air"]
+    assert [(cue.start, cue.end) for cue in air] == [(0, SECONDS)]
+    assert not words(find_cues(dog, air=False), "air")
+
+
+def test_what_stands_still_and_sounds_only_in_motion_is_not_heard():
+    assert "horse gallop" not in words(find_cues(film(moving=0.0, hits=(1,), sorrel=0.9)))
+    assert "horse gallop" in words(find_cues(film(hits=(1,), sorrel=0.9)))
+
+
+def test_an_engine_holds_its_level_when_it_stands_still():
+    (fan,) = [c for c in find_cues(film(moving=0.0, electric_fan=0.9)) if c.what == "fan"]
+    assert (fan.start, fan.end, fan.layer) == (0, SECONDS, "hard")
+
+
+def test_a_prompt_keeps_the_place_unless_it_names_one():
+    park = film(hits=(1,), park_bench=0.9)
+    assert words(find_cues(park, "door slam"), "air") == words(find_cues(park), "air")
+    assert "city ambience" not in words(find_cues(park, "door slam"))
+    assert words(find_cues(park, "city ambience")) == {"city ambience"}
+
+
+def test_struck_things_sound_like_what_they_are_made_of():
+    assert "metal hit" in words(
+        find_cues(film(hits=(1, 2), shield=0.06, manhole_cover=0.2, gong=0.05, moving=0.3))
+        + find_cues(film(hits=(1,), milk_can=0.3))
+    )
