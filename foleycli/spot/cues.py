@@ -163,7 +163,12 @@ def what_is_wrong(cue: Cue) -> str:
     return ""
 
 
-def _layer(text: str) -> Layer:
+def layer_of(text: str) -> Layer:
+    """A layer by its name.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
     for layer in (*LAYERS, ""):
         if text == layer:
             return layer
