@@ -31,8 +31,7 @@ from safetensors.numpy import load_file
 from foleycli.errors import UsageError
 from foleycli.library.level import Samples
 from foleycli.library.recording import read_sound
-from foleycli.library.words import stem
-from foleycli.spot.text import embed_text
+from foleycli.spot.text import embed_text, stem
 
 Kind = Literal["hit", "bed"]
 SHIPPED = Path(__file__).parent / "bank"
@@ -54,7 +53,7 @@ GENERIC = frozenset(
     " two three".split()
 )
 SURE, UNSURE = 0.80, 0.40  # scores that mean confidence 1 and 0
-LEAST_SCORE = 0.55  # under which a recording is of something else
+LEAST_SCORE = 0.62  # under which a recording is of something else
 ALIAS_SCORE, ALIAS_STEP = 1.2, 0.03  # of an alias's first label, and less for each further one
 
 

@@ -80,16 +80,6 @@ def word_ranks() -> dict[str, int]:
     return {word: rank for rank, word in enumerate(words)}
 
 
-@lru_cache(maxsize=4096)
-def stem(word: str) -> str:
-    """A word without its grammar, roughly: "barking", "barks" and "bark" agree."""
-    for ending in ("ings", "ing", "ers", "ed", "es", "er", "s", "e", "y"):
-        if word.endswith(ending) and len(word) - len(ending) >= 3:
-            word = word.removesuffix(ending)
-            break
-    return word[:-1] if len(word) > 3 and word[-1] == word[-2] else word
-
-
 def _ucs_words(name: str) -> str | None:
     match = _UCS_NAME.match(name)
     if not match:

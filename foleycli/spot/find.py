@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 from foleycli.config import CUES, FEATURES
 from foleycli.spot.cues import Cue
 from foleycli.spot.features import Features
-from foleycli.spot.phrases import Phrase, known_phrase, parse_prompt
+from foleycli.spot.phrases import Phrase, is_understood, known_phrase, split_prompt
 from foleycli.spot.scene import (
     Evidence,
     Place,
     Scene,
     all_places,
     all_scenes,
+    asked_lines,
     gather_evidence,
     materials,
 )
@@ -78,17 +79,18 @@ def find_cues(features: Features, prompt: str | None = None, *, air: bool = True
             sounds. The place that is seen stays, unless the prompt names one.
         air: whether the sound of the place lies under everything.
     """
-    asked = parse_prompt(prompt or "")
+    asked = [line for words in split_prompt(prompt or "") for line in asked_lines(words)]
     stretches = list(watch(features))
     heard: list[Heard] = []
     for stretch in stretches:
-        if asked:
-            heard += [
-                Heard(p, 1.0, stretch.start, stretch.end, evidence="asked for") for p in asked
-            ]
+        if prompt:
+            span = stretch.start, stretch.end
+            heard += [Heard(a.phrase, 1.0, *span, a.level_db, "asked for") for a in asked]
+            if asked and not any(is_understood(line.phrase) for line in asked):
+                heard += hear(features, stretch)  # "badminton tutorial" is no sound
         else:
             heard += hear(features, stretch)
-    if air and not any(phrase.layer == "air" for phrase in asked):
+    if air and not any(line.phrase.layer == "air" for line in asked):
         heard += breathe(stretches, heard)
     cues = itertools.chain.from_iterable(_cues(features, sound) for sound in heard)
     return sorted(cues, key=lambda cue: (cue.start, cue.kind, cue.what))

@@ -10,7 +10,9 @@ The vectors of the words ship; after a change of ``phrases.csv`` this writes the
 """
 
 import csv
+import math
 import re
+from collections import Counter
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
@@ -20,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foleycli.spot.cues import Kind, Layer, layer_of
-from foleycli.spot.text import embed_text, keep_vectors
+from foleycli.spot.text import embed_text, keep_vectors, stem
 
 # hit: single hits; run: hits that may follow fast; grains: many small sounds, as dense as the
 # motion; bed: sounds on while something moves; hold: sounds on at its own level, moving or not
@@ -31,7 +33,9 @@ STRIKES = re.compile(
     re.IGNORECASE,
 )
 SAME = {"drumstick": "wooden stick", "drumsticks": "wooden stick"}  # what it is, not what it is for
-CLOSE, SYNONYM = 0.6, 0.98  # similarity from which words mean the same; above, they are the same
+SAME_MEANING = 0.72  # likeness from which words mean what a phrase means
+UNDERSTOOD = 0.5  # likeness to any phrase from which words are a sound at all
+SMALL_WORDS = frozenset("a an and at by in into of on the with".split())
 ROWS_AT_ONCE = 1024  # read in double precision, which for all of a long film would be large
 RIDGE = 1e-3  # keeps near-synonyms from cancelling each other when shares are read back
 
@@ -87,34 +91,75 @@ def read_shares(what: NDArray[np.floating]) -> NDArray[np.float32]:
     return np.concatenate([np.maximum(0, part).astype(np.float32) for part in parts])
 
 
-def parse_prompt(prompt: str) -> list[Phrase]:
-    """The sounds that a prompt asks for, each to be found and timed on its own.
+def split_prompt(prompt: str) -> list[str]:
+    """The sounds that a prompt asks for in words, each to be found and timed on its own.
 
     Commas, semicolons, slashes, "and", "while" and "then" part sounds; what stands in brackets is
-    a remark. Of "stick hitting metal rail" the struck thing sounds with the striker; what means
-    nearly the same as a known phrase is looked for by those words too.
+    a remark.
 
-    Examples:
+    Example:
         "dog barking, man at door (night)" -> "dog barking"; "man at door"
-        "hammer hitting a metal rail" -> "metal rail impact, hammer"
-        "people cheering" -> "people cheering, crowd cheering"
     """
     plain = re.sub(r"\([^)]*\)|\[[^\]]*\]", " ", prompt)
     parts = re.split(r"[,;/&+\n]|\band\b|\bwhile\b|\bthen\b", plain, flags=re.IGNORECASE)
     wordy = [" ".join(part.split()) for part in parts if re.search(r"[^\W\d_]{2,}", part)]
-    return [phrase_of(words) for words in wordy or prompt.split("\n")[:1] if words.strip()]
+    return [words for words in wordy or prompt.split("\n")[:1] if words.strip()]
+
+
+def said_phrase(words: str) -> Phrase | None:
+    """The known phrase all of which the words say, the likest if there are several."""
+    said = _said_by(words)
+    if not (said >= 1).any():
+        return None
+    likeness = phrase_vectors() @ embed_text([words])[0]
+    return vocabulary()[int(np.where(said >= 1, likeness, -1).argmax())]
 
 
 def phrase_of(words: str) -> Phrase:
-    """The user's own words as a phrase: kind and gap are those of the nearest known one."""
+    """The user's own words as a phrase.
+
+    Where they say all that a known phrase says, or mean the same, it is that phrase, whose
+    recordings are known: "boy hitting tennis balls indoors" is "tennis ball hit". Else they are
+    looked for as they are; kind, layer and gap are those of the nearest phrase. Of "hammer hitting
+    a bronze rail" the struck thing sounds with the striker: "bronze rail impact, hammer".
+    """
+    if known := said_phrase(words):
+        return known
+    likeness = phrase_vectors() @ embed_text([words])[0]
+    nearest = vocabulary()[int(likeness.argmax())]
+    if likeness.max() >= SAME_MEANING:
+        return nearest
     if struck := STRIKES.match(words):
         striker = SAME.get(struck[1].lower(), struck[1])
-        words = f"{struck[2]} impact, {striker}"
-    similar = phrase_vectors() @ embed_text([words.partition(",")[0]])[0]
-    nearest = vocabulary()[int(similar.argmax())]
-    if CLOSE <= similar.max() < SYNONYM and "," not in words:
-        words = f"{words}, {nearest.words}"
+        nearest = known_phrase("wood impact") if nearest.kind == "bed" else nearest
+        return replace(nearest, words=f"{struck[2]} impact, {striker}")
     return replace(nearest, words=words)
+
+
+def is_understood(phrase: Phrase) -> bool:
+    """Whether words are near enough to some known phrase to be looked for in its place."""
+    return bool((phrase_vectors() @ embed_text([phrase.words])[0]).max() >= UNDERSTOOD)
+
+
+def _said_by(words: str) -> NDArray[np.float32]:
+    """(phrases,): how much of each phrase the words say, 0 to 1; rare words count most."""
+    said = {stem(word) for word in re.findall(r"[a-z]+", words.lower())}
+    phrases, weights = _stems()
+    return np.array(
+        [sum(weights[w] for w in p & said) / sum(weights[w] for w in p) for p in phrases],
+        np.float32,
+    )
+
+
+@lru_cache(maxsize=1)
+def _stems() -> tuple[list[frozenset[str]], dict[str, float]]:
+    """The stems of each phrase's words that say something, and how rare each is."""
+    sets = [
+        frozenset(stem(w) for w in phrase.words.split() if w not in SMALL_WORDS)
+        for phrase in vocabulary()
+    ]
+    counts = Counter(word for words in sets for word in words)
+    return sets, {word: math.log(1 + len(sets) / count) for word, count in counts.items()}
 
 
 @lru_cache(maxsize=1)

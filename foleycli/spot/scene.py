@@ -10,6 +10,7 @@ the background of a place.
 """
 
 import csv
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,11 +22,12 @@ from numpy.typing import NDArray
 
 from foleycli.config import FEATURES
 from foleycli.sight.sightings import Sighting
-from foleycli.spot.phrases import Phrase, known_phrase
+from foleycli.spot.phrases import STRIKES, Phrase, known_phrase, phrase_of, said_phrase
 
 CHANCE = 0.02  # probability of a class that is worth a mention
 THING_CHANCE = 0.1  # score of a thing that is
 CLASSES = 1000
+SPEAKS_ALONE = 0.7  # weight from which a thing's name stands for a scene
 Scores = NDArray[np.float32]
 
 
@@ -125,6 +127,29 @@ def gather_evidence(
         w.weigh(seen, _chance()) for w in (place_witnesses(), material_witnesses())
     )
     return Evidence(scenes, places, materials, seen)
+
+
+def asked_lines(words: str) -> tuple[Line, ...]:
+    """The sounds that words ask for: those of a known phrase, of a scene or of what is seen in one
+    where the words name it ("snowmobile"), or the words themselves."""
+    if (known := said_phrase(words)) or STRIKES.match(words):
+        return (Line(known or phrase_of(words)),)
+    said = [_singular(word) for word in re.findall(r"[a-z]+", words.lower())]
+    scenes = {scene.name: scene for scene in all_scenes()}
+    for word in said:  # what sounds comes first
+        if word in scenes:
+            return scenes[word].lines
+    spoken, names = scene_witnesses(), witness_names()
+    named = [i for i, name in enumerate(names) if set(name.lower().split()) <= set(said)]
+    for witness in sorted(named, key=lambda i: -len(names[i])):
+        weights = spoken.weights[spoken.groups[witness]]
+        if weights.max() >= SPEAKS_ALONE:
+            return all_scenes()[int(weights.argmax())].lines
+    return (Line(phrase_of(words)),)
+
+
+def _singular(word: str) -> str:
+    return word[:-1] if word.endswith("s") and not word.endswith("ss") else word
 
 
 def _things_seen(sightings: Sequence[Sighting], rows: int, frame_rate: int) -> NDArray[np.float32]:

@@ -43,6 +43,16 @@ def embed_text(texts: Sequence[str]) -> NDArray[np.float32]:
     return np.stack(rows) if rows else np.empty((0, FEATURES.what_size), np.float32)
 
 
+@lru_cache(maxsize=4096)
+def stem(word: str) -> str:
+    """A word without its grammar, roughly: "barking", "barks" and "bark" agree."""
+    for ending in ("ings", "ing", "ers", "ed", "es", "er", "s", "e", "y"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            word = word.removesuffix(ending)
+            break
+    return word[:-1] if len(word) > 3 and word[-1] == word[-2] else word
+
+
 @lru_cache(maxsize=1)
 def known_vectors() -> dict[str, NDArray[np.float32]]:
     """Text -> its vector, of those that ship; `keep_vectors` writes them."""

@@ -4,7 +4,8 @@ from pathlib import PurePath
 
 import pytest
 
-from foleycli.library.words import label_words, name_words, split_compound, stem
+from foleycli.library.words import label_words, name_words, split_compound
+from foleycli.spot.text import stem
 
 
 @pytest.mark.parametrize(

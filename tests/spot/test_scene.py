@@ -9,6 +9,7 @@ from foleycli.sight.sightings import Sighting, Thing
 from foleycli.spot.scene import (
     all_places,
     all_scenes,
+    asked_lines,
     gather_evidence,
     materials,
     scene_witnesses,
@@ -90,6 +91,18 @@ def test_things_speak_too_until_something_else_is_looked_at():
     evidence = gather_evidence(np.zeros((8, 1000), np.float32), sightings)
     typing = [scene.name for scene in all_scenes()].index("typing")
     assert (evidence.scenes[:4, typing] == 0).all() and (evidence.scenes[4:, typing] > 2).all()
+
+
+def test_words_ask_for_a_phrase_a_scene_a_thing_or_themselves():
+    def asked(words):
+        return [line.phrase.words for line in asked_lines(words)]
+
+    assert asked("heavy rain on the road") == ["rain"]
+    assert asked("typing on typewriter") == ["typing on typewriter"]
+    assert asked("snowmobile") == ["motorcycle engine"]
+    assert asked("rock concert") == []  # music is nobody's Foley
+    assert asked("oriole singing") == ["oriole singing"]
+    assert asked("man firing rifle") == ["gunshot"]  # no fire
 
 
 def test_lights_in_the_dark_are_fireworks():
