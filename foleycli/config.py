@@ -64,6 +64,7 @@ class CueConfig:
     hold_range_db: float = 6.0  # and one of its own, such as an engine, this much
     air_db: float = -12.0  # of a place under other sounds
     alone_db: float = -6.0  # of a place in which nothing else is heard
+    steps_of: int = 6  # sightings of a person, at least, whose steps are heard
     still: float = 0.02  # activity under which nothing goes on, and no bed is heard
 
 

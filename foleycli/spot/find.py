@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from foleycli.config import CUES, FEATURES
 from foleycli.spot.cues import Cue
 from foleycli.spot.features import Features
+from foleycli.spot.people import walk
 from foleycli.spot.phrases import Phrase, is_understood, known_phrase, split_prompt
 from foleycli.spot.scene import (
     Evidence,
@@ -27,7 +28,9 @@ from foleycli.spot.scene import (
     asked_lines,
     gather_evidence,
     materials,
+    things_of,
 )
+from foleycli.spot.where import distance_of, pan_of
 
 RATE = FEATURES.when_rate
 STRUCK = {  # what a thing of a material sounds like when it is struck
@@ -57,6 +60,7 @@ class Heard:
     end: Fraction
     level_db: float = 0.0
     evidence: str = ""
+    things: frozenset[str] = frozenset()  # those of which it may come
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +96,15 @@ def find_cues(features: Features, prompt: str | None = None, *, air: bool = True
             heard += hear(features, stretch)
     if air and not any(line.phrase.layer == "air" for line in asked):
         heard += breathe(stretches, heard)
-    cues = itertools.chain.from_iterable(_cues(features, sound) for sound in heard)
-    return sorted(cues, key=lambda cue: (cue.start, cue.kind, cue.what))
+    steps = [] if asked else [cue for s in stretches for cue in _steps(features, s)]
+    walked = [(cue.start, cue.end) for cue in steps]
+    cues = [
+        cue
+        for sound in heard
+        for cue in _cues(features, sound)
+        if not (cue.layer == "feet" and any(a <= cue.start < b for a, b in walked))
+    ]
+    return sorted([*cues, *steps], key=lambda cue: (cue.start, cue.kind, cue.what))
 
 
 def watch(features: Features) -> Iterator[Stretch]:
@@ -153,6 +164,7 @@ def hear(features: Features, stretch: Stretch) -> Iterator[Heard]:
                 stretch.end,
                 line.level_db + quieter,
                 f"{scene.name}: {why}",
+                things_of(scene),
             )
     if struck and stretch.material in STRUCK and stretch.place.name not in CUES.never_struck:
         yield Heard(
@@ -162,6 +174,10 @@ def hear(features: Features, stretch: Stretch) -> Iterator[Heard]:
             stretch.end,
             evidence=f"struck {stretch.material}",
         )
+
+
+def _steps(features: Features, stretch: Stretch) -> Iterator[Cue]:
+    return walk(features.sightings, stretch.start, stretch.end, stretch.place.name)
 
 
 def breathe(stretches: Sequence[Stretch], heard: Sequence[Heard]) -> Iterator[Heard]:
@@ -202,7 +218,8 @@ def hit_cues(features: Features, sound: Heard) -> Iterator[Cue]:
         start = Fraction(first + i, RATE)
         strength = 20 * float(np.log10(min(1.0, hits[i])))
         length = _on_grid(min(Fraction(CUES.hit_length), sound.end - start))
-        yield _cue(sound, start, length, round(sound.level_db + strength, 1))
+        where = _where(features, sound, start)
+        yield replace(_cue(sound, start, length, round(sound.level_db + strength, 1)), **where)
 
 
 def bed_cues(features: Features, sound: Heard) -> Iterator[Cue]:
@@ -234,8 +251,25 @@ def bed_cues(features: Features, sound: Heard) -> Iterator[Cue]:
             continue
         start = Fraction(first + begin * step, RATE)
         end = Fraction(min(first + i * step, last), RATE)
-        yield _cue(sound, start, end - start, levels[begin])
+        where = _where(features, sound, start)
+        yield replace(_cue(sound, start, end - start, levels[begin]), **where)
         begin = i
+
+
+def _where(features: Features, sound: Heard, at: Fraction) -> dict[str, float]:
+    """Pan and distance of the thing that sounds, as it was last seen; none where it was not."""
+    looks = [s for s in features.sightings if sound.start <= s.time < sound.end]
+    seen = [
+        (abs(look.time - at), -thing.score, thing)
+        for look in looks
+        for thing in look.things
+        if thing.name in sound.things
+    ]
+    if not seen:
+        return {}
+    thing = min(seen, key=lambda found: found[:2])[2]
+    distance = distance_of(thing.name, thing.box)
+    return {"pan": round(pan_of(thing.box), 2), "distance": round(distance, 1)}
 
 
 def _cue(sound: Heard, start: Fraction, duration: Fraction, level_db: float) -> Cue:

@@ -27,6 +27,7 @@ from foleycli.spot.phrases import STRIKES, Phrase, known_phrase, phrase_of, said
 CHANCE = 0.02  # probability of a class that is worth a mention
 THING_CHANCE = 0.1  # score of a thing that is
 CLASSES = 1000
+SOUNDS_ITSELF = 0.5  # weight from which a scene's sound may come from a thing
 SPEAKS_ALONE = 0.7  # weight from which a thing's name stands for a scene
 Scores = NDArray[np.float32]
 
@@ -146,6 +147,16 @@ def asked_lines(words: str) -> tuple[Line, ...]:
         if weights.max() >= SPEAKS_ALONE:
             return all_scenes()[int(weights.argmax())].lines
     return (Line(phrase_of(words)),)
+
+
+@lru_cache(maxsize=512)
+def things_of(scene: Scene) -> frozenset[str]:
+    """The things that a scene's sound may come from: those that speak for it loudly."""
+    column = all_scenes().index(scene)
+    spoken = scene_witnesses()
+    weights = spoken.weights[spoken.groups[CLASSES:], column]
+    names = witness_names()[CLASSES:]
+    return frozenset(n for n, w in zip(names, weights, strict=True) if w >= SOUNDS_ITSELF)
 
 
 def _singular(word: str) -> str:

@@ -1,9 +1,11 @@
 """Cues: in layers, where something moves, with air under all of it, and none where nobody knows."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 
+from foleycli.sight.sightings import Sighting, Thing
 from foleycli.spot.features import Features
 from foleycli.spot.find import find_cues
 from foleycli.spot.scene import witness_names
@@ -74,3 +76,17 @@ def test_struck_things_sound_like_what_they_are_made_of():
         find_cues(film(hits=(1, 2), shield=0.06, manhole_cover=0.2, gong=0.05, moving=0.3))
         + find_cues(film(hits=(1,), milk_can=0.3))
     )
+
+
+def test_what_sounds_stands_where_its_thing_is_seen():
+    left = Thing("dog", 0.9, (0.1, 0.4, 0.3, 0.8))
+    right = Thing("dog", 0.9, (0.7, 0.7, 0.8, 0.8))
+    looked = frozenset({"things"})
+    sightings = tuple(
+        Sighting(Fraction(at), things=(thing,), looked_for=looked)
+        for at, thing in ((0, left), (4, right))
+    )
+    shown = replace(film(hits=(1, 5), beagle=0.9), sightings=sightings)
+    near, far = [cue for cue in find_cues(shown) if cue.what == "dog barking"]
+    assert (near.pan, far.pan) == (-0.6, 0.5)
+    assert 1.5 < near.distance < 2.5 and far.distance > 3.5 * near.distance

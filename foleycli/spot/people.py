@@ -1,0 +1,78 @@
+"""What people do that sounds: their steps, on the ground that a place has."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+
+import numpy as np
+
+from foleycli.config import CUES, FEATURES
+from foleycli.sight.sightings import Person, Sighting
+from foleycli.sight.steps import WEIGHTS, FootStep, find_steps
+from foleycli.spot.cues import Cue
+from foleycli.spot.where import distance_of, pan_of
+
+LOG = logging.getLogger("foleycli")
+GROUNDS = {  # of places; elsewhere concrete
+    "room": "wood floor", "kitchen": "wood floor", "office": "wood floor", "shop": "wood floor",
+    "restaurant": "wood floor", "stage": "wood floor", "hall": "wood floor", "gym": "wood floor",
+    "park": "gravel", "yard": "gravel", "track": "gravel", "field": "grass", "forest": "leaves",
+    "snow": "snow", "lake": "water", "river": "water", "sea": "water",
+}  # fmt: skip
+WORDS = {"grass": "in grass", "leaves": "in leaves", "snow": "in snow", "water": "in water"}
+NEAR = 3.0  # metres at which a step has its usual level
+QUIETEST_DB = -18.0
+
+
+def walk(
+    sightings: Sequence[Sighting], start: Fraction, end: Fraction, place: str
+) -> Iterator[Cue]:
+    """A cue for every step that is seen between two cuts.
+
+    Args:
+        place: where it is, by a name of ``places.csv``.
+    """
+    if not WEIGHTS.is_file():
+        return
+    ground = GROUNDS.get(place, "concrete")
+    words = f"footsteps {WORDS.get(ground, f'on {ground}')}"
+    looks = [s for s in sightings if "people" in s.looked_for and start <= s.time < end]
+    for seen in _by_person(looks).values():
+        times = np.array([float(look.time) for look, _ in seen])
+        joints = np.stack([person.joints for _, person in seen])
+        for step in find_steps(times, joints, seen[0][0].aspect):
+            nearest = min(seen, key=lambda pair: abs(float(pair[0].time) - step.time))
+            distance = distance_of("person", nearest[1].box)
+            yield _cue(step, distance, words, ground, start, end)
+
+
+def _cue(
+    step: FootStep, distance: float, words: str, ground: str, start: Fraction, end: Fraction
+) -> Cue:
+    grid = FEATURES.when_rate
+    at = max(start, Fraction(round(step.time * grid), grid))
+    soft = 20 * np.log10(max(0.35, step.strength)) - 20 * np.log10(max(1.0, distance / NEAR))
+    return Cue(
+        start=at,
+        duration=max(Fraction(1, grid), min(Fraction(CUES.hit_length), end - at)),
+        kind="hit",
+        what=words,
+        level_db=round(max(QUIETEST_DB, float(soft)), 1),
+        confidence=round(float(step.likelihood), 2),
+        layer="feet",
+        surface=ground,
+        pan=round(pan_of((step.x, step.y, step.x, step.y)), 2),
+        distance=round(distance, 1),
+        evidence="a foot lands",
+    )
+
+
+def _by_person(looks: Sequence[Sighting]) -> dict[int, list[tuple[Sighting, Person]]]:
+    """Those who were seen often enough, by their number."""
+    seen: dict[int, list[tuple[Sighting, Person]]] = defaultdict(list)
+    for look in looks:
+        for person in look.people:
+            if person.track >= 0:
+                seen[person.track].append((look, person))
+    return {track: pairs for track, pairs in seen.items() if len(pairs) >= CUES.steps_of}
