@@ -17,8 +17,9 @@ from foleycli.config import OUTPUT, GenerateConfig
 from foleycli.errors import FoleyError, ModelError, UsageError
 from foleycli.frames.decode import Picture, decode_pictures
 from foleycli.mux.bwf import Broadcast
-from foleycli.mux.mux import Track, check_mux, mux_audio
+from foleycli.mux.mux import check_mux, mux_audio
 from foleycli.mux.names import KINDS, check_stems, sound_paths, stem_path, take_paths
+from foleycli.mux.plan import Track
 from foleycli.mux.stems import write_sound
 from foleycli.mux.verify import Proof, verify_picture
 from foleycli.output import atomic_output, check_output, scratch_folder
@@ -135,7 +136,7 @@ def make_take(
     with scratch_folder() as folder:
         sound = folder / "foley.wav"
         about = describe_sound(film, start, config)
-        mixed = config.mode in ("mix", "duck") and bool(film.audio)
+        mixed = config.mode in ("mix", "duck") and film.main_sound is not None
         waveform_hash = write_sound(
             sound,
             _heard(_rendered(source, features, cues, config, progress), features, progress),

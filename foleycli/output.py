@@ -23,6 +23,8 @@ from pathlib import Path
 from foleycli.errors import FoleyError, OutputExistsError, UsageError
 
 HIDDEN = re.compile(r"\.foley-(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-[0-9a-f]+(\.\w+)?")
+ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/+[^/]", re.IGNORECASE)  # http://host, pipe:/x; not C:/
+STREAM = re.compile(r"-|pipe:\d*|fd:\d*|/dev/(std(in|out|err)|fd/\d+)|/proc/\w+/fd/\d+")
 _STOP_SIGNALS = [
     getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
 ]
@@ -125,6 +127,7 @@ def check_output(
     path: str | Path, *, overwrite: bool = False, inputs: tuple[Path, ...] = ()
 ) -> Path:
     """Resolve where ``path`` would be written, before the slow part; errors as `atomic_output`."""
+    check_path(path)
     try:
         target = Path(path).resolve()
     except (OSError, RuntimeError, ValueError) as error:  # links in a loop, a name that is none
@@ -150,12 +153,31 @@ def check_output(
     return target
 
 
+def check_path(path: str | Path, does: str = "writes") -> None:
+    """Refuse an address, ``-`` and standard streams in the place of a file's name.
+
+    Args:
+        does: "reads" or "writes".
+
+    Raises:
+        UsageError: it is one.
+    """
+    name = str(path)
+    if STREAM.fullmatch(name) and not (name == "-" and does == "reads" and Path(name).is_file()):
+        raise UsageError(f"foley {does} files, and {name} is a stream.", "Name a file.")
+    if ADDRESS.match(name) and not Path(name).parent.is_dir():
+        what = "Download it first." if does == "reads" else "Name a file, and upload it then."
+        raise UsageError(f"foley {does} files, and {name} is an address.", what)
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder for outputs, and those above it.
 
     Raises:
+        UsageError: it is an address.
         FoleyError: it cannot be made.
     """
+    check_path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -169,12 +169,16 @@ def _say_result(result, as_json: bool, warnings: list[str]) -> None:
     for take in result.takes:
         sounds = f"{len(result.cues)} sounds in " if result.follows_cues else ""
         sounds += f"{float(result.duration):.2f} s"
-        proof = f", {take.proof.packets} picture packets proved the same" if take.proof else ""
+        proof = f", {_proved(take.proof)} proved the same" if take.proof else ""
         print(
             f"{take.out}  {sounds}, model {result.model}, seed {take.seed}{proof}, "
             f'audio track {take.track.number}, "{take.track.title}"',
             flush=True,
         )
+
+
+def _proved(proof) -> str:
+    return f"{proof.packets} {'pictures' if proof.decoded else 'picture packets'}"
 
 
 def _plain(value: object) -> str | float:

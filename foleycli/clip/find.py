@@ -9,14 +9,16 @@ from foleycli.errors import MediaError
 
 # What editors keep pictures in; a folder's other files are passed over, a named file never is.
 VIDEO_SUFFIXES = frozenset(
-    ".3gp .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .ts .vob .webm .wmv".split()
+    ".3g2 .3gp .asf .avi .divx .f4v .flv .m2t .m2ts .m4v .mkv .mov .mp4 .mpe .mpeg .mpg .mts .mxf "
+    ".ogv .ts .vob .webm .wmv".split()
 )
 
 
 # raw streams take no sound: the kind of file that does
-BECOMES = dict.fromkeys(".264 .265 .dv .h264 .h265 .hevc .m1v .m2v".split(), ".mov") | {
-    ".ivf": ".mkv"
-}
+BECOMES: dict[str, str] = dict.fromkeys(
+    ".264 .265 .dif .dv .h264 .h265 .hevc .m1v .m2v .mjpeg .mjpg".split(), ".mov"
+)
+WRITTEN = VIDEO_SUFFIXES | {".qt", ".nut", ""}  # "": as the content says
 
 
 def find_clips(paths: Iterable[Path]) -> list[Path]:
@@ -59,7 +61,9 @@ def tell_apart(clips: Sequence[Path], outs: Sequence[Path]) -> list[Path]:
 
 
 def _suffix(clip: Path) -> str:
-    return BECOMES.get(clip.suffix.lower(), clip.suffix)
+    """What is written for a clip; .mkv, which takes almost anything, for what we only read."""
+    lower = clip.suffix.lower()
+    return clip.suffix if lower in WRITTEN else BECOMES.get(lower, ".mkv")
 
 
 def is_output(path: Path) -> bool:

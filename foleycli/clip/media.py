@@ -13,6 +13,7 @@ from av.error import FFmpegError, InvalidDataError
 from av.video.stream import VideoStream
 
 from foleycli.errors import MediaError
+from foleycli.output import check_path
 
 # one local file and nothing it points to: a playlist cannot reach the network or other files
 OPEN_OPTIONS = {"protocol_whitelist": "file"}
@@ -26,7 +27,7 @@ def open_media(path: Path) -> InputContainer:
     Raises:
         MediaError: the file cannot be opened, with the reason in words.
     """
-    _check_file(path)
+    check_file(path)
     try:
         # "file:" so that a name with a colon is not taken for a protocol
         container = av.open(f"file:{path}", metadata_errors="replace", options=OPEN_OPTIONS)
@@ -82,7 +83,14 @@ def check_unchanged(path: Path, before: str) -> None:
         )
 
 
-def _check_file(path: Path) -> None:
+def check_file(path: Path) -> None:
+    """Refuse what is no file that can be read, or is gone.
+
+    Raises:
+        MediaError: why it cannot be used.
+        UsageError: it is standard input, a device or an address.
+    """
+    check_path(path, "reads")
     try:
         path.lstat()
         is_there = path.exists()
@@ -153,6 +161,8 @@ def decoded(
             packet = None
         except IndexError:  # PyAV 18 at the end of a file in which a further stream turned up
             packet = None
+        if packet is not None and not packet.size and packet.dts is not None:
+            continue  # Theora's way to say that a picture stays
         try:
             # None drains the pictures the decoder still holds
             yield from stream.decode(packet)

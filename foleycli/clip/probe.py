@@ -1,6 +1,7 @@
 """A file -> Clip: what is in it, where its picture begins, and whether it can be used at all."""
 
 import logging
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -22,6 +23,15 @@ from foleycli.errors import MediaError, UsageError
 LOG = logging.getLogger("foleycli")
 STILL_FORMATS = ("image2", "_pipe")
 COVER_CODECS = ("png", "mjpeg", "bmp", "webp", "gif")
+ASIDE = (
+    Disposition.comment
+    | Disposition.hearing_impaired
+    | Disposition.visual_impaired
+    | Disposition.descriptions
+    | Disposition.lyrics
+    | Disposition.karaoke
+)
+NAMED_ASIDE = re.compile(r"commentary|audio description|descriptive", re.IGNORECASE)
 NOT_FILM = Disposition.attached_pic | Disposition.timed_thumbnails
 SLOWEST, FASTEST = Fraction(1, 60), 100_000  # frames a second that are believed
 LONGEST = 48 * 3600  # seconds that a header is believed
@@ -32,7 +42,7 @@ class AudioStream:
     """A sound track: ``index`` counts all streams of the file, ``start`` is on its clock."""
 
     index: int
-    codec: str
+    codec: str  # "" when FFmpeg knows no decoder for it
     channels: int
     layout: str
     sample_rate: int  # Hz
@@ -41,6 +51,7 @@ class AudioStream:
     title: str
     language: str
     is_default: bool = False  # the track that players choose
+    is_aside: bool = False  # a commentary, or a track for those who do not hear or see
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +122,17 @@ class Clip:
     title: str = ""
     codec_tag: str = ""  # four letters by which the container calls the codec, such as hvc1
     tags: tuple[str, ...] = ()  # names of the file's own metadata
+
+    @property
+    def main_sound(self) -> AudioStream | None:
+        """The track that is the film's own sound: the default one, else the first that is no
+        commentary. .mov and .mp4 often mark all tracks as default, which then says nothing."""
+        heard = [track for track in self.audio if track.codec]
+        marked = [track for track in heard if track.is_default]
+        if len(marked) == 1:
+            return marked[0]
+        plain = [track for track in marked or heard if not track.is_aside]
+        return next(iter([*plain, *heard]), None)
 
 
 def probe(path: str | Path) -> Clip:
@@ -278,6 +300,7 @@ def _audio(stream: AvAudioStream) -> AudioStream:
         title=_title(stream),
         language=stream.metadata.get("language", ""),
         is_default=bool(stream.disposition & Disposition.default),
+        is_aside=bool(stream.disposition & ASIDE) or bool(NAMED_ASIDE.search(_title(stream))),
     )
 
 
@@ -297,10 +320,14 @@ def _codec(stream: Stream) -> str:
 
 
 def _title(stream: Stream) -> str:
-    """A track's name: ``title`` in Matroska, ``handler_name`` in MOV and MP4."""
+    """A track's name: ``title`` in Matroska, ``name`` or ``handler_name`` in MOV and MP4."""
     metadata = stream.metadata
     handler = metadata.get("handler_name", "")
-    return metadata.get("title") or ("" if handler.endswith("Handler") else handler)
+    return (
+        metadata.get("title")
+        or metadata.get("name")
+        or ("" if handler.endswith("Handler") else handler)
+    )
 
 
 def _find_timecode(
@@ -329,7 +356,10 @@ def _find_timecode(
 
 def _gop_timecode(frame: VideoFrame) -> str:
     """MPEG-2's 25 bits (ISO 13818-2, 6.3.8); all zero is what encoders write that have none."""
-    data = cast(Any, frame.side_data).get(SideDataType.GOP_TIMECODE)
+    try:
+        data = cast(Any, frame.side_data).get(SideDataType.GOP_TIMECODE)
+    except ValueError:  # PyAV 18 knows no EXIF, which cameras write into Motion JPEG
+        return ""
     if data is None:
         return ""
     bits = int.from_bytes(bytes(data)[:4], "little")

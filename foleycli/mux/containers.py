@@ -3,7 +3,7 @@
 Measured with ffmpeg 5.1 and 9.0: sound and picture within 1 ms in mov, mp4, mkv and mxf.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from foleycli.errors import UsageError
@@ -25,6 +25,8 @@ class Container:
     cover_art: bool = True
     lost: frozenset[str] = frozenset()  # of a clip's chapters, title and timecode
     sample_rate: int | None = None  # Hz, of all sound; None: any
+    sounds: int | None = None  # tracks of sound it has room for; None: any number
+    surround: str | None = None  # codec of our sound with more than two channels
     warning: str = ""
 
 
@@ -49,7 +51,7 @@ MOV = Container(
 MP4 = Container(
     "mp4",
     "aac",  # PCM in MP4 fails on ffmpeg 5.1
-    _MPEG_AUDIO | {"aac", "alac", "flac", "opus", "dts", "truehd"},
+    _MPEG_AUDIO | {"aac", "alac", "flac", "opus", "dts", "truehd", "ac4", "mpegh_3d_audio"},
     frozenset({"mov_text", "dvd_subtitle"}),
     "mov_text",
 )
@@ -81,13 +83,20 @@ MPG = Container(
     _MPEG_AUDIO,
     frozenset({"dvd_subtitle"}),
     pictures=frozenset({"mpeg1video", "mpeg2video"}),
+    surround="ac3",
     lost=frozenset({"chapters", "title", "timecode"}),
 )
-FLV = Container("flv", "aac", frozenset({"aac", "mp3"}), lost=frozenset({"chapters", "timecode"}))
+FLV = Container(
+    "flv",
+    "aac",
+    frozenset({"aac", "mp3"}),
+    lost=frozenset({"chapters", "timecode"}),
+    sounds=1,
+)
 THREEGP = Container(
     "3gp",
     "aac",
-    frozenset({"aac"}),
+    frozenset({"aac", "amr_nb", "amr_wb"}),
     frozenset({"mov_text"}),
     "mov_text",
     lost=frozenset({"title", "timecode"}),
@@ -96,6 +105,7 @@ OGG = Container("ogg", "flac", frozenset({"flac", "vorbis", "opus"}))
 ASF = Container(
     "asf",
     "wmav2",
+    _MPEG_AUDIO | {"aac", "pcm_s16le", "wmav1", "wmav2", "wmapro", "wmalossless", "wmavoice"},
     pictures=frozenset({"wmv1", "wmv2", "wmv3", "vc1", "mjpeg", "mpeg4", "msmpeg4v3"}),
     lost=frozenset({"timecode"}),
 )
@@ -106,19 +116,25 @@ CONTAINERS = {
     ".qt": MOV,
     ".mp4": MP4,
     ".m4v": MP4,
+    ".f4v": MP4,
     ".mkv": MKV,
     ".webm": WEBM,
     ".mxf": MXF,
     ".avi": AVI,
+    ".divx": AVI,
     ".ts": TS,
+    ".m2t": TS,
     ".m2ts": TS,
     ".mts": TS,
+    ".mpe": MPG,
     ".mpg": MPG,
     ".mpeg": MPG,
     ".vob": MPG,
     ".flv": FLV,
+    ".3g2": replace(THREEGP, muxer="3g2"),
     ".3gp": THREEGP,
     ".ogv": OGG,
+    ".asf": ASF,
     ".wmv": ASF,
     ".nut": NUT,
 }
@@ -136,9 +152,15 @@ _BY_DEMUXER = {
     "nut": NUT,
 }
 
+# The most channels that an encoder takes.
+CHANNELS = {"mp2": 2, "wmav2": 2, "ac3": 6, "aac": 8, "alac": 8, "flac": 8, "libopus": 8,
+            "libvorbis": 8}  # fmt: skip
+
+LOSSLESS = frozenset({"pcm_s24le", "alac", "flac"})  # encoders
+
 # What a user may ask for in place of the container's own choice, and where it goes.
 CODECS = {
-    "aac": ({"mov", "mp4", "matroska", "mpegts", "avi", "flv", "3gp", "nut"}, "aac"),
+    "aac": ({"mov", "mp4", "matroska", "mpegts", "avi", "flv", "3gp", "3g2", "nut"}, "aac"),
     "alac": ({"mov", "mp4", "matroska"}, "alac"),
     "flac": ({"mp4", "matroska", "ogg"}, "flac"),
     "vorbis": ({"matroska", "webm", "ogg"}, "libvorbis"),

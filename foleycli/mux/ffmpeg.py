@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,6 @@ _GENERIC = re.compile(
 # bytes of a name that is not UTF-8, which ffmpeg-python cannot take, and what stands for them
 _STAND_IN = {0xDC00 + byte: 0xF0000 + byte for byte in range(128, 256)}
 _BYTES = {stand_in: byte for byte, stand_in in _STAND_IN.items()}
-_START = re.compile(r"^  Duration: \S+, start: (-?\d+\.\d+)", re.MULTILINE)
 _ADDRESS = re.compile(r"^(\[[^\]]*@ 0x[0-9a-f]+\] )+")
 
 
@@ -45,15 +43,20 @@ def find_ffmpeg() -> str:
         if not found:
             raise UsageError(f"FOLEY_FFMPEG={asked} is not a program.", "Correct or unset it.")
         return found
-    found = shutil.which("ffmpeg")
-    if found:
-        return found
+    found = shutil.which("ffmpeg") or packaged_ffmpeg()
+    if not found:
+        raise FoleyError("No ffmpeg found.", get_packages("imageio-ffmpeg"))
+    return found
+
+
+def packaged_ffmpeg() -> str | None:
+    """The ffmpeg of imageio-ffmpeg's wheel, where it is installed."""
     try:
         import imageio_ffmpeg
 
         return imageio_ffmpeg.get_ffmpeg_exe()
-    except (ImportError, RuntimeError) as error:
-        raise FoleyError("No ffmpeg found.", get_packages("imageio-ffmpeg")) from error
+    except (ImportError, RuntimeError):
+        return None
 
 
 @cache
@@ -63,18 +66,6 @@ def ffmpeg_version(binary: str) -> str:
         [binary, "-version"], capture_output=True, text=True, errors="replace", check=False
     ).stdout.partition("\n")[0]
     return first_line.removeprefix("ffmpeg version ").partition(" ")[0]
-
-
-def start_time(path: Path) -> Fraction | None:
-    """When a file's earliest stream begins, in seconds, as the ffmpeg that we run sees it.
-
-    PyAV's own FFmpeg may see it otherwise: Opus in Matroska begins 7 ms earlier for ffmpeg 5.
-    None where the file does not say.
-    """
-    command = [find_ffmpeg(), "-hide_banner", "-nostdin", "-i", str(path.absolute())]
-    said = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
-    found = _START.search(said.stderr)
-    return Fraction(found[1]) if found else None
 
 
 def run_ffmpeg(spec: Any, doing: str) -> None:
@@ -107,7 +98,8 @@ def run_ffmpeg(spec: Any, doing: str) -> None:
         child.kill()
         child.wait()
         raise
-    if child.returncode:
+    # ffmpeg 5 ends well though it could not write the index of a .mov
+    if child.returncode or b"Error writing trailer" in stderr:
         if b"No space left on device" in stderr:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         raise FoleyError(

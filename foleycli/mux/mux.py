@@ -2,7 +2,8 @@
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,17 @@ import ffmpeg
 import numpy as np
 import soundfile
 
-from foleycli.clip.media import open_media
-from foleycli.clip.probe import AudioStream, Clip, OtherStream
+from foleycli.clip.media import check_file, open_media
+from foleycli.clip.probe import Clip
 from foleycli.config import OUTPUT, LoudnessTarget
-from foleycli.errors import FoleyError, MediaError
-from foleycli.mux.containers import TEXT_SUBTITLES, Container, find_codec, find_container
-from foleycli.mux.ffmpeg import ffmpeg_version, find_ffmpeg, input_path, run_ffmpeg, start_time
+from foleycli.errors import FoleyError, MediaError, UsageError
+from foleycli.mux.boxes import restore_boxes
+from foleycli.mux.containers import CHANNELS
+from foleycli.mux.ffmpeg import find_ffmpeg, input_path, run_ffmpeg
+from foleycli.mux.look import start_time
+from foleycli.mux.lost import tell_losses
 from foleycli.mux.loudness import set_loudness
+from foleycli.mux.plan import PictureRefused, Plan, Track, how_to_convert, settle
 from foleycli.mux.raw import with_times
 from foleycli.mux.soundtrack import read_soundtrack, speakers
 from foleycli.output import atomic_output, check_output, output_error, scratch_folder
@@ -27,156 +32,16 @@ from foleycli.waveform.write import write_waveform
 
 LOG = logging.getLogger("foleycli")
 
-TITLES = {"track": "Foley", "replace": "Foley", "mix": "Foley mix", "duck": "Foley mix"}
-# Pictures that no container of film and sound keeps as they are.
-NOT_COPIED = frozenset({"gif", "apng", "webp", "bmp", "tiff", "yuv4mpegpipe"})
 LOSSY = frozenset({"aac", "libopus", "libvorbis", "ac3", "mp2", "wmav2"})
 LOSSY_BITS = 160_000  # per second and channel
 MOST_LOSSY_BITS = 384_000  # per second, the most that MP2 takes
 MOVIE_TIMESCALE = 48_000  # ticks per second; ffmpeg's own 1000 rounds lengths to a millisecond
 TRIAL = 0.1  # seconds that `check_mux` tries
+TRIAL_PACKETS = 200  # of a raw stream
+LONG_TRIAL, LONGEST_TRIAL = 2.0, 60.0  # seconds, where those fail
+OTHER_KINDS = (".mov", ".mp4", ".mkv")  # that are tried for a film that does not go in
 # Where clocks may jump, ffmpeg counts from the first stream that is used, not from the file's.
 JUMPING = ("mpegts", "mpeg")
-
-
-@dataclass(frozen=True, slots=True)
-class Track:
-    """Where in a file a sound is, as players count and call it."""
-
-    number: int  # of its audio tracks, from 1
-    title: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What becomes of a clip's streams."""
-
-    clip: Clip
-    container: Container
-    encoder: str
-    mode: str
-    same_kind: bool  # of file as the clip, so that whatever it holds goes in again
-    title: str = ""  # of the new track, in place of the mode's
-
-    @classmethod
-    def of(cls, clip: Clip, out: Path, mode: str, codec: str | None) -> "_Plan":
-        if clip.codec in NOT_COPIED or clip.container in NOT_COPIED:
-            name = clip.path.name
-            raise MediaError(
-                f"{name}: no video file holds {clip.codec} pictures as they are beside sound.",
-                f'Convert it first: ffmpeg -i "{name}" -pix_fmt yuv420p "{clip.path.stem}.mp4"',
-            )
-        container = find_container(out, clip.container)
-        plan = cls(clip, container, find_codec(container, codec), mode, _same_kind(clip, out))
-        raw = clip.codec == "rawvideo"  # ffmpeg marks it wrongly in another kind of file
-        lost = container.pictures is not None and clip.codec not in container.pictures
-        if (lost or raw) and not plan.same_kind:
-            kind = clip.path.suffix if raw else ".mov or .mkv"
-            raise FoleyError(
-                f"{out.suffix} files do not keep {clip.codec} pictures intact.",
-                f"Name the output {kind} with -o.",
-            )
-        return plan
-
-    @property
-    def pictures(self) -> list[int]:
-        """Indices of the moving pictures and of cover art."""
-        others = (stream.index for stream in self.clip.other_pictures)
-        return sorted([self.clip.picture_index, *others])
-
-    @property
-    def indices(self) -> list[int]:
-        """Indices of all streams that go into the output."""
-        kept = [*self.own, *(stream for stream, _ in self.subtitles), *self.attachments]
-        return [*self.pictures, *(stream.index for stream in kept)]
-
-    @property
-    def own(self) -> tuple[AudioStream, ...]:
-        """The clip's own sound tracks that stay."""
-        return () if self.mode == "replace" else self.clip.audio
-
-    @property
-    def first(self) -> bool:
-        """Whether our track goes before the clip's own."""
-        return self.mode in ("mix", "duck")
-
-    @property
-    def track(self) -> Track:
-        """The track that is ours."""
-        title = self.title or TITLES[self.mode]
-        return Track(1 if self.first else len(self.own) + 1, title)
-
-    @property
-    def subtitles(self) -> list[tuple[OtherStream, str]]:
-        """Subtitles that stay, each with the codec they are written in."""
-        kept = [(s, self.subtitle_codec(s.codec)) for s in self.clip.subtitles]
-        return [(stream, codec) for stream, codec in kept if codec]
-
-    @property
-    def attachments(self) -> tuple[OtherStream, ...]:
-        return self.clip.attachments if self.container.attachments else ()
-
-    def subtitle_codec(self, codec: str) -> str | None:
-        if self.same_kind or codec in self.container.subtitles:
-            return "copy"
-        return self.container.text if codec in TEXT_SUBTITLES else None
-
-    def copies(self, track: AudioStream) -> bool:
-        known, rate = self.container.audio, self.container.sample_rate
-        takes = known is None or track.codec in known
-        return self.same_kind or (takes and rate in (None, track.sample_rate))
-
-    def losses(self) -> Iterator[str]:
-        """What the container cannot take over as it is, one line each."""
-        muxer = self.container.muxer
-        if self.container.warning:
-            yield self.container.warning
-        if self._has_opus() and muxer in ("matroska", "webm") and _is_early():
-            yield "Opus plays 6.5 ms early in files that ffmpeg 5 writes; newer ones mend it"
-        for track in self.own:
-            if not self.copies(track):
-                rate = f" at {track.sample_rate} Hz" if self.container.sample_rate else ""
-                yield f"{muxer} files take no {track.codec} sound{rate}; it becomes {self.encoder}"
-        for subtitle in self.clip.subtitles:
-            if self.subtitle_codec(subtitle.codec) is None:
-                yield f"{muxer} files take no {subtitle.codec} subtitles; they are left out"
-        if self.clip.attachments and not self.container.attachments:
-            yield f"{muxer} files take no attachments; they are left out"
-        if self.clip.alpha and self.clip.codec in ("vp8", "vp9") and muxer in ("mov", "mp4"):
-            yield f"{muxer} files take no transparency of {self.clip.codec}; it is left out"
-        if self.clip.cover_art and not self.container.cover_art:
-            yield f"{muxer} files take no cover art; it is left out"
-        for what, has in self._has().items():
-            if has and what in self.container.lost and not self.same_kind:
-                yield f"{muxer} files take no {what}; left out"
-        rebuilt = (self.clip.timecode is not None) + bool(self.clip.chapters)
-        if len(self.clip.data) > rebuilt:
-            yield f"{len(self.clip.data) - rebuilt} data streams are left out"
-
-    def _has_opus(self) -> bool:
-        return self.encoder == "libopus" or any(
-            track.codec == "opus" and self.copies(track) for track in self.own
-        )
-
-    def _has(self) -> dict[str, bool]:
-        clip = self.clip
-        return {
-            "chapters": bool(clip.chapters),
-            "title": bool(clip.title),
-            "timecode": clip.timecode is not None,
-        }
-
-
-def _is_early() -> bool:
-    """Whether our ffmpeg is one that counts the lead of Opus in Matroska twice."""
-    return ffmpeg_version(find_ffmpeg()).lstrip("n").startswith(("4.", "5."))
-
-
-def _same_kind(clip: Clip, out: Path) -> bool:
-    kind = find_container(out, clip.container)
-    return clip.path.suffix.lower() == out.suffix.lower() and kind.muxer in clip.container.split(
-        ","
-    )
 
 
 def mux_audio(
@@ -195,12 +60,14 @@ def mux_audio(
     """Write a clip with a new sound; the picture is copied bit for bit, whole.
 
     The sound starts with the picture's first frame, or ``offset`` after it. Existing audio,
-    subtitles, chapters, titles, colour, rotation and timecode are kept.
+    subtitles, chapters, titles, colour, rotation and timecode are kept. What the container or
+    ffmpeg does not take is coded anew or left out, and what is lost is told, by warnings.
 
     Modes:
         track: the sound is an extra track titled "Foley", last and not default, or the only one.
-        mix: a new first track, default, sums the first existing track and the sound, its peaks
-            held under the usual ceiling; every existing track follows, none default.
+        mix: a new first track, default, sums the clip's main track (`Clip.main_sound`) and the
+            sound, its peaks held under the usual ceiling, in that track's language; every existing
+            track follows, none default.
         duck: as mix, the sound turned down while the existing track is heard.
         replace: the sound is the only audio.
 
@@ -214,29 +81,49 @@ def mux_audio(
         title: of the new track, in place of "Foley" or "Foley mix".
         is_mix: the sound holds the existing one already: mode mix places it first, unsummed.
 
+    Returns:
+        the output's track that holds the sound.
+
     Raises:
         MediaError: the picture's codec goes into no container with sound.
-        UsageError: the container or codec is not one we write, or ``out`` is the clip itself.
+        UsageError: the container or codec is not one we write, it cannot hold the picture, or
+            ``out`` is the clip itself.
         OutputExistsError: ``out`` is there and ``overwrite`` is False.
-        FoleyError: ffmpeg failed, most often because the container cannot hold the picture.
+        FoleyError: ffmpeg failed.
     """
     out, sound = Path(out), Path(sound)
-    plan = replace(_Plan.of(clip, out, mode, codec), title=title)
-    for line in dict.fromkeys(plan.losses()):
-        LOG.warning("%s: %s", out.name, line)
     with (
         atomic_output(out, overwrite=overwrite, inputs=(clip.path, sound)) as hidden,
         scratch_folder(hidden.parent) as folder,
     ):
-        timed = replace(plan, clip=with_times(clip, folder))
-        origin = _origin(timed)
-        lead = timed.clip.start - origin + offset
-        if plan.first and plan.own and not is_mix:
+        check_file(clip.path)
+        plan = replace(Plan.of(clip, out, mode, codec), title=title)
+        plan = _settled(replace(plan, clip=with_times(clip, folder)), folder, out)
+        for line in plan.losses():
+            LOG.warning("%s: %s", out.name, line)
+        origin = _origin(plan)
+        lead = plan.clip.start - origin + offset
+        if plan.mixes and not is_mix:
             mixed = folder / "mix.wav"
             _write_mix(clip, sound, mixed, origin, lead, duck=mode == "duck")
             sound, lead = (set_loudness(mixed, loudness) if loudness else mixed), Fraction(0)
-        _run(_mux_spec(timed, sound, lead, hidden), plan, out)
+        if refused := _attempt(plan, sound, lead, hidden, out):
+            plan = _once_more(plan, sound, lead, hidden, out, refused)
+        restore_boxes(plan.clip.path, hidden)
+        _check_written(hidden, out)
+        for line in tell_losses(plan, hidden):
+            LOG.warning("%s: %s", out.name, line)
     return plan.track
+
+
+def _check_written(hidden: Path, out: Path) -> None:
+    try:
+        open_media(hidden).close()
+    except MediaError as error:
+        raise FoleyError(
+            f"ffmpeg wrote {out.name} so that nobody can read it.",
+            "Try another kind of file with -o, or another ffmpeg with FOLEY_FFMPEG.",
+        ) from error
 
 
 def check_mux(
@@ -253,16 +140,117 @@ def check_mux(
         FoleyError: what `mux_audio` would raise.
     """
     check_output(out, overwrite=overwrite, inputs=(clip.path,))
-    plan = _Plan.of(clip, Path(out), mode, codec)
+    plan = Plan.of(clip, Path(out), mode, codec)
     with scratch_folder() as folder:
-        sound = folder / "silence.wav"
-        silence = np.zeros(round(TRIAL * OUTPUT.sample_rate), np.float32)
-        write_waveform(sound, [silence], OUTPUT.sample_rate)
-        trial = folder / f"trial{Path(out).suffix}"
-        _run(_mux_spec(plan, sound, Fraction(0), trial, t=TRIAL), plan, Path(out))
+        timed = with_times(clip, folder, most=TRIAL_PACKETS)
+        _settled(replace(plan, clip=timed), folder, Path(out))
 
 
-def _origin(plan: _Plan) -> Fraction:
+def _settled(plan: Plan, folder: Path, out: Path) -> Plan:
+    """The plan that goes through, found out by the first 0.1 s of it; the longer of what fails.
+
+    Raises:
+        UsageError: the film itself does not go into such a file.
+    """
+    silence = _silence(folder)
+    if not _try(plan, silence, folder, out, TRIAL):
+        return plan
+    # some sound cannot be written before its first packet has come
+    begins = [float(t.start - plan.clip.format_start) for t in plan.own if t.start is not None]
+    length = min(LONG_TRIAL + max([0.0, *begins]), LONGEST_TRIAL)
+    try:
+        return settle(plan, lambda plan: _try(plan, silence, folder, out, length))
+    except PictureRefused as refused:
+        raise _picture_refused(plan, str(refused), folder, out) from refused
+
+
+def _silence(folder: Path) -> Path:
+    sound = folder / "silence.wav"
+    silence = np.zeros(round(TRIAL * OUTPUT.sample_rate), np.float32)
+    write_waveform(sound, [silence], OUTPUT.sample_rate, overwrite=True)
+    return sound
+
+
+def _try(plan: Plan, silence: Path, folder: Path, out: Path, length: float | None) -> str:
+    """Why a plan fails in the first seconds of it, "" where it does not."""
+    trial = folder / f"trial{out.suffix}"
+    try:
+        short = {"t": length} if length else {}
+        return _attempt(plan, silence, Fraction(0), trial, out, **short)
+    finally:
+        trial.unlink(missing_ok=True)
+
+
+def _attempt(
+    plan: Plan, sound: Path, lead: Fraction, hidden: Path, out: Path, **short: float
+) -> str:
+    """Mux; why it failed, "" where it did not.
+
+    Raises:
+        MediaError: the clip is gone.
+        FoleyError: no ffmpeg, or the disk is full.
+    """
+    find_ffmpeg()  # that there is none is no fault of the output's
+    try:
+        run_ffmpeg(_mux_spec(plan, sound, lead, hidden, **short), "mux")
+    except OSError as error:
+        raise output_error(error, out) from error
+    except FoleyError as error:
+        check_file(plan.clip.path)
+        return error.problem.removeprefix("ffmpeg could not mux: ").rstrip(".") or "no reason given"
+    return ""
+
+
+def _once_more(
+    plan: Plan, sound: Path, lead: Fraction, hidden: Path, out: Path, refused: str
+) -> Plan:
+    """What went well in the first seconds failed later: without the stream that it fails over.
+
+    Raises:
+        FoleyError: it is the film itself.
+    """
+    with scratch_folder(hidden.parent) as folder:
+        silence = _silence(folder)
+        try:
+            settled = settle(plan, lambda plan: _try(plan, silence, folder, out, None))
+        except PictureRefused as error:
+            refused, settled = str(error), plan
+    if settled.fates == plan.fates or _attempt(settled, sound, lead, hidden, out):
+        raise FoleyError(
+            f"ffmpeg could not mux the sound into {out.name}: {refused}.",
+            "Try another kind of file with -o, or another ffmpeg with FOLEY_FFMPEG.",
+        )
+    said = set(plan.losses())
+    for line in settled.losses():
+        if line not in said:
+            LOG.warning("%s: %s", out.name, line)
+    return settled
+
+
+def _picture_refused(plan: Plan, reason: str, folder: Path, out: Path) -> UsageError:
+    """What to do with a film that does not go into such a file, found out by trying others."""
+    clip, fitting = plan.clip, []
+    for suffix in OTHER_KINDS:
+        other = out.with_suffix(suffix)
+        if suffix == out.suffix.lower() or not out.stem:
+            continue
+        with suppress(UsageError, MediaError):
+            tried = Plan.of(clip, other, plan.mode, None).bare()
+            if not _try(tried, _silence(folder), folder, other, LONG_TRIAL):
+                fitting.append(suffix)
+    if fitting:
+        remedy = f"Name the output {' or '.join(fitting)} with -o."
+    elif clip.codec == "h264":
+        remedy = "Copy the clip from its source again, or take another ffmpeg with FOLEY_FFMPEG."
+    else:
+        remedy = how_to_convert(clip)
+    return UsageError(
+        f"ffmpeg could not mux the sound into {out.name}: {reason} (the picture is {clip.codec}).",
+        remedy,
+    )
+
+
+def _origin(plan: Plan) -> Fraction:
     """The time on the clip's own clock that ffmpeg makes the output's zero."""
     clip = plan.clip
     if clip.container.startswith(JUMPING):
@@ -276,18 +264,18 @@ def _origin(plan: _Plan) -> Fraction:
     return clip.format_start if begin is None else begin
 
 
-def _mux_spec(plan: _Plan, sound: Path, lead: Fraction, hidden: Path, **extra: Any) -> Any:
+def _mux_spec(plan: Plan, sound: Path, lead: Fraction, hidden: Path, **extra: Any) -> Any:
     """The ffmpeg command as an ffmpeg-python stream spec."""
     clip = plan.clip
     # raw streams carry no time stamps and get them here
     film = ffmpeg.input(input_path(clip.path), fflags="+genpts")
     foley = _placed(ffmpeg.input(input_path(sound)).audio, plan, sound, lead)
-    own = [film[str(track.index)] for track in plan.own]
+    own = [film[str(track.index)] for track in plan.sounds]
     pictures = plan.pictures
     streams = [
         *(film[str(index)] for index in pictures),
         *([foley, *own] if plan.first else [*own, foley]),
-        *(film[str(stream.index)] for stream, _ in plan.subtitles),
+        *(film[str(stream.index)] for stream in plan.subtitles),
         *(film[str(stream.index)] for stream in plan.attachments),
     ]
     options = {
@@ -295,17 +283,19 @@ def _mux_spec(plan: _Plan, sound: Path, lead: Fraction, hidden: Path, **extra: A
         "map_metadata": 0,
         "map_chapters": 0,
         "c:v": "copy",
+        "copyinkf:v": None,  # pictures before the first that is marked as a key, if any ever is
         "c:t": "copy",
         "max_muxing_queue_size": 9999,
+        "max_error_rate": 1,  # what does not decode of a sound costs that part of it
         **_container_options(plan),
         **_sound_options(plan, sound, pictures=len(pictures)),
         **_own_options(plan, pictures=len(pictures)),
-        **{f"c:s:{number}": codec for number, (_, codec) in enumerate(plan.subtitles)},
+        **_subtitle_options(plan),
     }
     return ffmpeg.output(*streams, input_path(hidden), **options, **extra)
 
 
-def _placed(foley: Any, plan: _Plan, sound: Path, lead: Fraction) -> Any:
+def _placed(foley: Any, plan: Plan, sound: Path, lead: Fraction) -> Any:
     """Silence before the sound, exact to a sample: unlike an edit list, every reader obeys it."""
     sample_rate = soundfile.info(str(sound)).samplerate
     samples = round(lead * sample_rate)
@@ -316,71 +306,84 @@ def _placed(foley: Any, plan: _Plan, sound: Path, lead: Fraction) -> Any:
     return foley
 
 
-def _container_options(plan: _Plan) -> dict[str, Any]:
+def _container_options(plan: Plan) -> dict[str, Any]:
     muxer, clip = plan.container.muxer, plan.clip
-    if muxer == "mxf" and clip.frame_rate:
-        return {"r:v": f"{clip.frame_rate.numerator}/{clip.frame_rate.denominator}"}
+    options: dict[str, Any] = {}
+    # ffmpeg 9 takes DV for 60,000 frames a second, for which there is no timecode
+    if clip.frame_rate and (muxer == "mxf" or clip.codec == "dvvideo"):
+        options["r:v"] = f"{clip.frame_rate.numerator}/{clip.frame_rate.denominator}"
     if muxer not in ("mov", "mp4"):
-        return {}
+        return options
     # "strict": ffmpeg 5 calls FLAC in MP4 experimental
-    options: dict[str, Any] = {"movie_timescale": MOVIE_TIMESCALE, "strict": "-2"}
+    options |= {"movie_timescale": MOVIE_TIMESCALE, "strict": "-2"}
     if any(name.startswith("com.") for name in clip.tags):
         options["movflags"] = "+use_metadata_tags"  # phones' own keys are lost without it
-    if clip.codec == "hevc" and clip.codec_tag not in ("hvc1", "hev1"):
+    if clip.codec == "hevc" and clip.codec_tag not in ("hvc1", "hev1", "dvh1", "dvhe"):
         options[f"tag:v:{clip.picture_number}"] = "hvc1"  # Apple's players open no other
     return options
 
 
-def _sound_options(plan: _Plan, sound: Path, pictures: int) -> dict[str, Any]:
+def _sound_options(plan: Plan, sound: Path, pictures: int) -> dict[str, Any]:
     place, title = plan.track.number - 1, plan.track.title
+    channels = soundfile.info(str(sound)).channels
+    encoder = plan.encoder_of(channels)
+    main = plan.clip.main_sound
     options: dict[str, Any] = {
-        f"c:a:{place}": plan.encoder,
+        f"c:a:{place}": encoder,
         f"metadata:s:a:{place}": f"title={title}",
-        f"disposition:a:{place}": "default" if plan.first or not plan.own else 0,
+        f"disposition:a:{place}": "default" if plan.first or not plan.sounds else 0,
+        **_few_enough(encoder, channels, place),
     }
+    if plan.mixes and main and main.language:
+        # ffmpeg-python passes an option of one name once; with a zero before it is another name
+        options[f"metadata:s:a:0{place}"] = f"language={main.language}"
     if plan.container.muxer in ("mov", "mp4"):  # their track name; a key goes in once only
         options[f"metadata:s:{pictures + place}"] = f"handler_name={title}"
-    if plan.encoder in LOSSY:
-        bits = LOSSY_BITS * soundfile.info(str(sound)).channels
-        options[f"b:a:{place}"] = min(bits, MOST_LOSSY_BITS)
-    if plan.encoder == "flac":  # all 24 bits
+    if encoder in LOSSY:
+        options[f"b:a:{place}"] = min(LOSSY_BITS * channels, MOST_LOSSY_BITS)
+    if encoder == "flac":  # all 24 bits
         options[f"sample_fmt:a:{place}"] = "s32"
     return options
 
 
-def _own_options(plan: _Plan, pictures: int) -> dict[str, Any]:
+def _few_enough(encoder: str, channels: int, place: int) -> dict[str, Any]:
+    """Fold the channels down where an encoder takes less."""
+    most = CHANNELS.get(encoder, channels)
+    return {f"ac:a:{place}": most} if channels > most else {}
+
+
+def _own_options(plan: Plan, pictures: int) -> dict[str, Any]:
     options: dict[str, Any] = {}
-    for number, track in enumerate(plan.own, start=1 if plan.first else 0):
+    for number, track in enumerate(plan.sounds, start=1 if plan.first else 0):
         if plan.first:  # what else a track is, such as a commentary, it stays
             options[f"disposition:a:{number}"] = "-default"
-        options[f"c:a:{number}"] = "copy" if plan.copies(track) else plan.encoder
-        if plan.container.sample_rate and not plan.copies(track):
-            options[f"ar:a:{number}"] = plan.container.sample_rate
+        if plan.copies(track):
+            options[f"c:a:{number}"] = "copy"
+        else:
+            encoder = plan.encoder_of(track.channels)
+            options[f"c:a:{number}"] = encoder
+            options |= _few_enough(encoder, track.channels, number)
+            if plan.container.sample_rate:
+                options[f"ar:a:{number}"] = plan.container.sample_rate
         if track.title and not plan.same_kind:  # Matroska's title is MOV's handler_name
             options[f"metadata:s:a:{number}"] = f"title={track.title}"
             options[f"metadata:s:{pictures + number}"] = f"handler_name={track.title}"
     return options
 
 
-def _run(spec: Any, plan: _Plan, out: Path) -> None:
-    find_ffmpeg()  # that there is none is no fault of the output's
-    try:
-        run_ffmpeg(spec, f"mux the sound into {out.name}")
-    except OSError as error:
-        raise output_error(error, out) from error
-    except FoleyError as error:
-        others = [name for name in (".mov", ".mkv") if name != out.suffix.lower()]
-        raise FoleyError(
-            f"{error.problem.rstrip('.')} (the picture is {plan.clip.codec}).",
-            f"Name the output {' or '.join(others)} with -o, or convert it to H.264 first.",
-        ) from error
+def _subtitle_options(plan: Plan) -> dict[str, Any]:
+    return {
+        f"c:s:{number}": "copy" if plan.copies(stream) else plan.container.text
+        for number, stream in enumerate(plan.subtitles)
+    }
 
 
 def _write_mix(
     clip: Clip, sound: Path, mixed: Path, origin: Fraction, lead: Fraction, *, duck: bool
 ) -> None:
-    """Sum a clip's first own track and the sound, both counted from the output's zero."""
-    own, sample_rate = clip.audio[0], OUTPUT.sample_rate
+    """Sum a clip's main track and the sound, both counted from the output's zero."""
+    own, sample_rate = clip.main_sound, OUTPUT.sample_rate
+    assert own is not None  # or there is nothing to mix with
     existing = read_soundtrack(clip.path, own.index, sample_rate, origin)
     with soundfile.SoundFile(str(sound)) as file:
         if file.samplerate != sample_rate:

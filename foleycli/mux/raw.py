@@ -2,6 +2,7 @@
 
 import logging
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import av
@@ -15,7 +16,7 @@ LOG = logging.getLogger("foleycli")
 REORDERED = frozenset({"h264", "hevc"})  # codecs that FFmpeg's dts2pts filter knows
 
 
-def with_times(clip: Clip, folder: Path) -> Clip:
+def with_times(clip: Clip, folder: Path, most: int | None = None) -> Clip:
     """The clip itself, or a .mov copy of a raw stream in ``folder``, a picture every 1/rate s.
 
     Pictures are stored in the order they are decoded in, which with B-frames is not the order
@@ -30,16 +31,17 @@ def with_times(clip: Clip, folder: Path) -> Clip:
         order = BitStreamFilterContext("dts2pts", source)
         tick = source.time_base or Fraction(1, 90_000)
         step = round(1 / (clip.frame_rate * tick))  # ticks a picture lasts
-        packets = (packet for packet in raw.demux(source) if packet.size)
+        packets = islice((packet for packet in raw.demux(source) if packet.size), most)
         for number, packet in enumerate(packets):
             packet.pts, packet.dts, packet.duration = None, number * step, step
             _write(timed, target, order.filter(packet), tick)
         _write(timed, target, order.filter(None), tick)
-    LOG.warning(
-        "%s has no time stamps; its pictures are shown at %s a second.",
-        clip.path.name,
-        round(float(clip.frame_rate), 3),
-    )
+    if most is None:
+        LOG.warning(
+            "%s has no time stamps; its pictures are shown at %s a second.",
+            clip.path.name,
+            round(float(clip.frame_rate), 3),
+        )
     return probe(path)
 
 

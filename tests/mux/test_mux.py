@@ -19,6 +19,8 @@ from foleycli.mux.mux import check_mux, mux_audio
 from foleycli.mux.verify import verify_picture
 from foleycli.waveform.write import write_waveform
 
+pytestmark = pytest.mark.usefixtures("each_ffmpeg")
+
 RATE = 48_000
 X264 = "-c:v libx264 -preset ultrafast -pix_fmt yuv420p"
 FLASH_FRAME = 24  # white for two frames
@@ -259,7 +261,7 @@ def test_other_containers_take_what_they_can_and_say_what_not(full_house, tmp_pa
     assert len(after.subtitles) == 1 and after.chapters == 2 and not caplog.records
     mux_audio(clip, click, tmp_path / "out.mp4")
     assert [t.codec for t in probe(tmp_path / "out.mp4").audio] == ["aac"] * 3
-    assert "pcm_s24le sound; it becomes aac" in caplog.text
+    assert "pcm_s24le sound, which .mov keeps; it becomes aac" in caplog.text
     caplog.clear()
     mux_audio(clip, click, tmp_path / "out.ts")
     for lost in ("chapters", "title", "timecode"):
@@ -319,7 +321,7 @@ def test_names_that_break_command_lines(films, tmp_path):
 @pytest.mark.parametrize(
     ("suffix", "error", "words"),
     [
-        (".webm", FoleyError, "VP8 or VP9.*h264.*\\.mov or \\.mkv"),
+        (".webm", FoleyError, "VP8 or VP9.*h264.*\\.mov or \\.mp4 or \\.mkv"),
         (".avi", FoleyError, "do not keep h264 pictures"),
         (".wav", UsageError, "cannot put picture"),
         (".xyz", UsageError, "cannot put picture"),
