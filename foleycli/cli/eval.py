@@ -204,6 +204,77 @@ def report(
     print(page)
 
 
+@app.command()
+def retrieval(
+    clips: Annotated[
+        Path, typer.Argument(metavar="SET", exists=True, file_okay=False, help="Folder of clips.")
+    ],
+    listing: Annotated[
+        Path | None,
+        typer.Option(
+            "--list", exists=True, dir_okay=False, help="CSV of the set; by default its own."
+        ),
+    ] = None,
+    index: Annotated[
+        Path | None,
+        typer.Option(file_okay=False, help="Where what is seen is kept; by default in the cache."),
+    ] = None,
+    listener: Annotated[
+        str, typer.Option(metavar="ear|yamnet", help="Who hears: the one that ships, or YAMNet.")
+    ] = "ear",
+    radio: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="A sound that belongs to no picture, under every query.",
+        ),
+    ] = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Mute clips and let each one's own sound look for it: how foley visualize --rushes chooses."""
+    from foleycli.evaluate.retrieval import retrieve
+
+    listen_for_warnings(quiet=quiet, verbose=False)
+    with count_progress("clips", 1000, quiet) as progress:
+        found = retrieve(
+            clips, listing, index, listener, radio, lambda done: progress(round(1000 * done))
+        )
+    if as_json:
+        print(json.dumps(found.told()))
+        return
+    under = f", {radio.name} under every sound" if radio else ""
+    _show([found.table(f"{clips.name}, heard by {listener}{under}")])
+
+
+@app.command()
+def film(
+    films: Annotated[
+        list[Path], typer.Argument(exists=True, dir_okay=False, help="Films of foley visualize.")
+    ],
+    other: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Another sound, which should fit worse."),
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Does a film hit where its sound hits? Beside shifted sound, a metronome, another sound."""
+    from dataclasses import asdict
+
+    from foleycli.evaluate.retrieval import judge_film, other_sound
+
+    for path in films:
+        fit = asdict(judge_film(path))
+        if other:
+            fit["other_sound"] = other_sound(path, other)
+        if as_json:
+            print(json.dumps({"film": str(path), **fit}))
+            continue
+        values = ", ".join(f"{name} {value:.2f}" for name, value in fit.items())
+        print(f"{path}  {values}")
+
+
 @study.command("export")
 def export_study(
     output: Annotated[Path, typer.Option("-o", "--output", help="HTML page to write.")],

@@ -105,6 +105,14 @@ def visualize(
     size: Annotated[
         str, typer.Option(help="Pixels, both even.", rich_help_panel=options.OUTPUT)
     ] = f"{VISUALIZE.width}x{VISUALIZE.height}",
+    clean: Annotated[
+        bool,
+        typer.Option(
+            "--clean",
+            help="No time, source and words along the lower edge of rushes and stills.",
+            rich_help_panel=options.OUTPUT,
+        ),
+    ] = False,
     t2v: Annotated[
         Path | None,
         typer.Option(
@@ -164,6 +172,7 @@ def visualize(
         prompt=prompt,
         takes=takes,
         seed=seed,
+        burn=not clean,
         overwrite=overwrite,
         model={
             "t2v": t2v,

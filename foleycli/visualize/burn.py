@@ -35,12 +35,14 @@ def fit_frame(frame: VideoFrame, clip: Clip, width: int, height: int) -> NDArray
 class Burn:
     """Writes time, source and words along the lower edge."""
 
-    def __init__(self, width: int, height: int) -> None:
-        self._width, self._height = width, height
+    def __init__(self, width: int, height: int, shown: bool = True) -> None:
+        self._width, self._height, self._shown = width, height, shown
         self._size = max(11, round(20 * height / 720))
 
     def frame(self, rgb: NDArray[np.uint8], time: str, source: str, words: str) -> VideoFrame:
         """The picture with its strip of words; ``rgb`` is written to."""
+        if not self._shown:
+            return _coded(rgb)
         margin, pad = round(0.022 * self._width), self._size // 2
         strip = self._size + 2 * pad
         top = self._height - strip
@@ -53,9 +55,12 @@ class Burn:
         _blend(under, margin + _time_width(self._size) + 2 * pad, said, self._size, AMBER, strip)
         right = self._width - margin - text_width(name, self._size)
         _blend(under, right, name, self._size, PAPER, strip)
-        return VideoFrame.from_ndarray(rgb, format="rgb24").reformat(
-            format="yuv420p", dst_colorspace="ITU709"
-        )
+        return _coded(rgb)
+
+
+def _coded(rgb: NDArray[np.uint8]) -> VideoFrame:
+    frame = VideoFrame.from_ndarray(rgb, format="rgb24")
+    return frame.reformat(format="yuv420p", dst_colorspace="ITU709")
 
 
 @lru_cache(maxsize=8)

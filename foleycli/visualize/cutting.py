@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foleycli.config import VISUALIZE
+from foleycli.listeners.ear import PATCH_HOP
 from foleycli.visualize.hear import STEP, Heard
 
 SIDE = 3  # patches, 1.4 s, that are compared on either side of a cut
 SNAP = 0.6  # seconds: how far a cut moves to the onset that makes the change
+LOUDER = 2.5  # nepers, 22 dB, of change that alone make another sound
 NOVEL = 0.22  # cosine distance of what is heard before and after, from which it is another sound
 
 
@@ -62,7 +64,8 @@ def _changes(heard: Heard) -> list[float]:
 
 
 def _novelty(heard: Heard) -> NDArray[np.float32]:
-    """How different what is heard after each patch is from what was heard before it."""
+    """How different what is heard after each patch is from what was heard before it: in words, or
+    by how much louder or softer it is."""
     rows = np.concatenate([_units(heard.scores), _units(heard.vectors)], axis=1) / np.sqrt(2)
     count = len(rows)
     sums = np.concatenate([np.zeros_like(rows[:1]), np.cumsum(rows, axis=0)])
@@ -71,8 +74,20 @@ def _novelty(heard: Heard) -> NDArray[np.float32]:
     before = _units(sums[at] - sums[low])
     after = _units(sums[high] - sums[at])
     novelty = (1 - (before * after).sum(axis=1)) / 2
+    level = np.array(
+        [heard.level[n * PATCH_HOP :][:PATCH_HOP].mean() for n in at if _any(heard, n)]
+    )
+    level = np.pad(level, (0, count - len(level)), mode="edge")
+    totals = np.concatenate([[0.0], np.cumsum(level)])
+    step = (totals[high] - totals[at]) / (high - at)
+    step = step - (totals[at] - totals[low]) / np.maximum(at - low, 1)
+    novelty = np.maximum(novelty, np.minimum(1, np.abs(step) / LOUDER) * 2 * NOVEL)
     novelty[:1] = 0
     return novelty.astype(np.float32)
+
+
+def _any(heard: Heard, patch: int) -> bool:
+    return patch * PATCH_HOP < len(heard.level)
 
 
 def _units(rows: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -61,11 +61,26 @@ def hear(sound: Sound, listener: Ear | None = None, progress: Progress = lambda 
         MediaError: it cannot be read.
         ModelError: the listener's weights are missing.
     """
-    listener = listener or ear()
     overview = _Overview(sound.samples)
+    blocks = _watched(read_blocks(sound), overview, sound, progress)
+    frames = _frames(blocks, sound.sample_rate, sound.samples)
+    return _listen(frames, overview, float(sound.duration), listener or ear())
+
+
+def hear_waveform(waveform: NDArray[np.float32], listener: Ear | None = None) -> Heard:
+    """The same of (samples,) at 16 kHz."""
+    overview = _Overview(len(waveform))
+    overview.push(waveform)
+    frames = _frames([waveform], SAMPLE_RATE, len(waveform))
+    return _listen(frames, overview, len(waveform) / SAMPLE_RATE, listener or ear())
+
+
+def _listen(
+    blocks: Iterable[NDArray[np.float32]], overview: "_Overview", duration: float, listener: Ear
+) -> Heard:
     strength, level, scores, vectors = [], [], [], []
     rises, patches = _Rises(), _Patches()
-    for frames in _frames(_watched(read_blocks(sound), overview, sound, progress), sound):
+    for frames in blocks:
         level.append(frames.max(axis=1))
         strength.append(rises.push(frames))
         for batch in patches.push(frames):
@@ -77,7 +92,7 @@ def hear(sound: Sound, listener: Ear | None = None, progress: Progress = lambda 
     rise, loud = np.concatenate([*strength, rises.rest()]), np.concatenate(level)
     onsets, sizes = find_onsets(rise, loud)
     return Heard(
-        duration=float(sound.duration),
+        duration=duration,
         overview=overview.points,
         strength=rise,
         level=loud,
@@ -86,7 +101,7 @@ def hear(sound: Sound, listener: Ear | None = None, progress: Progress = lambda 
         scores=all_scores,
         vectors=np.concatenate([*vectors, words]),
         classes=listener.classes,
-        spans=tuple(find_spans(all_scores, loud, listener.classes, float(sound.duration))),
+        spans=tuple(find_spans(all_scores, loud, listener.classes, duration)),
     )
 
 
@@ -165,11 +180,13 @@ def _watched(
         yield mono
 
 
-def _frames(mono: Iterable[NDArray[np.float32]], sound: Sound) -> Iterator[NDArray[np.float32]]:
+def _frames(
+    mono: Iterable[NDArray[np.float32]], sample_rate: int, samples: int
+) -> Iterator[NDArray[np.float32]]:
     """Log-mel frames (n, 64) in blocks, the first centred on the first sample."""
-    resampler = soxr.ResampleStream(sound.sample_rate, SAMPLE_RATE, 1, dtype="float32")
+    resampler = soxr.ResampleStream(sample_rate, SAMPLE_RATE, 1, dtype="float32")
     held = np.zeros(WINDOW // 2, np.float32)
-    total, made = -(-sound.samples * SAMPLE_RATE // sound.sample_rate), 0
+    total, made = -(-samples * SAMPLE_RATE // sample_rate), 0
     wanted = -(-total // HOP)  # frames
     for block in _resampled(mono, resampler):
         held = np.concatenate([held, block.reshape(-1)])

@@ -147,7 +147,7 @@ def _means(rows: NDArray[np.generic], step: int) -> NDArray[np.float32]:
     """Means of so many rows each, the last of what is left."""
     starts = np.arange(0, len(rows), step)
     sums = np.add.reduceat(rows.astype(np.float32), starts, axis=0)
-    return sums / np.diff(starts, append=len(rows))[:, None]
+    return (sums / np.diff(starts, append=len(rows))[:, None]).astype(np.float32)
 
 
 def _at_rate(hits: NDArray[np.generic]) -> NDArray[np.float32]:

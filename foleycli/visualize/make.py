@@ -45,6 +45,7 @@ class Request:
     prompt: str | None = None
     takes: int = VISUALIZE.takes
     seed: int = VISUALIZE.seed
+    burn: bool = True  # time, source and words along the lower edge of rushes and stills
     lists: tuple[str, ...] = ("edl", "otio")  # the choice of rushes, also as these
     overwrite: bool = False
     model: dict[str, Any] = field(default_factory=dict)  # of tempotokens

@@ -16,7 +16,6 @@ from foleycli.visualize.index import MOTION_RATE
 from foleycli.visualize.words import class_vectors
 
 Floats = NDArray[np.float32]
-LAGS = 3  # points, 120 ms: how far onset and motion may lie apart
 LOUD = 3.0  # nepers under the loudest patch at which a patch counts half as much
 
 
@@ -62,17 +61,18 @@ def heard_words(heard: Heard, start: float, end: float, prompt: str | None = Non
     return words
 
 
-def motion_score(onsets: Floats, motion: Floats) -> tuple[float, int]:
-    """The best agreement of onsets with a piece of motion as long, and where that piece begins.
+def motion_score(onsets: Floats, motion: Floats, hits: Floats) -> tuple[float, int]:
+    """The best agreement of onsets with a piece of film as long, and where that piece begins.
 
     Args:
         onsets: (n,) at 25 Hz.
-        motion: (m,) at 25 Hz, m >= n - 1.
+        motion: (m,) how suddenly something begins to move, at 25 Hz.
+        hits: (m,) how likely something hits then.
 
     Returns:
-        the largest correlation, -1 to 1, and the first point of motion.
+        the sum of both correlations, -2 to 2, and the first point.
     """
-    scores = slide(onsets, motion)
+    scores = slide(onsets, motion) + slide(onsets, hits)
     best = int(scores.argmax())
     return float(scores[best]), best
 

@@ -30,9 +30,12 @@ from foleycli.visualize.sound import Sound
 
 WORDS, MOTION = 1.0, 0.8  # weights of the two, each in spreads over the candidates
 SPEEDS = (1.0, 0.95, 1.05, 0.9, 1.1)  # no more than a tenth
+SLOWER = (0.95, 0.9)
+RETIMED = 16  # of the best shots, that are tried at other speeds
+EDGE = 0.02  # seconds that a shot is longer than what is shown of it
 UNTOUCHED = 0.04  # correlation that a change of speed must win
 AGAIN = 1.5  # what a shot loses for each time that it was used
-TAKEN = 3.0  # and for the place that it had in an earlier take
+TAKEN = 100.0  # and for the place that it had in an earlier take: only if there is no other
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,7 @@ class Shot:
     start: float  # seconds
     end: float
     motion: Floats
+    hits: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ class Choice:
     source: Fraction  # seconds from the film's first frame
     speed: Fraction
     words: float  # cosine of what is heard and what is seen
-    motion: float  # correlation of onsets and motion
+    motion: float  # correlation of onsets with motion, plus that with hits
 
 
 def cut_rushes(
@@ -92,7 +96,8 @@ def list_shots(films: Sequence[Seen]) -> list[Shot]:
             a, b = (round(time * MOTION_RATE) for time in (start, end))
             motion = seen.motion[a:b].copy()
             motion[:2] = 0  # the cut itself is no motion
-            shots.append(Shot(seen, len(shots), start, end, motion))
+            hits = np.pad(seen.hits[a:b], (0, max(0, len(motion) - len(seen.hits[a:b]))))
+            shots.append(Shot(seen, len(shots), start, end, motion, hits[: len(motion)]))
     return shots
 
 
@@ -155,16 +160,26 @@ def _best(
     words = vectors @ query.words
     fits = []
     for shot, likeness in zip(shots, words, strict=True):
-        fit = _fit(shot, query.onsets, end - start, used.get(shot.number, []))
+        speeds = SPEEDS[:1] if shot.end - shot.start > end - start + EDGE else SLOWER
+        fit = _fit(shot, query.onsets, end - start, used.get(shot.number, []), speeds)
         if fit is not None:
             fits.append((shot, float(likeness), *fit))
     if not fits:
         return None
-    ranks = WORDS * _spread([fit[1] for fit in fits]) + MOTION * _spread([fit[2] for fit in fits])
+    ranks = WORDS * _spread([fit[1] for fit in fits])
+    agreements = np.array([fit[2] for fit in fits])
+    weight = MOTION / max(float(agreements.std()), 1e-6)
     for n, (shot, *_) in enumerate(fits):
         ranks[n] -= AGAIN * len(used.get(shot.number, []))
         if shot.number in taken.get(slot.first, set()):
             ranks[n] -= TAKEN
+    ranks = ranks + weight * agreements
+    for n in np.argsort(-ranks)[:RETIMED]:  # only what may be chosen is tried at other speeds
+        shot, likeness, agreement, *_ = fits[n]
+        fit = _fit(shot, query.onsets, end - start, used.get(shot.number, []), SPEEDS)
+        if fit is not None and fit[0] > agreement:
+            ranks[n] += weight * (fit[0] - agreement)
+            fits[n] = (shot, likeness, *fit)
     shot, likeness, agreement, source, speed = fits[int(ranks.argmax())]
     native = shot.seen.frame_rate
     exact = Fraction(source).limit_denominator(100_000)
@@ -179,21 +194,28 @@ def _spread(values: Sequence[float]) -> Floats:
 
 
 def _fit(
-    shot: Shot, onsets: Floats, length: float, gone: Sequence[tuple[float, float]]
+    shot: Shot,
+    onsets: Floats,
+    length: float,
+    gone: Sequence[tuple[float, float]],
+    speeds: Sequence[float],
 ) -> tuple[float, float, Fraction] | None:
     """The best agreement a shot has to offer, where in its film it begins, and at what speed."""
     best: tuple[float, float, Fraction] | None = None
-    for speed in SPEEDS:
-        if shot.end - shot.start < length * speed + 0.02:
+    for speed in speeds:
+        if shot.end - shot.start < length * speed + EDGE:
             continue
         points = np.arange(int(len(shot.motion) / speed)) * speed
-        motion = np.interp(points, np.arange(len(shot.motion)), shot.motion).astype(np.float32)
+        motion, hits = (
+            np.interp(points, np.arange(len(curve)), curve).astype(np.float32)
+            for curve in (shot.motion, shot.hits)
+        )
         for low, high in _free(shot, gone):
             a, b = (round((edge - shot.start) * MOTION_RATE / speed) for edge in (low, high))
             part = motion[a:b]
-            if (high - low) < length * speed + 0.02 or len(part) < len(onsets):
+            if (high - low) < length * speed + EDGE or len(part) < len(onsets):
                 continue
-            score, at = motion_score(onsets, part)
+            score, at = motion_score(onsets, part, hits[a:b])
             score -= UNTOUCHED if speed != 1 else 0
             latest = high - length * speed
             source = min(low + at * speed / MOTION_RATE, latest)
@@ -223,7 +245,7 @@ def draw_rushes(
     share: tuple[int, int] = (0, 1),
 ) -> Iterator[VideoFrame]:
     """The frames of a cut, each source's name and timecode in the corner."""
-    burn = Burn(request.width, request.height)
+    burn = Burn(request.width, request.height, request.burn)
     total, origin, done = choices[-1].slot.last, sound.timecode(rate), 0
     for choice in choices:
         clip = probe(choice.shot.seen.path)

@@ -31,7 +31,7 @@ PUNCH = 0.07  # of its size that the picture grows at the strongest onset
 PUNCH_SECONDS = 0.45  # until it is back
 ZOOM = 1.16  # how much larger than the frame a picture is, so that there is room to move
 AGAIN = 0.5  # cosine that a picture loses for each time it was shown
-TAKEN = 1.0  # and for the place it had in an earlier take
+TAKEN = 10.0  # and for the place it had in an earlier take
 LARGEST = 200_000_000  # pixels of a photograph that are opened
 
 
@@ -152,7 +152,7 @@ def move(
     """Every frame of the animatic; the same seed moves the same way."""
     random, origin = Random(seed), sound.timecode(rate)
     width, height = request.width, request.height
-    burn = Burn(width, height)
+    burn = Burn(width, height, request.burn)
     scale = np.exp(0.8 * (heard.level - heard.level.max()))  # 0 silence to 1 the loudest
     for slot, path in zip(slots, pictures, strict=True):
         canvas = _canvas(path, width, height)
