@@ -274,7 +274,8 @@ def judge_film(film: Path, shifts: int = 8) -> Fit:
         sync_z(np.roll(strength, round(len(strength) * part)), motion)
         for part in np.linspace(0.1, 0.9, shifts)
     ]
-    rate, flow = float(frame_rate_of(film)), flow_curve(film)
+    exact = frame_rate_of(film)
+    rate, flow = float(exact), flow_curve(film, exact)  # small pictures: the size costs minutes
     onsets = find_peaks_of_sound(read_sound(film, AUDIO.sample_rate))
     clicks = np.arange(0, len(flow), 3) / rate
     return Fit(

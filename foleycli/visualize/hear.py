@@ -1,7 +1,7 @@
 """What is heard in a sound, in one pass and little memory: its shape, onsets, and words."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import soxr
@@ -17,7 +17,8 @@ RATE = SAMPLE_RATE // HOP  # frames a second: 100
 STEP = PATCH_HOP / RATE  # seconds from one patch to the next: 0.48
 NEPER_DB = 20 / np.log(10)
 OVERVIEW = 2048  # points of the shape of the whole
-ON, OFF = 0.4, 0.22  # probability from which a class is heard, and until which it stays so
+ON, OFF = 0.3, 0.18  # probability from which a class is heard, and until which it stays so
+EVEN = 0.5  # probability from which a word stands without a question mark
 QUIET = 6.5  # nepers, 56 dB, under the loudest: nothing is heard there
 JOIN = 1.0  # seconds; a shorter gap in what is heard is none
 RISE_DB, LOCAL = 2.5, 0.2  # an onset stands over its surroundings by so much, and by this share
@@ -36,6 +37,11 @@ class Span:
     name: str  # class of the listener
     words: str
     sure: float  # largest probability
+
+    @property
+    def label(self) -> str:
+        """The words; what is less sure than not has a question mark."""
+        return self.words if self.sure >= EVEN else f"{self.words}?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +107,20 @@ def _listen(
         scores=all_scores,
         vectors=np.concatenate([*vectors, words]),
         classes=listener.classes,
-        spans=tuple(find_spans(all_scores, loud, listener.classes, duration)),
+        spans=tuple(
+            _on_onset(span, onsets)
+            for span in find_spans(all_scores, loud, listener.classes, duration)
+        ),
     )
+
+
+def _on_onset(span: Span, onsets: NDArray[np.float64]) -> Span:
+    """A patch says what is heard to half a second; an onset close by says when it begins."""
+    near = onsets[np.abs(onsets - span.start) < STEP + 0.1]
+    near = near[near < span.end]
+    if not len(near) or span.start == 0:
+        return span
+    return replace(span, start=float(near[np.abs(near - span.start - STEP / 2).argmin()]))
 
 
 def find_onsets(
@@ -130,7 +148,7 @@ def find_spans(
     classes: tuple[str, ...],
     duration: float,
 ) -> Iterator[Span]:
-    """When each class is heard: from a likelihood of .4 until one under .22, gaps joined."""
+    """When each class is heard: from a likelihood of .3 until one under .18, gaps joined."""
     smooth = uniform_filter1d(scores, 3, axis=0, mode="nearest") if len(scores) > 2 else scores
     smooth = np.maximum(smooth, 0.8 * scores)  # a single hit is one patch long
     for patch in range(len(smooth)):

@@ -296,7 +296,7 @@ def _source_clock(clip: Clip, seen: Seen):
 
 def _words_at(heard: Heard, time: float) -> str:
     now = sorted((s for s in heard.spans if s.start <= time < s.end), key=lambda s: -s.sure)
-    return ", ".join(span.words for span in now[:2])
+    return ", ".join(span.label for span in now[:2])
 
 
 def _write_lists(

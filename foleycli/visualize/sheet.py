@@ -43,6 +43,7 @@ LOWEST, HIGHEST = 40.0, 16_000.0  # Hz of the spectrogram
 RANGE_DB = 78.0  # from the loudest to what is drawn as silence
 N_FFT = 0.043  # seconds of a window of the spectrogram
 LANES = 3  # of words
+LABEL = 1.2  # seconds of a lane that words take at least
 AHEAD = 0.6  # brightness of what is to come
 GLOW = 0.3  # seconds that an onset glows
 Gray = NDArray[np.uint8]
@@ -316,10 +317,11 @@ class _Painter:
             right = max(right - 2, left + 4)
             pen.rounded_rectangle((left, y0, right, y1), layout.scaled(6), fill=body)
             pen.rounded_rectangle((left, y0, left + layout.scaled(4), y1), 1, fill=colour)
-            words = shorten(span.words, size, round(right - left - layout.scaled(18)))
+            room = max(right - left, LABEL * self._rate) - layout.scaled(18)
+            words = shorten(span.label, size, round(room))
             every = max(layout.width // 2, text_width(words, size) + layout.scaled(60))
             at = left + layout.scaled(12)
-            while words and at + text_width(words, size) < right:
+            while words and (at < left + every or at + text_width(words, size) < right):
                 if at < count and at + text_width(words, size) > 0:
                     middle = ((at), (y0 + y1) / 2)
                     draw_text(canvas, middle, words, size, PAPER, "lm")
@@ -362,7 +364,7 @@ def assign_lanes(spans: tuple[Span, ...]) -> list[tuple[Span, int]]:
                 continue
             lane = placed.pop(weakest)[1]
         placed.append((span, lane))
-        free[lane] = span.end
+        free[lane] = max(span.end, span.start + LABEL)
     return placed
 
 
@@ -533,7 +535,7 @@ class _Page:
         last = int(np.searchsorted(self._starts, time, side="right"))
         now = [span for span in self._spans[max(0, last - 40) : last] if span.end > time]
         now = sorted(now, key=lambda span: -span.sure)[:LANES]
-        words = tuple((s.words, tint(s.name, self._heard.classes)) for s in now)
+        words = tuple((s.label, tint(s.name, self._heard.classes)) for s in now)
         if not words:
             return
         planes = _words_image(words, layout)

@@ -168,7 +168,7 @@ def move(
             rgb = _window(canvas, width, height, place, punch)
             gone += step
             now = sorted((s for s in heard.spans if s.start <= time < s.end), key=lambda s: -s.sure)
-            words = ", ".join(span.words for span in now[:2])
+            words = ", ".join(span.label for span in now[:2])
             yield burn.frame(rgb, str(origin + number), path.name, words)
 
 
