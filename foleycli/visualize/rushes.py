@@ -29,6 +29,7 @@ from foleycli.visualize.seen import seen_vectors
 from foleycli.visualize.sound import Sound
 
 WORDS, MOTION = 1.0, 0.8  # weights of the two, each in spreads over the candidates
+ALIKE = 0.08  # spread of cosines, or of correlations, under which candidates are alike
 SPEEDS = (1.0, 0.95, 1.05, 0.9, 1.1)  # no more than a tenth
 SLOWER = (0.95, 0.9)
 RETIMED = 16  # of the best shots, that are tried at other speeds
@@ -168,7 +169,7 @@ def _best(
         return None
     ranks = WORDS * _spread([fit[1] for fit in fits])
     agreements = np.array([fit[2] for fit in fits])
-    weight = MOTION / max(float(agreements.std()), 1e-6)
+    weight = MOTION / max(float(agreements.std()), ALIKE)
     for n, (shot, *_) in enumerate(fits):
         ranks[n] -= AGAIN * len(used.get(shot.number, []))
         if shot.number in taken.get(slot.first, set()):
@@ -190,7 +191,7 @@ def _best(
 
 def _spread(values: Sequence[float]) -> Floats:
     array = np.array(values, np.float32)
-    return (array - array.mean()) / max(float(array.std()), 1e-6)
+    return (array - array.mean()) / max(float(array.std()), ALIKE)
 
 
 def _fit(

@@ -20,7 +20,7 @@ from foleycli.visualize.make import Request, visualize
 from foleycli.visualize.match import motion_score, slide
 from foleycli.visualize.rushes import choose, list_shots
 from foleycli.visualize.sound import open_sound
-from tests.films import still, strikes, write_film
+from tests.films import strikes, write_film
 from tests.visualize.sounds import clicks, write_wave
 
 RATE = Fraction(25)
@@ -143,7 +143,7 @@ def test_a_cut_is_exact_and_its_lists_say_what_is_seen(tmp_path: Path) -> None:
     rushes = tmp_path / "rushes"
     rushes.mkdir()
     write_film(rushes / "hits.mp4", strikes([1.5], 4.0, 25), 25)
-    write_film(rushes / "still.mp4", still(4.0, 25), 25)
+    write_film(rushes / "other.mp4", strikes([0.4, 3.6], 4.0, 25), 25)
     sound = write_wave(
         tmp_path / "a.wav", clicks([1.0], 2.0), start=Fraction(3600), frame_rate=RATE
     )
