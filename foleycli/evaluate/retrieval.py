@@ -120,7 +120,8 @@ def retrieve(
     allowed = ~_near_copies([pair[0] for pair in pairs], folder, table)
     words = word_scores(heard, seen, _yamnet_words(pairs, radio) if listener == "yamnet" else None)
     motion = motion_scores(heard, seen)
-    both = WORDS * _spreads(words, allowed) + MOTION * _spreads(motion, allowed)
+    both = np.float32(WORDS) * _spreads(words, allowed)
+    both = (both + np.float32(MOTION) * _spreads(motion, allowed)).astype(np.float32)
     scores = {"words and motion": both, "words": words, "motion": motion}
     ranks = {name: _ranks(matrix, allowed) for name, matrix in scores.items()}
     # the sound of a clip that is no near copy looks for this picture, and should not find it
@@ -169,7 +170,7 @@ def _spreads(scores: Floats, allowed: NDArray[np.bool_]) -> Floats:
     """Each query's scores less their mean, in spreads, over its candidates."""
     known = np.where(allowed, scores, np.nan)
     mean, spread = np.nanmean(known, axis=1), np.nanstd(known, axis=1)
-    return (scores - mean[:, None]) / np.maximum(spread, 1e-6)[:, None]
+    return ((scores - mean[:, None]) / np.maximum(spread, 1e-6)[:, None]).astype(np.float32)
 
 
 def _ranks(scores: Floats, allowed: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -74,9 +74,8 @@ def _novelty(heard: Heard) -> NDArray[np.float32]:
     before = _units(sums[at] - sums[low])
     after = _units(sums[high] - sums[at])
     novelty = (1 - (before * after).sum(axis=1)) / 2
-    level = np.array(
-        [heard.level[n * PATCH_HOP :][:PATCH_HOP].mean() for n in at if _any(heard, n)]
-    )
+    heard_patches = range(min(count, -(-len(heard.level) // PATCH_HOP)))
+    level = np.array([heard.level[n * PATCH_HOP :][:PATCH_HOP].mean() for n in heard_patches])
     level = np.pad(level, (0, count - len(level)), mode="edge")
     totals = np.concatenate([[0.0], np.cumsum(level)])
     step = (totals[high] - totals[at]) / (high - at)
@@ -84,10 +83,6 @@ def _novelty(heard: Heard) -> NDArray[np.float32]:
     novelty = np.maximum(novelty, np.minimum(1, np.abs(step) / LOUDER) * 2 * NOVEL)
     novelty[:1] = 0
     return novelty.astype(np.float32)
-
-
-def _any(heard: Heard, patch: int) -> bool:
-    return patch * PATCH_HOP < len(heard.level)
 
 
 def _units(rows: NDArray[np.float32]) -> NDArray[np.float32]:
