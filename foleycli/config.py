@@ -112,6 +112,23 @@ class SynchformerConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SelectConfig:
+    """How it is decided where in a picture is what words name; docs/sources.md."""
+
+    every: float = 0.9  # seconds between looks at the picture's parts
+    steady: float = 2.0  # seconds to either side over which evidence is averaged
+    unlike: float = 0.15  # likeness of words and class up to which the class says nothing
+    power: float = 4.0  # of the likeness above it: the nearest classes count most
+    named: float = 0.5  # likeness from which a class is what words name, and may be missed
+    seen: float = 0.005  # evidence under which what is named is not there
+    least: float = 1e-4  # of evidence, before its logarithm
+    contrast: float = 0.7  # of that logarithm between places, under which the whole is followed
+    steep: float = 12.0  # how sharply a part is told from the rest, over the whole contrast
+    thing: float = 0.6  # likeness from which one of COCO's things is what words name
+    joint: float = 0.2  # score from which a foot or a hand is there
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SelvaEncoderConfig:
     """Sizes of the public encoder that sees what words name (arXiv 2512.02650)."""
 
@@ -414,6 +431,8 @@ class GenerateConfig(SamplerConfig):
     model: str = "auto"  # library, small, diff-foley, a bundle's folder, or auto
     prompt: str | None = None  # words for what sounds, in place of what is seen
     negative_prompt: str | None = None  # words for what must not sound
+    source: tuple[str, ...] = ()  # words for each thing that sounds, and nothing else does
+    others_as_negative: bool = True  # of several sources, the others must not sound in one
     air: bool = True  # the sound of the place that is seen, under everything
     takes: int = _at_least(1, 1, 1000)
     start: str | None = None  # timecode, seconds or frames ("300f") from which sound is wanted
@@ -447,6 +466,8 @@ def _checked(option: Field[Any], value: Any) -> Any:
     kind, name = str(option.type), option.name
     if value is None and "None" in kind:
         return None
+    if kind.startswith("tuple"):
+        return _checked_words(name, value)
     if "str" in kind:
         text = os.fspath(value) if isinstance(value, str | os.PathLike) else None
         known = option.metadata.get("known", (text,))
@@ -460,6 +481,19 @@ def _checked(option: Field[Any], value: Any) -> Any:
             raise UsageError(f"{name} {value} is neither on nor off.", "Give true or false.")
         return bool(value)
     return _checked_number(option, value)
+
+
+def _checked_words(name: str, value: Any) -> tuple[str, ...]:
+    """Texts, each said once; one text may be given alone."""
+    texts = [value] if isinstance(value, str) else list(value or ())
+    if not all(isinstance(text, str) for text in texts):
+        raise UsageError(f"{name} {value} is not known.", "Give it as text.")
+    said = [" ".join(text.split()) for text in texts]
+    if "" in said:
+        raise UsageError(f"One {name} is empty.", "Give words for what sounds.")
+    if doubled := [text for text in said if said.count(text) > 1]:
+        raise UsageError(f"{name} {doubled[0]!r} is given twice.", "Give each once.")
+    return tuple(said)
 
 
 def _checked_number(option: Field[Any], value: Any) -> float:
@@ -725,6 +759,7 @@ CUES = CueConfig()
 MEL = MelConfig()
 CAVP = CavpConfig()
 SYNCHFORMER = SynchformerConfig()
+SELECT = SelectConfig()
 SELVA_ENCODER = SelvaEncoderConfig()
 FLOW_TRANSFORMER = FlowTransformerConfig()
 MEL_VAE = MelVaeConfig()

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,14 @@ from foleycli.errors import FoleyError, ModelError, UsageError
 from foleycli.frames.decode import Picture, decode_pictures
 from foleycli.mux.bwf import Broadcast
 from foleycli.mux.mux import check_mux, mux_audio
-from foleycli.mux.names import KINDS, check_stems, sound_paths, stem_path, take_paths
+from foleycli.mux.names import (
+    KINDS,
+    check_stems,
+    sound_paths,
+    stem_names,
+    stem_path,
+    take_paths,
+)
 from foleycli.mux.plan import Track
 from foleycli.mux.stems import write_sound
 from foleycli.mux.verify import Proof, verify_picture
@@ -31,10 +39,11 @@ from foleycli.recipe import (
     recipe_first,
     recipe_path,
 )
+from foleycli.sources.asked import for_source
 from foleycli.sources.open import Source, open_source
 from foleycli.spot.cues import Cue, read_cues
 from foleycli.spot.features import Features
-from foleycli.spot.find import find_cues
+from foleycli.spot.select import check_cues, cues_of, find_asked
 from foleycli.waveform.loudness import limit_peaks
 from foleycli.waveform.stems import limit_stems
 
@@ -104,10 +113,9 @@ def generate(
     edited = read_cues(Path(config.cues)) if config.cues else cues
     source = source or open_source(config)
 
-    features = source.encode(_watched(film, start, end, progress))
-    found = edited
-    if found is None:
-        found = find_cues(features, config.prompt, air=config.air)
+    features = watch(source, film, start, end, config, progress)
+    found = find_asked(features, config) if edited is None else edited
+    check_cues(found, config)
     seeds = range(config.seed, config.seed + config.takes)
     takes = tuple(
         make_take(film, take_out, features, found, source, replace(config, seed=seed), told)
@@ -141,7 +149,7 @@ def make_take(
             sound,
             _heard(_rendered(source, features, cues, config, progress), features, progress),
             lambda _: about,
-            stems=KINDS if config.stems else (),
+            stems=stem_names(config) if config.stems else (),
             target=None if mixed else config.target,
         )
         progress("muxing", 0.0)
@@ -185,8 +193,8 @@ def look(
     """The cues `generate` would set sounds at; ``config`` and ``options`` as there."""
     config = replace(config or GenerateConfig(), **options)
     film = probe(Path(clip))
-    pictures = _watched(film, *find_span(film, config), progress)
-    return find_cues(open_source(config).encode(pictures), config.prompt, air=config.air)
+    features = watch(open_source(config), film, *find_span(film, config), config, progress)
+    return find_asked(features, config)
 
 
 def redo(
@@ -267,6 +275,22 @@ def _rendered(
     progress: Progress,
 ) -> Iterator[np.ndarray]:
     """Blocks with their peaks held: (samples,), or (samples, stems) where stems are asked for."""
+    if config.source:
+        shares = [0.0] * len(config.source)
+
+        def told(number: int, done: float) -> None:
+            shares[number] = done
+            progress("sounding", sum(shares) / len(shares))
+
+        stems = limit_stems(
+            [
+                source.render(
+                    features, cues_of(cues, words), for_source(config, words), partial(told, i)
+                )
+                for i, words in enumerate(config.source)
+            ]
+        )
+        return stems if config.stems else (block.sum(axis=1) for block in stems)
     if not config.stems:
         blocks = source.render(features, cues, config, lambda done: progress("sounding", done))
         return limit_peaks(blocks, OUTPUT.true_peak_db, OUTPUT.sample_rate)
@@ -289,6 +313,22 @@ def _shared(progress: Progress, takes: int) -> Iterator[Progress]:
         return told
 
     return (take_number(number) for number in range(takes))
+
+
+def watch(
+    source: Source,
+    film: Clip,
+    start: Fraction,
+    end: Fraction | None,
+    config: GenerateConfig,
+    progress: Progress = silent,
+) -> Features:
+    """What a source sees in a span, with those words in mind that it looks for."""
+    words = config.source
+    if not words and config.prompt and getattr(source, "reads_words", False):
+        words = (config.prompt,)
+    pictures = _watched(film, start, end, progress)
+    return source.encode(pictures, words) if words else source.encode(pictures)
 
 
 def _watched(
@@ -316,7 +356,7 @@ def _heard(
 
 def _keep_wavs(sound: Path, out: Path, config: GenerateConfig) -> Path:
     """Copy the sound, and its stems, beside the video; the wave of the whole."""
-    written = [sound, *(stem_path(sound, kind) for kind in KINDS if config.stems)]
+    written = [sound, *(stem_path(sound, stem) for stem in stem_names(config) if config.stems)]
     kept = sound_paths(out, config)
     done: list[Path] = []
     try:

@@ -36,6 +36,7 @@ class Recipe:
     config: GenerateConfig
     cues: tuple[Cue, ...]
     waveform_hash: str  # BLAKE2b of the 24-bit samples
+    licence: str = ""  # of the weights, where it binds what is made with them
 
     @classmethod
     def of(
@@ -58,6 +59,7 @@ class Recipe:
             config=dataclasses.replace(config, cues=None, takes=1),
             cues=tuple(cues),
             waveform_hash=waveform_hash,
+            licence=getattr(source, "licence", ""),
         )
 
 

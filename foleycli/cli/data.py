@@ -14,6 +14,7 @@ from foleycli.errors import BatchError
 
 app = typer.Typer(help="Make what models are trained and measured on.", no_args_is_help=True)
 VARIANT, PREPARE, SCENE, RENDER = VariantConfig(), PrepareConfig(), SceneConfig(), RenderConfig()
+PAIR_SECONDS = 8.0  # of VGG-MonoAudio
 Films = Annotated[
     Path,
     typer.Argument(exists=True, file_okay=False, help="A folder of films.", show_default=False),
@@ -250,6 +251,42 @@ def render(
         seconds=seconds, width=width, height=height, seed=seed,
     )  # fmt: skip
     _follow(render_films(out, config, count, jobs), "render", count, as_json, quiet)
+
+
+@app.command()
+def pairs(
+    table: Annotated[
+        Path,
+        typer.Argument(
+            exists=True,
+            dir_okay=False,
+            help="CSV with the columns file, label (or description) and category (or class).",
+            show_default=False,
+        ),
+    ],
+    out: Out,
+    films: Annotated[
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="Where the clips are, if not beside it."),
+    ] = None,
+    most: Annotated[
+        int | None, typer.Option(min=1, help="Films of a group at most; all pairs by default.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=1, help="Of a film at most.")] = PAIR_SECONDS,
+    seed: Seed = 0,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Set two clips side by side, with the sound of one: to test what selects by words.
+
+    Writes VGG-MonoAudio's layout: inter_class and intra_class, mixed films and metadata.csv.
+    """
+    from foleycli.train.pair_films import make_pairs, plan_pairs, read_labels
+
+    listen_for_warnings(quiet=quiet, verbose=False)
+    clips = read_labels(table, films)
+    done = ((row.file_name, "") for _, row in make_pairs(clips, out, most, seconds, seed))
+    _follow(done, "pairs", len(plan_pairs(clips, most, seed)), as_json, quiet)
 
 
 def _follow(

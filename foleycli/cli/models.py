@@ -142,12 +142,17 @@ def convert(
     from foleycli.models.bundle import Bundle
     from foleycli.models.registry import find_model
     from foleycli.sources.public import convert_checkpoints, find_checkpoints, write_public
+    from foleycli.sources.selva_public import convert_selva, find_files
 
     listen_for_warnings(quiet=False, verbose=False)
     _check_dtype(dtype)
     if public:
         for path in write_public(Bundle.open(source), output, overwrite=overwrite):
             print(path)
+        return
+    if "encoder" in (files := find_files(source)):
+        card = find_model("selva").card
+        _say_bundle(convert_selva(files, output, card, dtype, overwrite=overwrite), as_json)
         return
     card = find_model("diff-foley").card
     files = find_checkpoints(source)
@@ -197,6 +202,8 @@ def _check_dtype(dtype: str) -> None:
 def _say_licence(model: "Model") -> None:
     print(f"{model.name}, {model.source}", file=sys.stderr)
     print(f"  weights: {model.weights_licence}; code: {model.code_licence}", file=sys.stderr)
+    if model.size is not None:
+        print(f"  {_size(model.size)} to fetch", file=sys.stderr)
     print(f"  read its card first: foley models info {model.name}", file=sys.stderr)
 
 

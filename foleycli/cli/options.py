@@ -53,6 +53,18 @@ TABLE: dict[str, Row] = {
         commands=LOOKING,
         flag="--air/--no-air",
     ),
+    "source": Row(
+        panel=SOUND,
+        help="Words for one thing that sounds, such as 'dog barking', and nothing else does; "
+        "repeat it for each. With --stems, a stem each.",
+        commands=(*FILES, "cues"),
+    ),
+    "others_as_negative": Row(
+        panel=SOUND,
+        help="Of several sources, the others must not sound in one; on unless turned off.",
+        commands=FILES,
+        flag="--others-as-negative/--no-others-as-negative",
+    ),
     "cues": Row(
         panel=SOUND,
         help="An edited cue sheet from `foley cues`.",
@@ -200,7 +212,9 @@ def _parameters(name: str, row: Row) -> Iterator[inspect.Parameter]:
         **extra,
     )
     kind = Path | None if row.path else field.type
-    yield _parameter(name, kind, option, getattr(GENERATE, name))
+    kind = list[str] if str(kind).startswith("tuple") else kind
+    default = getattr(GENERATE, name)
+    yield _parameter(name, kind, option, list(default) if kind == list[str] else default)
     for value, help in row.shorthands:
         switch = typer.Option(f"--{value}", help=help, rich_help_panel=row.panel)
         yield _parameter(value, bool, switch, False)

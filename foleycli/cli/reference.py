@@ -52,7 +52,7 @@ def _row(option: Any) -> str:
     names = ", ".join([*sorted(option.opts, key=len), *option.secondary_opts])
     value = "" if option.is_flag else f" {_value(option)}"
     default = option.default() if callable(option.default) else option.default
-    said = "" if option.is_flag or default in (None, "", ()) else f" (default: {default})"
+    said = "" if option.is_flag or default in (None, "", (), []) else f" (default: {default})"
     variable = f" (`{option.envvar}`)" if option.envvar else ""
     need = " (required)" if option.required else ""
     return f"- `{names}{value}`: {_text(option.help)}{said}{need}{variable}"

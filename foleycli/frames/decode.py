@@ -47,6 +47,7 @@ class Picture:
         larger: makes (height, width, 3) uint8, upright, not squashed, of the frame (see
             `Shrinker.larger`), which is held for it: do not keep many pictures. Not in two threads
             at once.
+        squashed: makes (224, 224, 3) uint8 of it by `frames.resize.squash`; the same holds.
     """
 
     time: Fraction
@@ -55,6 +56,7 @@ class Picture:
     rgb: NDArray[np.uint8] | None
     repeats: int
     larger: Callable[[], NDArray[np.uint8]] | None = None
+    squashed: Callable[[], NDArray[np.uint8]] | None = None
 
     @property
     def end(self) -> Fraction:
@@ -108,8 +110,9 @@ def decode_pictures(
             frame = crop(shown.frame, start + time) if crop else shown.frame
             luma = shrinker.luma(frame)
             rgb = shrinker.rgb(frame) if repeats else None
-        larger = partial(_larger, clip, shrinker, frame)
-        yield Picture(time, stop - time, luma, rgb, repeats, larger)
+        larger = partial(_made, clip, shrinker.larger, frame)
+        squashed = partial(_made, clip, shrinker.squashed, frame)
+        yield Picture(time, stop - time, luma, rgb, repeats, larger, squashed)
         damage.pictures += shown.frame.is_corrupt
         time = stop
     if damage.packets or damage.pictures:
@@ -122,9 +125,11 @@ def decode_pictures(
         )
 
 
-def _larger(clip: Clip, shrinker: Shrinker, frame: VideoFrame) -> NDArray[np.uint8]:
+def _made(
+    clip: Clip, make: Callable[[VideoFrame], NDArray[np.uint8]], frame: VideoFrame
+) -> NDArray[np.uint8]:
     with _converting(clip):
-        return shrinker.larger(frame)
+        return make(frame)
 
 
 def decode_frames(

@@ -122,6 +122,10 @@ class Shrinker:
         )
         return self._upright(_pixels(small, 3))
 
+    def squashed(self, frame: VideoFrame) -> NDArray[np.uint8]:
+        """The same by `squash`: (224, 224, 3) uint8."""
+        return self._upright(squash(self._whole(frame)))
+
     def square(self, frame: VideoFrame, size: int) -> NDArray[np.uint8]:
         """Its middle in colour, not squashed: (size, size, 3) uint8."""
         return middle_square(np.rot90(self._whole(frame), self._turns), size)

@@ -51,6 +51,7 @@ class HubFile:
     revision: str  # commit, tag or branch
     sha256: str | None = None  # pinned in the registry, or its first digits where no more is known
     url: str | None = None  # of a file that is on no hub
+    md5: str | None = None  # where its makers published no more
 
     @property
     def name(self) -> str:
@@ -225,6 +226,8 @@ def check_hash(file: HubFile, path: Path) -> None:
     Raises:
         ModelError: it differs. What foleycli itself fetched is removed.
     """
+    if file.md5 and not read_lock().get(file.key):
+        _check_md5(file, path)
     found, lock = sha256_of(path), read_lock()
     pinned = file.sha256 or ""
     expected = pinned if len(pinned) == len(found) else lock.get(file.key, pinned)
@@ -239,6 +242,19 @@ def check_hash(file: HubFile, path: Path) -> None:
         )
     if expected != found:
         write_lock(lock | {file.key: found})
+
+
+def _check_md5(file: HubFile, path: Path) -> None:
+    with path.open("rb") as stream:
+        found = hashlib.file_digest(stream, "md5").hexdigest()
+    if found != file.md5:
+        if path == download_path(file):
+            path.unlink()
+        raise ModelError(
+            f"{file.path} of {file.repo} has md5 {found}, not {file.md5}: "
+            "it is not the published file.",
+            "Try again; if it stays so, do not use it before you know why.",
+        )
 
 
 def lock_path() -> Path:

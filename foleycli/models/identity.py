@@ -10,6 +10,7 @@ from foleycli.library.bank import Bank
 from foleycli.models.bundle import CONFIG, Bundle, broken, read_config
 from foleycli.models.registry import MODELS, find_model, require_installed
 
+SELVA = "selva"  # the family, and the name of its public member
 DIFF_FOLEY = "diff-foley"  # the family, and the name of its public member
 AUTO_SCORE = "clips_kl"  # KL of what is heard against real clips' own sound; lower is better
 
@@ -25,7 +26,11 @@ def resolve(config: GenerateConfig) -> str:
     if config.model != "auto":
         folder = Path(config.model)
         return str(folder.absolute()) if folder.is_dir() else find_model(config.model).name
-    installed = [model for model in MODELS if model.installed and AUTO_SCORE in model.scores]
+    installed = [
+        model
+        for model in MODELS
+        if model.installed and AUTO_SCORE in model.scores and not model.non_commercial
+    ]
     return min(installed, key=lambda model: model.scores[AUTO_SCORE], default=MODELS[0]).name
 
 
@@ -76,6 +81,6 @@ def _fingerprint(name: str, library: str | None) -> str:
     if name == "library":
         return Bank.open(Path(library) if library else None).fingerprint
     folder = find_folder(name)
-    if find_family(folder) == DIFF_FOLEY:
+    if find_family(folder) in (DIFF_FOLEY, SELVA):
         return Bundle.open(folder).fingerprint
     return small_fingerprint(folder, Bank.open(None))

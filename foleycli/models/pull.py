@@ -155,6 +155,7 @@ def _hub_file(model: Model, index: int) -> HubFile:
         revision=file.revision or model.revision or "main",
         sha256=file.sha256,
         url=file.url,
+        md5=file.md5,
     )
 
 
@@ -202,6 +203,15 @@ def _make(
 ) -> Bundle:
     if model.name.startswith(HUB):
         return _copy(model.folder, paths, overwrite)
+    source = {"hub": str(model.hub), "revision": str(model.revision)}
+    pairs = zip(model.downloads, paths, strict=False)
+    if parts := {file.part: path for file, path in pairs if file.part}:
+        from foleycli.sources.selva_public import convert_selva
+
+        progress("converting", 0, 1)
+        made = convert_selva(parts, model.folder, model.card, dtype, source, overwrite=overwrite)
+        progress("converting", 1, 1)
+        return made
     from foleycli.sources.public import PREFIXES, convert_checkpoints
 
     files = {
@@ -215,7 +225,6 @@ def _make(
 
         return make_listener(model, paths, overwrite=overwrite)
     progress("converting", 0, 1)
-    source = {"hub": str(model.hub), "revision": str(model.revision)}
     made = convert_checkpoints(files, model.folder, model.card, dtype, source, overwrite=overwrite)
     progress("converting", 1, 1)
     return made

@@ -33,6 +33,8 @@ class ModelFile:
     url: str | None = None  # of one that is on no hub
     hub: str | None = None  # owner/name, where it is not the model's
     revision: str | None = None  # commit there
+    md5: str | None = None  # where that is all its makers published
+    part: str = ""  # of the bundle that is made of it, where its name does not say so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,7 @@ class Model:
     hub: str | None = None  # owner/name
     revision: str | None = None  # commit
     page: str | None = None  # address where it is published, of one that is on no hub
+    non_commercial: bool = False  # not for paid work; never chosen by ``auto``
 
     @property
     def shipped(self) -> bool:
@@ -92,6 +95,80 @@ class Model:
 
 
 BUNDLE_FILES = tuple(ModelFile(name) for name in bundle.FILES)
+MMAUDIO = "hkchengrex/MMAudio"
+# What both sizes of sound need: MMAudio's autoencoder, and a vocoder. Sizes and hashes of MMAudio's
+# own list; sizes that its makers round are near enough to be told before a pull.
+SELVA_SOUND = {
+    16: (
+        ModelFile(
+            "ext_weights/v1-16.pth",
+            686_652_758,
+            "15ad082c714ccf3771898a771fc6eebdc1d9c8d5c6154726906a97f43603d62c",
+            hub=MMAUDIO,
+            part="vae",
+        ),
+        ModelFile(
+            "ext_weights/best_netG.pt",
+            449_217_313,
+            "970ca75ee4d5ce583e9396a4534acb14971ea2b4f1c22e038f476680c868a789",
+            hub=MMAUDIO,
+            part="vocoder",
+        ),
+    ),
+    44: (
+        ModelFile(
+            "ext_weights/v1-44.pth",
+            1_221_942_998,
+            "ab6cc15dc31947675f75c950c41f4dcfd0d6d1817555ac871f809ec388e4651a",
+            hub=MMAUDIO,
+            part="vae",
+        ),
+        ModelFile(
+            "bigvgan_generator.pt",
+            489_041_291,
+            "b42626076b2d905942150f55015455d0fc963e58794b6532b90b3e4bba34bc97",
+            hub="nvidia/bigvgan_v2_44khz_128band_512x",
+            part="vocoder",
+        ),
+    ),
+}
+
+
+def _selva(name: str, summary: str, rate: int, generator: tuple[str, int, str]) -> Model:
+    size, length, md5 = generator
+    return Model(
+        name=name,
+        summary=summary,
+        kind="diffusion",
+        code_licence="Apache-2.0",
+        weights_licence="CC BY-NC 4.0: not for commercial use; its CLIP text tower, Apple's "
+        "licence for machine learning research",
+        folder=cache_folder("models") / name,
+        card_folder=PACKAGE / "models" / "selva",
+        files=(*BUNDLE_FILES, ModelFile("tokenizer.json")),
+        downloads=(
+            ModelFile(
+                "weights/video_enc_sup_5.pth",
+                539_400_000,
+                md5="ff09a6dc36148536ee4db97eba081d05",
+                part="encoder",
+            ),
+            ModelFile(f"weights/generator_{size}_sup_5.pth", length, md5=md5, part="generator"),
+            *SELVA_SOUND[rate],
+            ModelFile("model.safetensors", 990_000_000, hub="google/flan-t5-base", part="t5"),
+            ModelFile("tokenizer.json", 2_420_000, hub="google/flan-t5-base", part="tokenizer"),
+            ModelFile(
+                "open_clip_pytorch_model.bin",
+                3_900_000_000,
+                hub="apple/DFN5B-CLIP-ViT-H-14-378",
+                part="clip",
+            ),
+        ),
+        hub="jnwnlee/SelVA",
+        revision="main",  # no release is tagged; hashes are locked at the first pull
+        non_commercial=True,
+    )
+
 
 MODELS = (
     Model(
@@ -144,6 +221,35 @@ MODELS = (
         ),
         hub="SimianLuo/Diff-Foley",
         revision="b17ddbe76e6d42f4b4135eeb443b1c1644267e3e",
+    ),
+    *(
+        _selva(name, summary, rate, generator)
+        for name, summary, rate, generator in (
+            (
+                "selva",
+                "SelVA, small at 16 kHz: sounds what words name and nothing else. Non-commercial.",
+                16,
+                ("small_16k", 629_000_000, "1cb0f0deec52de37f67b1fd9965337d0"),
+            ),
+            (
+                "selva-small-44k",
+                "SelVA, small at 44.1 kHz. Non-commercial.",
+                44,
+                ("small_44k", 630_000_000, "d4df8569624093ac80af99b8b7434525"),
+            ),
+            (
+                "selva-medium-44k",
+                "SelVA, medium at 44.1 kHz. Non-commercial.",
+                44,
+                ("medium_44k", 2_490_000_000, "e9157e62b4863ad306e89e8f3a587748"),
+            ),
+            (
+                "selva-large-44k",
+                "SelVA, large at 44.1 kHz. Non-commercial.",
+                44,
+                ("large_44k", 4_120_000_000, "ab3db08b124d3aaa53eb7a1f52f1fb3f"),
+            ),
+        )
     ),
     Model(
         name="eval-vggish",

@@ -1,5 +1,6 @@
 """What stands beside a video that we write, and how it is called."""
 
+import re
 from pathlib import Path
 
 from foleycli.config import GenerateConfig
@@ -10,9 +11,18 @@ from foleycli.spot.features import Features
 KINDS: tuple[Kind, ...] = ("hit", "bed")
 
 
-def stem_path(wav: Path, kind: str) -> Path:
-    """``shot_sfx.wav`` -> ``shot_sfx_hits.wav``."""
-    return wav.with_name(f"{wav.stem}_{kind}s.wav")
+def stem_path(wav: Path, stem: str) -> Path:
+    """``shot_sfx.wav`` -> ``shot_sfx_hits.wav``, or ``shot_sfx_01_dog-barking.wav``."""
+    ending = f"{stem}s" if stem in KINDS else stem
+    return wav.with_name(f"{wav.stem}_{ending}.wav")
+
+
+def stem_names(config: GenerateConfig) -> tuple[str, ...]:
+    """What the sound falls apart into: its sources where they are named, else hits and beds."""
+    if not config.source:
+        return KINDS
+    plain = (re.sub(r"\W+", "-", words.lower()).strip("-")[:40] for words in config.source)
+    return tuple(f"{i:02}_{name or 'source'}" for i, name in enumerate(plain, 1))
 
 
 def check_stems(features: Features, model: str) -> None:
@@ -37,5 +47,5 @@ def take_paths(out: Path, takes: int) -> list[Path]:
 def sound_paths(out: Path, config: GenerateConfig) -> list[Path]:
     """The waves asked for beside a video: the sound alone, then its stems."""
     wav = out.with_suffix(".wav")
-    stems = [stem_path(wav, kind) for kind in KINDS if config.stems]
+    stems = [stem_path(wav, stem) for stem in stem_names(config) if config.stems]
     return [wav, *stems] if config.wav or stems else []

@@ -11,7 +11,6 @@ from foleycli.mux.bwf import Broadcast, write_broadcast
 from foleycli.mux.loudness import gain_to, measure_blocks
 from foleycli.mux.names import stem_path
 from foleycli.output import scratch_folder
-from foleycli.spot.cues import Kind
 from foleycli.waveform.loudness import from_db
 from foleycli.waveform.stems import round_stems
 from foleycli.waveform.write import write_waveform
@@ -24,7 +23,7 @@ def write_sound(
     blocks: Iterable[np.ndarray],
     about: Callable[[Path], Broadcast],
     *,
-    stems: Sequence[Kind] = (),
+    stems: Sequence[str] = (),
     target: LoudnessTarget | None = None,
     overwrite: bool = False,
 ) -> str:
@@ -33,7 +32,7 @@ def write_sound(
     Args:
         blocks: float32 (samples,) at 48 kHz; or (samples, stems), that add up to it.
         about: what a file of this name says of itself.
-        stems: their kinds, in the order of the columns.
+        stems: their names, in the order of the columns.
         target: one gain for all brings the whole as near to it as true peaks allow.
 
     Returns:
@@ -50,8 +49,8 @@ def write_sound(
             chosen = (part(round_stems(block * gain)) for block in _blocks(raw))
             return write_broadcast(path, chosen, RATE, about=about(path), overwrite=overwrite)
 
-        for column, kind in enumerate(stems):
-            put(stem_path(wav, kind), lambda block, column=column: block[:, column])
+        for column, name in enumerate(stems):
+            put(stem_path(wav, name), lambda block, column=column: block[:, column])
         return put(wav, _summed)
 
 

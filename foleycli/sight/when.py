@@ -5,16 +5,17 @@ heard; ``activity`` (0 to 1) says how much goes on sounding.
 """
 
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter1d
+from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
 from foleycli.clip.shots import ShotDetector
 from foleycli.sight.motion import CHANNELS, COLUMNS, ROWS, Floats, compare, prepare
-from foleycli.sight.track import RATE, Reading, Track
+from foleycli.sight.track import RATE, Reading, Track, at_points
 from foleycli.sight.when_net import read_weighed_stops
 
 Luma = NDArray[np.uint8]  # (90, 160)
@@ -40,8 +41,10 @@ class MotionReader:
     second.
     """
 
-    def __init__(self, reading: Reading = read_weighed_stops) -> None:
+    def __init__(self, reading: Reading = read_weighed_stops, keep: bool = False) -> None:
+        """Args: keep: what moved where, in half precision (36 kB a second), for `curves_where`."""
         self._reading = reading
+        self._kept: list[_Row] | None = [] if keep else None
         self._shots = ShotDetector()
         self._waiting: list[tuple[Fraction, Luma]] = []
         self._held: deque[_Held] = deque()
@@ -68,6 +71,44 @@ class MotionReader:
         hits = np.concatenate([block[0] for block in self._done] or [np.zeros(0, np.float32)])
         activity = np.concatenate([block[1] for block in self._done] or [np.zeros(0, np.float32)])
         return hits[:points], activity[:points]
+
+    def curves_where(
+        self, weigh: Callable[[NDArray[np.float64]], Floats], duration: Fraction
+    ) -> tuple[Floats, Floats, Floats]:
+        """The same as `curves`, of what moves in some places alone; and where that is.
+
+        Args:
+            weigh: times (m,) in seconds -> weights (m, 9, 16) of the cells, 0 to 1.
+
+        Returns:
+            hits and activity; and the place from left, -1, to right, 1, at each point.
+        """
+        assert self._kept is not None
+        self.curves(duration)
+        points = round(duration * RATE)
+        rows = [*self._kept, *self._rows]
+        later = np.array([row.later for row in rows])
+        hits, activity, places = (np.zeros(points, np.float32) for _ in range(3))
+        for start in range(0, points, BLOCK * RATE):
+            first, last = max(0, start - CONTEXT * RATE), start + (BLOCK + CONTEXT) * RATE
+            near = slice(*np.searchsorted(later, (first / RATE - 1, last / RATE + 1)))
+            if near.stop <= near.start:
+                continue
+            track = _track(deque(rows[near]), self._shots.cuts)
+            weights = weigh(track.times)
+            track = replace(
+                track,
+                cells=track.cells * weights[:, None],
+                # how bright the whole is says nothing of a part of it
+                levels=np.where(weights.min() < 1, track.levels.mean(), track.levels),
+            )
+            wanted = (np.arange(first, min(last, points)) + 0.5) / RATE
+            likeness, goes_on = self._reading(track, wanted)
+            keep = slice(start - first, start - first + BLOCK * RATE)
+            block = slice(start, min(start + BLOCK * RATE, points))
+            hits[block], activity[block] = pick_hits(likeness)[keep], goes_on[keep]
+            places[block] = _place(track, wanted[keep])
+        return hits, activity, places
 
     def cuts(self) -> tuple[Fraction, ...]:
         """When the first picture of each new shot is shown; no picture may follow."""
@@ -120,7 +161,10 @@ class MotionReader:
         keep = slice(start * RATE - first, start * RATE - first + BLOCK * RATE)
         self._done.append((_padded(hits[keep]), _padded(activity[keep])))
         while self._rows and self._rows[0].later < start + BLOCK - CONTEXT - 1:
-            self._rows.popleft()
+            row = self._rows.popleft()
+            if self._kept is not None:
+                row.cells = None if row.cells is None else row.cells.astype(np.float16)
+                self._kept.append(row)
 
 
 def pick_hits(likeness: Floats) -> Floats:
@@ -190,6 +234,16 @@ def _track(rows: deque[_Row], cuts: list[Fraction]) -> Track:
     cells[lost], camera[lost] = 0, 0
     levels = np.array([row.level for row in rows], np.float32)
     return Track((earlier + later) / 2, spans, cells, camera, levels)
+
+
+def _place(track: Track, points: NDArray[np.float64]) -> Floats:
+    """Where something moves at some times, from left, -1, to right, 1; 0 where nothing does."""
+    columns = track.cells[:, CHANNELS.index("difference")].sum(axis=1)
+    sides = np.linspace(-1, 1, COLUMNS, dtype=np.float32)
+    weighed = np.stack([columns @ sides, columns.sum(axis=1)], 1)
+    smooth = uniform_filter1d(weighed, 5, axis=0, mode="nearest")
+    at = at_points(points, track.times, smooth)
+    return np.where(at[:, 1] > 0, at[:, 0] / np.maximum(at[:, 1], 1e-6), 0).astype(np.float32)
 
 
 def _same(a: Luma, b: Luma) -> bool:

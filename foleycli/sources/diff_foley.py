@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
@@ -189,8 +189,17 @@ class DiffFoleySource:
         self.model = DiffFoleyModel(bundle, device)
         self._drawn: dict[int, Tensor] = {}  # window's seed -> latent, of takes still to be heard
 
-    def encode(self, pictures: Iterable[Picture]) -> Features:
-        """What the picture says about its sound: rows of CAVP, and where the cuts are."""
+    def encode(self, pictures: Iterable[Picture], words: Sequence[str] = ()) -> Features:
+        """What the picture says about its sound: rows of CAVP, and where the cuts are.
+
+        Raises:
+            UsageError: words are given, of which it knows none.
+        """
+        if words:
+            raise UsageError(
+                f"{self.name} follows the whole picture and knows no words.",
+                "Give --source to --model library, small or selva.",
+            )
         shots = ShotDetector()
         end = Fraction(0)
 

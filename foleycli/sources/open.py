@@ -1,6 +1,6 @@
 """The sources of sound: what turns features and cues into a waveform, by name."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -18,6 +18,7 @@ from foleycli.library.place import place_cues
 from foleycli.models.bundle import Bundle
 from foleycli.models.identity import (
     DIFF_FOLEY,
+    SELVA,
     find_family,
     find_folder,
     resolve,
@@ -49,8 +50,8 @@ class Source(Protocol):
     fingerprint: str  # changes when its weights or recordings change
     looking: float  # share of the time that goes by until it begins to sound; for a progress bar
 
-    def encode(self, pictures: Iterable[Picture]) -> Features:
-        """What the picture says about its sound."""
+    def encode(self, pictures: Iterable[Picture], words: Sequence[str] = ()) -> Features:
+        """What the picture says about its sound, and about each of some words."""
         ...
 
     def render(
@@ -80,9 +81,9 @@ class LibrarySource:
         self.fingerprint = self.bank.fingerprint
         self._encoder = Encoder.open(encoder, device)
 
-    def encode(self, pictures: Iterable[Picture]) -> Features:
-        """What the picture says about its sound."""
-        return encode_video(pictures, self._encoder)
+    def encode(self, pictures: Iterable[Picture], words: Sequence[str] = ()) -> Features:
+        """What the picture says about its sound, and where what words name moves."""
+        return encode_video(pictures, self._encoder, words)
 
     def render(
         self,
@@ -121,9 +122,9 @@ class SmallSource:
         self.fingerprint = small_fingerprint(folder, self._bank)
         self._encoder = Encoder.open(encoder, device)
 
-    def encode(self, pictures: Iterable[Picture]) -> Features:
-        """What the picture says about its sound."""
-        return encode_video(pictures, self._encoder)
+    def encode(self, pictures: Iterable[Picture], words: Sequence[str] = ()) -> Features:
+        """What the picture says about its sound, and where what words name moves."""
+        return encode_video(pictures, self._encoder, words)
 
     def render(
         self,
@@ -176,7 +177,12 @@ def open_source(config: GenerateConfig) -> Source:
     if name == "small":
         return SmallSource(device=device, encoder=config.encoder)
     folder = find_folder(name)
-    if find_family(folder) != DIFF_FOLEY:
+    family = find_family(folder)
+    if family == SELVA:
+        from foleycli.sources.selva import SelvaSource
+
+        return SelvaSource(Bundle.open(folder), name, device)
+    if family != DIFF_FOLEY:
         return SmallSource(folder, device, config.encoder, name)
     from foleycli.sources.diff_foley import DiffFoleySource  # diffusers takes seconds to import
 

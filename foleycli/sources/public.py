@@ -37,6 +37,7 @@ PREFIXES = {
     "guide": "double_guidance",
     "align": "eval_classifier",
 }
+WRAPPERS = ("state_dict", "model", "generator")  # under which checkpoints hold their weights
 NEEDED = ("cavp", "diffusion")  # without these nothing sounds
 
 
@@ -64,7 +65,8 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
             f"{path} cannot be read as weights: {reason}.",
             "Fetch it again; never load a checkpoint whose source you do not trust.",
         ) from error
-    weights = state.get("state_dict", state.get("model", state))
+    wrapped = (state[name] for name in WRAPPERS if isinstance(state.get(name), Mapping))
+    weights = next(wrapped, state)
     return {
         name.replace("module.", ""): tensor  # left by training on several GPUs
         for name, tensor in weights.items()

@@ -8,7 +8,7 @@ docs/distillation.md). The student ships and is used unless another is asked for
 import itertools
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from foleycli.sight.watch import Watcher
 from foleycli.sight.when import MotionReader
 from foleycli.sight.when_net import load_net, read_weighed_stops
 from foleycli.spot.features import Features
+from foleycli.spot.select import Selector, choose
 from foleycli.spot.what import Seer, is_dark
 
 BATCH = 16  # pictures the encoder sees at once
@@ -108,16 +109,24 @@ def teacher_file() -> Path:
     return kept if kept.exists() else SHIPPED / WHEN
 
 
-def encode_video(pictures: Iterable[Picture], encoder: Encoder, *, watch: bool = True) -> Features:
+def encode_video(
+    pictures: Iterable[Picture],
+    encoder: Encoder,
+    words: Sequence[str] = (),
+    *,
+    watch: bool = True,
+) -> Features:
     """What is seen, four times a second, and when it moves, 64 times a second.
 
     Args:
+        words: what is asked for by name, each to have curves of its own (see `spot.select`).
         watch: also look for things, people and hands.
 
     Raises:
         MediaError: there is not one picture.
     """
-    motion, watcher = MotionReader(encoder.reading), Watcher()
+    motion, watcher = MotionReader(encoder.reading, keep=bool(words)), Watcher()
+    selector = Selector(words, encoder.seer)
     what: list[np.ndarray] = []
     classes: list[np.ndarray] = []
     dark: list[np.ndarray] = []
@@ -132,6 +141,7 @@ def encode_video(pictures: Iterable[Picture], encoder: Encoder, *, watch: bool =
         if picture.rgb is not None:
             frames.append(picture.rgb)
             repeats.append(picture.repeats)
+            selector.look(float(picture.time), picture.rgb)
         if len(frames) == BATCH:
             _look(encoder.seer, frames, repeats, what, classes, dark)
     if frames:
@@ -143,7 +153,7 @@ def encode_video(pictures: Iterable[Picture], encoder: Encoder, *, watch: bool =
     seen = np.concatenate(what)
     what.clear()
     rows = share_context(seen, cuts, encoder.reach)
-    return Features.assemble(
+    features = Features.assemble(
         rows,
         hits,
         activity,
@@ -153,6 +163,7 @@ def encode_video(pictures: Iterable[Picture], encoder: Encoder, *, watch: bool =
         sightings=tuple(watcher.sightings),
         dark=np.concatenate(dark),
     )
+    return replace(features, selections=choose(selector, motion, features)) if words else features
 
 
 def share_context(

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import ClassVar
 
@@ -10,6 +10,16 @@ import numpy as np
 
 from foleycli.config import FEATURES
 from foleycli.sight.sightings import Sighting
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What some words name, in curves of its own at 64 points a second."""
+
+    how: str  # seen; whole: no map knows the words; unseen: it is nowhere
+    hits: np.ndarray  # (T * 16,)
+    activity: np.ndarray  # (T * 16,)
+    places: np.ndarray  # (T * 16,) from left, -1, to right, 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +37,7 @@ class Features:
     classes: np.ndarray | None = None  # (T, 1000) float16, ImageNet probabilities of each row
     sightings: tuple[Sighting, ...] = ()  # things, people and hands, in order of time
     dark: np.ndarray | None = None  # (T,) bool, where the picture is dark
+    selections: dict[str, Selection] = field(default_factory=dict)  # by words that were asked
 
     @classmethod
     def assemble(

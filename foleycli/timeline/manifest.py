@@ -158,6 +158,8 @@ def _value(key: str, value: Any, folder: Path) -> Any:
         raise ValueError("it has more values than the header has columns; quote those with commas")
     if key not in _TYPES:
         raise ValueError(f'"{key}" is no option')
+    if _TYPES[key].startswith("tuple"):
+        return value if isinstance(value, list) else str(value).split(";")
     if isinstance(value, (list, dict)):
         raise ValueError(f"{key} is {json.dumps(value)}, not one value")
     kind, text = _TYPES[key], str(value).strip()

@@ -118,6 +118,10 @@ class Bend(nn.Module):
 
     def forward(self, sound: Tensor) -> Tensor:
         """(batch, channels, samples) -> the same, in its type"""
+        with torch.autocast(sound.device.type, enabled=False):
+            return self._bend(sound)
+
+    def _bend(self, sound: Tensor) -> Tensor:
         batch, channels, samples = sound.shape
         rows, up, down = sound.flatten(0, 1), *filters(sound.device)
         speed = self.act.alpha.float().exp().repeat(batch)[:, None]

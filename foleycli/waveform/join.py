@@ -32,8 +32,28 @@ class Stretch:
     end: Fraction  # seconds of film at which it stops
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How rows are dealt to windows."""
+
+    rate: Fraction  # rows a second
+    size: int  # rows of a window
+    shared: int  # rows that neighbours share
+
+
+FEATURE_PLAN = Plan(
+    Fraction(FEATURES.frame_rate),
+    round(WINDOW.duration * FEATURES.frame_rate),
+    round(WINDOW.overlap * FEATURES.frame_rate),
+)
+
+
 def sound_stretches(
-    stretches: Iterable[Stretch], sound_window: SoundWindow, sample_rate: int, seed: int
+    stretches: Iterable[Stretch],
+    sound_window: SoundWindow,
+    sample_rate: int,
+    seed: int,
+    plan: Plan = FEATURE_PLAN,
 ) -> Iterator[Samples]:
     """Sound stretches that follow one another without a gap.
 
@@ -41,15 +61,16 @@ def sound_stretches(
         sound_window: makes the sound of at most ``WINDOW.duration`` seconds.
         sample_rate: Hz, of ``sound_window``.
         seed: each window's own seed follows from this and its time, not from what was made before.
+        plan: of the rows of the stretches.
 
     Yields:
         (samples,) at 48 kHz; a stretch has exactly round(end x 48000) - round(begin x 48000).
     """
-    overlap = round(WINDOW.overlap * sample_rate)
+    overlap = round(plan.shared / plan.rate * sample_rate)
     for stretch in stretches:
         windows = (
-            sound_window(stretch.rows[part], window_seed(seed, stretch.start, part.start))
-            for part in plan_windows(len(stretch.rows))
+            sound_window(stretch.rows[part], window_seed(seed, stretch.start, part.start, plan))
+            for part in plan_windows(len(stretch.rows), plan)
         )
         joined = resample(join_windows(windows, overlap), sample_rate, OUTPUT.sample_rate)
         lead = round((stretch.begin - stretch.start) * OUTPUT.sample_rate)
@@ -76,16 +97,14 @@ def nobody(share: float) -> None:
     """Progress that nobody watches."""
 
 
-def plan_windows(rows: int) -> list[slice]:
-    """Rows of each window: all full but the last, neighbours sharing ``WINDOW.overlap`` seconds.
+def plan_windows(rows: int, plan: Plan = FEATURE_PLAN) -> list[slice]:
+    """Rows of each window: all full but the last.
 
     >>> plan_windows(40)
     [slice(0, 32, None), slice(30, 40, None)]
     """
-    size = round(WINDOW.duration * FEATURES.frame_rate)
-    shared = round(WINDOW.overlap * FEATURES.frame_rate)
-    starts = range(0, max(1, rows - shared), size - shared)
-    return [slice(start, min(start + size, rows)) for start in starts]
+    starts = range(0, max(1, rows - plan.shared), plan.size - plan.shared)
+    return [slice(start, min(start + plan.size, rows)) for start in starts]
 
 
 def join_windows(windows: Iterable[Samples], overlap: int) -> Iterator[Samples]:
@@ -145,7 +164,7 @@ def _fade(samples: Samples, at: int, ramp: Samples) -> None:
     samples[: len(part)] *= part
 
 
-def window_seed(seed: int, start: Fraction, row: int) -> int:
+def window_seed(seed: int, start: Fraction, row: int, plan: Plan = FEATURE_PLAN) -> int:
     """The seed of the window at ``row`` of a stretch that begins at ``start``."""
-    at = start + Fraction(row, FEATURES.frame_rate)
+    at = start + row / plan.rate
     return zlib.crc32(f"{seed} {at}".encode())
