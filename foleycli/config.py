@@ -120,6 +120,7 @@ class SelectConfig:
     unlike: float = 0.15  # likeness of words and class up to which the class says nothing
     power: float = 4.0  # of the likeness above it: the nearest classes count most
     named: float = 0.5  # likeness from which a class is what words name, and may be missed
+    by_itself: tuple[str, ...] = ("voices", "hard", "air")  # layers of what can be missed
     seen: float = 0.005  # evidence under which what is named is not there
     least: float = 1e-4  # of evidence, before its logarithm
     contrast: float = 0.7  # of that logarithm between places, under which the whole is followed

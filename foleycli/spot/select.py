@@ -6,13 +6,11 @@ their boxes, and people with their feet and hands. For words that none of these 
 picture is followed. What is named and nowhere seen is silent.
 """
 
-import csv
 import logging
 import re
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
-from importlib.resources import files
 from itertools import pairwise
 
 import numpy as np
@@ -30,6 +28,7 @@ from foleycli.spot.cues import Cue
 from foleycli.spot.features import Features, Selection
 from foleycli.spot.find import find_cues
 from foleycli.spot.phrases import parse_prompt
+from foleycli.spot.scene import CLASSES, all_scenes, scene_witnesses, witness_names
 from foleycli.spot.text import FOLDER, compute_vector, embed_text
 from foleycli.spot.what import Seer
 
@@ -220,7 +219,10 @@ def name_classes(words: Sequence[str]) -> tuple[Floats, Floats]:
     names, sounds = class_vectors()
     asked = embed_text(list(words))
     likeness = (asked @ names.T + asked @ sounds.T) / 2
-    by_itself = [all(p.role == "source" for p in parse_prompt(text)) for text in words]
+    by_itself = [
+        all(phrase.layer in SELECT.by_itself and "impact" not in phrase.words for phrase in phrases)
+        for phrases in map(parse_prompt, words)
+    ]
     weights = np.maximum(likeness - SELECT.unlike, 0) ** SELECT.power
     best = weights.max(axis=1, keepdims=True)
     # what sounds when it is touched may be anything: of that none is the name
@@ -231,22 +233,21 @@ def name_classes(words: Sequence[str]) -> tuple[Floats, Floats]:
 @lru_cache(maxsize=1)
 def class_vectors() -> tuple[Floats, Floats]:
     """Embeddings of the names of ImageNet's classes, and of what they sound like: (1000, 384)."""
-    rows = _soundings()
-    kept = load_file(str(CLASS_NAMES))["vectors"].astype(np.float32)
-    sounds = {row["sound"]: 0 for row in rows if row["sound"]}
-    vectors = dict(zip(sounds, embed_text(list(sounds)), strict=True))
-    heard = [vectors.get(row["sound"], kept[i]) for i, row in enumerate(rows)]
-    return kept, np.stack(heard)
-
-
-def _soundings() -> list[dict[str, str]]:
-    with (files("foleycli.spot") / "soundings.csv").open(encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    names = load_file(str(CLASS_NAMES))["vectors"].astype(np.float32)
+    sounds = [scene.lines[0].phrase.words if scene.lines else "" for scene in all_scenes()]
+    vectors = dict(zip(sounds, embed_text(sounds), strict=True))
+    witnesses = scene_witnesses()
+    spoken = witnesses.weights[witnesses.groups[:CLASSES]]
+    heard = [
+        vectors[sounds[int(weights.argmax())]] if weights.max() > 0 else name
+        for weights, name in zip(spoken, names, strict=True)
+    ]
+    return names, np.stack(heard)
 
 
 def keep_class_names() -> None:
     """Write the vectors of the names of the classes, after a change of them."""
-    vectors = np.stack([compute_vector(row["name"]) for row in _soundings()])
+    vectors = np.stack([compute_vector(name) for name in witness_names()[:CLASSES]])
     save_file({"vectors": vectors.astype(np.float16)}, CLASS_NAMES)
     CLASS_NAMES.chmod(0o644)
 
