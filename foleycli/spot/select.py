@@ -172,7 +172,9 @@ def select(features: Features, words: str) -> Features:
 
 def find_asked(features: Features, config: GenerateConfig) -> list[Cue]:
     """The cues of a span: those of every ``--source``, or what is found in the whole picture."""
-    if not config.source or not features.says_what:
+    if not features.says_what:
+        return []
+    if not config.source:
         return find_cues(features, config.prompt, air=config.air)
     cues: list[Cue] = []
     for words in config.source:
