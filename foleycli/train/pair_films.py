@@ -180,7 +180,7 @@ def _row(target: LabelledClip, pair: LabelledClip, side: str, seconds: float) ->
         paired_label=pair.label,
         target_category=target.category,
         paired_category=pair.category,
-        seconds=int(length * FRAME_RATE) / FRAME_RATE,
+        seconds=int(length * FRAME_RATE + 1e-6) / FRAME_RATE,  # whole frames
     )
 
 
