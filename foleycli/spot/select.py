@@ -27,8 +27,14 @@ from foleycli.sight.things import NAMES as THINGS
 from foleycli.spot.cues import Cue
 from foleycli.spot.features import Features, Selection
 from foleycli.spot.find import find_cues
-from foleycli.spot.phrases import parse_prompt
-from foleycli.spot.scene import CLASSES, all_scenes, scene_witnesses, witness_names
+from foleycli.spot.phrases import Phrase, split_prompt
+from foleycli.spot.scene import (
+    CLASSES,
+    all_scenes,
+    asked_lines,
+    scene_witnesses,
+    witness_names,
+)
 from foleycli.spot.text import FOLDER, compute_vector, embed_text
 from foleycli.spot.what import Seer
 
@@ -49,6 +55,7 @@ HANDS = re.compile(r"\b(hands?|typ(es|ing)|keyboard\w*|clap\w*|keys?|writ\w+|fin
 PEOPLE = re.compile(
     r"\b(man|men|woman|women|people|person|boy|girl|child(ren)?|baby|crowd|he|she|his|her|somebody)\b"
 )
+ASKED = "asked for"  # a cue's evidence, where words say it
 ANKLES, WRISTS = (15, 16), (9, 10)  # of MoveNet's joints
 REACH = 0.12  # share of the picture's width around a joint that belongs to it
 
@@ -182,16 +189,31 @@ def find_asked(features: Features, config: GenerateConfig) -> list[Cue]:
             continue
         places = features.selections[words].places
         for cue in find_cues(select(features, words), words, air=False):
+            if not cue.evidence.startswith(ASKED):  # what the scene adds was not asked for
+                continue
             at = min(len(places) - 1, round(cue.start * FEATURES.when_rate))
             pan = round(float(np.clip(places[at], -1, 1)), 2) if cue.kind == "hit" else cue.pan
-            cues.append(replace(cue, pan=pan))
+            cues.append(replace(cue, pan=pan, evidence=_evidence(words)))
     return sorted(cues, key=lambda cue: (cue.start, cue.kind, cue.what))
 
 
 def cues_of(cues: Sequence[Cue], words: str) -> list[Cue]:
-    """The cues of one source, by their words."""
-    named = {phrase.words for phrase in parse_prompt(words)} | {words}
-    return [cue for cue in cues if cue.what in named]
+    """The cues of one source: those found for it; of a sheet of somebody's own, by their words."""
+    named = {phrase.words for phrase in _phrases(words)} | {words}
+    found = _evidence(words)
+    return [
+        cue
+        for cue in cues
+        if cue.evidence == found or (not cue.evidence.startswith(ASKED) and cue.what in named)
+    ]
+
+
+def _evidence(words: str) -> str:
+    return f"{ASKED}: {words}"
+
+
+def _phrases(words: str) -> list[Phrase]:
+    return [line.phrase for part in split_prompt(words) for line in asked_lines(part)]
 
 
 def check_cues(cues: Sequence[Cue], config: GenerateConfig) -> None:
@@ -223,7 +245,7 @@ def name_classes(words: Sequence[str]) -> tuple[Floats, Floats]:
     likeness = (asked @ names.T + asked @ sounds.T) / 2
     by_itself = [
         all(phrase.layer in SELECT.by_itself and "impact" not in phrase.words for phrase in phrases)
-        for phrases in map(parse_prompt, words)
+        for phrases in map(_phrases, words)
     ]
     weights = np.maximum(likeness - SELECT.unlike, 0) ** SELECT.power
     best = weights.max(axis=1, keepdims=True)

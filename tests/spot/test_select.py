@@ -16,7 +16,15 @@ from foleycli.sources.open import open_source
 from foleycli.spot.cues import Cue
 from foleycli.spot.encode import Encoder, encode_video
 from foleycli.spot.scene import witness_names
-from foleycli.spot.select import WINDOWS, boxes_of, check_cues, cut_out, find_asked, name_classes
+from foleycli.spot.select import (
+    WINDOWS,
+    boxes_of,
+    check_cues,
+    cues_of,
+    cut_out,
+    find_asked,
+    name_classes,
+)
 from foleycli.spot.what import Seer
 from tests.films import strikes, write_film
 
@@ -94,7 +102,7 @@ def test_what_is_not_there_is_silent_and_said(film, tmp_path, caplog):
     assert not lion.any()
     assert dog.any()
     assert np.array_equal(dog, mix)
-    assert {cue.what.partition(",")[0] for cue in result.cues} == {DOG}
+    assert {cue.evidence for cue in result.cues} == {f"asked for: {DOG}"}
 
 
 def test_hits_are_panned_to_where_they_are(film):
@@ -102,8 +110,7 @@ def test_hits_are_panned_to_where_they_are(film):
     source = open_source(config)
     cues = find_asked(watch(source, probe(film), 0, None, config), config)
     pans = {
-        name: [cue.pan for cue in cues if cue.what.startswith(name) and cue.kind == "hit"]
-        for name in (DOG, PIANO)
+        name: [cue.pan for cue in cues_of(cues, name) if cue.kind == "hit"] for name in (DOG, PIANO)
     }
     assert max(pans[DOG], default=-1) < 0
     assert min(pans[PIANO], default=1) > 0
