@@ -91,7 +91,7 @@ def measure(model: SelvaModel, times: int) -> dict[str, float]:
     segment = torch.from_numpy(random.integers(0, 256, shape, dtype=np.uint8))
     parts = {"words (both towers)": 0.0}
     began = time.perf_counter()
-    model.read([*WORDS, ""])
+    model.read(WORDS)
     parts["words (both towers)"] = time.perf_counter() - began
     parts["one segment"] = best_of(lambda: model.see(segment, WORDS[:1]), times)
     both = best_of(lambda: model.see(segment, WORDS), times)
