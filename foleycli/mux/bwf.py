@@ -3,11 +3,13 @@
 bext version 2 (EBU Tech 3285) and iXML 1.61 (gallery.co.uk/ixml), in RIFF and RF64.
 """
 
+import os
 import struct
 import unicodedata
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 from xml.sax.saxutils import escape
@@ -26,7 +28,7 @@ class Broadcast:
 
     description: str = ""  # 256 bytes are kept
     originator: str = "foleycli"
-    originated: datetime | None = None  # None leaves it blank, so that equal sound is equal bytes
+    originated: datetime | None = None  # None: when it is written, or $SOURCE_DATE_EPOCH
     start: Fraction = Fraction(0)  # seconds from midnight of the first sample: the film's timecode
     frame_rate: Fraction | None = None  # of the film's timecode, such as 24000/1001
     drop_frame: bool = False
@@ -63,6 +65,7 @@ def write_broadcast(
         FoleyError: as `atomic_output`.
     """
     about = about or Broadcast()
+    about = replace(about, originated=about.originated or _today())
     loudness, peak = LoudnessMeter(sample_rate, channels), PeakMeter()
 
     def heard() -> Iterator[np.ndarray]:
@@ -78,6 +81,14 @@ def write_broadcast(
         ]
 
     return write_waveform(path, heard(), sample_rate, channels, overwrite=overwrite, chunks=chunks)
+
+
+def _today() -> datetime:
+    """Now, on this machine's clock; what $SOURCE_DATE_EPOCH says, for bytes that are the same again
+    (https://reproducible-builds.org/specs/source-date-epoch/)."""
+    with suppress(KeyError, ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(int(os.environ["SOURCE_DATE_EPOCH"]), UTC)
+    return datetime.now().astimezone()
 
 
 def _even(content: bytes, filler: bytes) -> bytes:

@@ -3,6 +3,7 @@
 import re
 import struct
 from collections.abc import Iterator
+from datetime import datetime
 from fractions import Fraction
 from html import unescape
 from pathlib import Path
@@ -27,6 +28,7 @@ def read_broadcast(wav: Path) -> Broadcast | None:
     return Broadcast(
         description=bext[:256].rstrip(b"\0").decode("ascii", "replace"),
         originator=bext[256:288].rstrip(b"\0").decode("ascii", "replace"),
+        originated=_date(bext[320:338]),
         start=Fraction(samples, sample_rate),
         frame_rate=Fraction(int(rate[1]), int(rate[2])) if rate else None,
         drop_frame="<TIMECODE_FLAG>DF<" in about,
@@ -35,6 +37,15 @@ def read_broadcast(wav: Path) -> Broadcast | None:
         take=_said(about, "TAKE"),
         track_names=tuple(map(unescape, re.findall(r"<NAME>([^<]*)<", about))) or ("Foley",),
     )
+
+
+def _date(said: bytes) -> datetime | None:
+    """OriginationDate and OriginationTime; writers part the digits as they like."""
+    found = re.fullmatch(rb"(\d{4}).(\d\d).(\d\d)(\d\d).(\d\d).(\d\d)", said)
+    try:
+        return datetime(*map(int, found.groups())) if found else None
+    except ValueError:
+        return None
 
 
 def _said(about: str, tag: str) -> str:

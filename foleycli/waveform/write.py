@@ -106,7 +106,10 @@ def _header(chunks: list[Chunk], samples: int, sample_rate: int, channels: int, 
     """All that stands before the first sample; as long for RIFF as for RF64."""
     data_size = samples * channels * BITS // 8
     format_chunk = _chunk(b"fmt ", _format(sample_rate, channels, mask))
-    middle = b"".join(_chunk(name, content) for name, content in chunks) + format_chunk
+    # bext before fmt, as EBU Tech 3285 lists them; what else there is comes after both
+    first = [_chunk(name, content) for name, content in chunks if name == b"bext"]
+    rest = [_chunk(name, content) for name, content in chunks if name != b"bext"]
+    middle = b"".join([*first, format_chunk, *rest])
     riff_size = 4 + 36 + len(middle) + 8 + data_size + data_size % 2
     if riff_size <= RIFF_LIMIT:
         start = b"RIFF" + struct.pack("<I", riff_size) + b"WAVE" + _chunk(b"JUNK", bytes(28))

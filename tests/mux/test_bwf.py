@@ -11,6 +11,7 @@ import soundfile
 
 import foleycli.waveform.write as write
 from foleycli.mux.bwf import Broadcast, write_broadcast
+from foleycli.mux.bwf_read import read_broadcast
 from foleycli.waveform.loudness import integrated_loudness, true_peak
 
 HOUR = Fraction(86_400 * 1001, 24_000)  # 01:00:00:00 at 23.976 in seconds
@@ -80,10 +81,33 @@ def test_ixml(tmp_path):
     assert root.findtext("TRACK_LIST/TRACK/NAME") == "Foley"
 
 
-def test_silence_says_no_loudness_and_equal_sound_is_equal_bytes(tmp_path):
-    for name in ("a.wav", "b.wav"):
-        write_broadcast(tmp_path / name, [np.zeros(4800)], 48_000)
+def test_silence_says_no_loudness(tmp_path):
+    write_broadcast(tmp_path / "a.wav", [np.zeros(4800)], 48_000)
     bext = chunks(tmp_path / "a.wav")[b"bext"]
     loudness, _, peak, _, _ = struct.unpack("<5h", bext[412:422])
-    assert (loudness, peak) == (0x7FFF, 0x7FFF) and bext[320:338] == bytes(18)
+    assert (loudness, peak) == (0x7FFF, 0x7FFF)
+
+
+def test_the_day_it_was_made_is_said_and_can_be_held(tmp_path, monkeypatch):
+    monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
+    before = datetime.now().replace(microsecond=0)
+    write_broadcast(tmp_path / "now.wav", [np.zeros(480)], 48_000)
+    made = read_broadcast(tmp_path / "now.wav")
+    assert made is not None and made.originated is not None
+    assert before <= made.originated <= datetime.now()
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1709633472")
+    for name in ("a.wav", "b.wav"):
+        write_broadcast(tmp_path / name, [np.zeros(480)], 48_000)
+    assert chunks(tmp_path / "a.wav")[b"bext"][320:338] == b"2024-03-0510:11:12"
     assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
+
+
+@pytest.mark.parametrize("limit", [write.RIFF_LIMIT, 1000])
+def test_the_order_of_chunks_is_that_of_the_ebu(tmp_path, monkeypatch, limit):
+    """EBU Tech 3285: bext, fmt, data; room for ds64 before all (EBU Tech 3306)."""
+    monkeypatch.setattr(write, "RIFF_LIMIT", limit)
+    write_broadcast(tmp_path / "a.wav", [sound()], 48_000, about=ABOUT)
+    first = b"JUNK" if limit > 1000 else b"ds64"
+    assert list(chunks(tmp_path / "a.wav")) == [first, b"bext", b"fmt ", b"iXML", b"data"]
+    read = read_broadcast(tmp_path / "a.wav")
+    assert read is not None and read.originated == ABOUT.originated

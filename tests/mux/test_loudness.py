@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from datetime import datetime
 from fractions import Fraction
 
 import numpy as np
@@ -15,8 +16,9 @@ from foleycli.mux.bwf_read import read_broadcast
 from foleycli.mux.loudness import gain_to, measure_loudness, write_at_gain
 
 RATE = 48_000
-ABOUT = Broadcast(description="Reel <1>", start=Fraction(18_018, 5), project="A & B",
-                  frame_rate=Fraction(24_000, 1001), scene="7", take="2")  # fmt: skip
+ABOUT = Broadcast(description="Reel <1>", originated=datetime(2024, 3, 5, 10, 11, 12),
+                  start=Fraction(18_018, 5), project="A & B", frame_rate=Fraction(24_000, 1001),
+                  scene="7", take="2")  # fmt: skip
 
 
 @pytest.fixture
