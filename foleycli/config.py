@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import Field, dataclass, field, fields
 from fractions import Fraction
+from math import log10
 from typing import Any
 
 from foleycli.errors import UsageError
@@ -301,6 +302,18 @@ class VisahConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MuddyConfig:
+    """How a balance is spoiled; the defaults are the published ones."""
+
+    level: str = "mix"  # how far, low, moderate, high or mix
+    third: str = "suppress"  # what becomes of the stem that is neither loudest nor raised
+    continuous: bool = False  # any dB from 6 to 12 (to the level's own), not steps of 3
+    vary_every: float | None = None  # seconds after which the gains are drawn anew; None: never
+    silent_too: bool = False  # a silent stem may be the one that is raised, as published
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HighlightConfig:
     """How dialogue, music and effects are balanced by ``foley highlight``.
 
@@ -320,8 +333,16 @@ class HighlightConfig:
     close_db: float = 0.0  # effects that follow the picture in a close-up go up by so much more
     words_db: float = 0.0  # effects whose words are seen go up by so much, others down
     speed_db: float = 12.0  # dB a second that no curve passes
+    parted_gain_db: float = 8.0  # as max_gain_db, of a voice taken out of a mix: more is heard
+    parted_least_db: float = 3.0  # a mix whose voice is nearer than this to its offset is left
     smoothing: float = 0.5  # seconds in which one value becomes the next
     peak_db: float = -0.5  # dBFS that one gain keeps peaks under, above strength 0
+
+    @property
+    def speech_over_rest(self) -> float:
+        """LU of speech over music and effects together: 2.8 at the defaults."""
+        others = 10 ** (-self.speech_over_music / 10) + 10 ** (-self.speech_over_effects / 10)
+        return -10 * log10(others)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -754,6 +775,26 @@ class VocoderTraining(TrainingConfig):
     windows: tuple[int, ...] = (64, 128, 256, 512, 1024, 2048)  # samples; arXiv 2008.01160
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HighlightTraining(TrainingConfig):
+    """The balance of a house, learned from its stems: features a second to gains."""
+
+    width: int = 96
+    depth: int = 2
+    held_out: float = 0.1  # share of the pieces, the last ones
+    loudness: float = 1.0  # weight of the mix's log level, a second, beside the gains' dB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisahTraining(TrainingConfig):
+    """The network of arXiv 2505.12154, on muddy mixes."""
+
+    sizes: VisahConfig
+    seconds: float = 10.0  # of an example
+    held_out: float = 0.05
+    loss: str = "log"  # as published; lin: as the paper writes it
+
+
 FRAMES = FrameConfig()
 FEATURES = FeatureConfig()
 CUES = CueConfig()
@@ -911,6 +952,46 @@ TRAINING: dict[str, dict[str, TrainingConfig]] = {
             width=64,
             height=64,
             hidden=40,
+        ),
+    },
+    "highlight": {
+        "small": HighlightTraining(updates=3000, batch=16, rate=1e-3, bf16=False, validate=250),
+        "tiny": HighlightTraining(
+            updates=200, batch=8, rate=3e-3, width=32, depth=1, bf16=False, validate=100
+        ),
+    },
+    "highlight-visah": {
+        # VisAH (arXiv 2505.12154): Adam 1e-4 without decay or schedule, batch 12 x 2 GPUs, 200
+        # epochs of 15,078 pieces, 32 bits, no clipping (which a large norm stands for).
+        "paper": VisahTraining(
+            updates=125_600,
+            batch=24,
+            rate=1e-4,
+            warm_up=0,
+            cool_down=0.0,
+            weight_decay=0.0,
+            clip=1e9,
+            average=0.0,
+            bf16=False,
+            sizes=VisahConfig(over_frames=True),
+        ),
+        "tiny": VisahTraining(
+            updates=300,
+            batch=2,
+            rate=3e-4,
+            warm_up=10,
+            average=0.0,
+            bf16=False,
+            seconds=2.0,
+            sizes=VisahConfig(
+                channels=8,
+                heads=4,
+                head_size=16,
+                depth=2,
+                context_heads=4,
+                context_depth=2,
+                over_frames=True,
+            ),
         ),
     },
     "vocoder": {

@@ -9,10 +9,11 @@ import typer
 
 from foleycli.cli import options
 from foleycli.cli.progress import count_progress, listen_for_warnings
-from foleycli.config import PrepareConfig, RenderConfig, SceneConfig, VariantConfig
+from foleycli.config import MuddyConfig, PrepareConfig, RenderConfig, SceneConfig, VariantConfig
 from foleycli.errors import BatchError
 
 app = typer.Typer(help="Make what models are trained and measured on.", no_args_is_help=True)
+MUDDY = MuddyConfig()
 VARIANT, PREPARE, SCENE, RENDER = VariantConfig(), PrepareConfig(), SceneConfig(), RenderConfig()
 PAIR_SECONDS = 8.0  # of VGG-MonoAudio
 Films = Annotated[
@@ -311,3 +312,51 @@ def _follow(
     if bad:
         raise BatchError(f"{bad} of {done} failed, the others are done.",
                          "Mend those named, or go on without them.")  # fmt: skip
+
+
+@app.command()
+def muddy(
+    stems: Annotated[
+        Path,
+        typer.Argument(
+            exists=True,
+            file_okay=False,
+            help="A folder of stems, or of folders of stems, one a film.",
+            show_default=False,
+        ),
+    ],
+    out: Out,
+    level: Annotated[
+        str, typer.Option(help="How far stems are turned: low 6, moderate 9, high 12 dB, or mix.")
+    ] = MUDDY.level,
+    third: Annotated[
+        str,
+        typer.Option(help="The stem neither loudest nor raised: suppress, raise or keep it."),
+    ] = MUDDY.third,
+    continuous: Annotated[
+        bool, typer.Option("--continuous", help="Any dB between, in place of steps.")
+    ] = MUDDY.continuous,
+    vary_every: Annotated[
+        float | None, typer.Option(min=0.5, help="Seconds after which other gains are drawn.")
+    ] = MUDDY.vary_every,
+    balanced: Annotated[
+        bool, typer.Option("--balanced", help="Bring stems to the rule's balance first.")
+    ] = False,
+    seconds: Annotated[float, typer.Option(min=1, help="Length of a piece.")] = 10.0,
+    seed: Seed = MUDDY.seed,
+    quiet: options.Quiet = False,
+) -> None:
+    """Spoil the balance of delivered stems, so that what mends it is known.
+
+    The loudest stem goes down, another up, as in the published muddy mix. `foley eval highlight`
+    measures with them, `foley train highlight` learns from them.
+    """
+    from foleycli.train.muddy import make_muddy
+
+    listen_for_warnings(quiet=quiet, verbose=False)
+    config = MuddyConfig(
+        level=level, third=third, continuous=continuous, vary_every=vary_every, seed=seed
+    )
+    with count_progress("pieces", 0, quiet) as told:
+        count = make_muddy(stems, out, config, balanced=balanced, seconds=seconds, told=told)
+    print(f"{out}  {count} pieces")

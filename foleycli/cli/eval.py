@@ -496,3 +496,54 @@ def _show(made: list["Table"]) -> None:
         for note in each.notes:
             console.print(f"  {note}", highlight=False, markup=False)
         console.print()
+
+
+@app.command("highlight")
+def eval_highlight(
+    muddy: Annotated[
+        Path, typer.Argument(exists=True, file_okay=False, help="What foley data muddy made.")
+    ],
+    methods: Annotated[
+        str,
+        typer.Option(
+            help="Of input, loudness, base, rule, picture, picture-other, picture-reversed, "
+            "learned, mix; commas between."
+        ),
+    ] = "input,loudness,base,rule",
+    learned: Annotated[
+        Path | None, typer.Option(exists=True, help="What foley train highlight wrote.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Scores of every piece, as JSON lines.")
+    ] = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """How much of a spoiled balance is mended: MAG, ENV, W-dis and gains, beside controls.
+
+    Every output is brought to the true mix's loudness first, so plain normalisation is a control.
+    """
+    import json
+
+    from foleycli.cli.progress import count_progress, listen_for_warnings
+    from foleycli.evaluate.balance import judge, read_cases, summarise, write_scores
+
+    listen_for_warnings(quiet=quiet, verbose=False)
+    cases = read_cases(muddy)
+    with count_progress("pieces", len(cases), quiet) as told:
+        scores = judge(cases, _parts(methods), learned=learned, told=told)
+    if output:
+        write_scores(output, scores)
+    rows = summarise(scores)
+    if as_json:
+        print("\n".join(json.dumps(row) for row in rows))
+        return
+    names = ("method", "cases", "mag", "env", "w_dis", "mag_removed", "gain_error", "worse")
+    print("  ".join(f"{name:>16}" if name == "method" else f"{name:>11}" for name in names))
+    for row in rows:
+        cells = [f"{row['method']:>16}"]
+        cells += [
+            f"{value:>11}" if isinstance(value := row[name], int) else f"{value:>11.4f}"
+            for name in names[1:]
+        ]
+        print("  ".join(cells))

@@ -31,6 +31,15 @@ def gen(
         ),
     ] = None,
     keep: options.Keep = "all",
+    highlight: Annotated[
+        bool,
+        typer.Option(
+            "--highlight",
+            help="Balance the new sound with the clip's own, which counts as dialogue; see "
+            "`foley highlight`. The new sound alone is kept as a wave.",
+            rich_help_panel=options.OUTPUT,
+        ),
+    ] = False,
     dry_run: options.DryRun = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
@@ -46,7 +55,17 @@ def gen(
         _say_plans(jobs, config, as_json)
         return
     best = keep == "best" and config.takes > 1
-    _run(jobs, config, best=best, as_json=as_json, quiet=quiet, warnings=warnings)
+    if highlight:
+        _check_highlight(config)
+    _run(
+        jobs,
+        config,
+        best=best,
+        highlight=highlight,
+        as_json=as_json,
+        quiet=quiet,
+        warnings=warnings,
+    )
 
 
 def _jobs(clips: list[Path], output: str | None) -> list[tuple[Path, Path]]:
@@ -128,6 +147,7 @@ def _run(
     config: GenerateConfig,
     *,
     best: bool,
+    highlight: bool,
     as_json: bool,
     quiet: bool,
     warnings: list[str],
@@ -145,12 +165,63 @@ def _run(
         make_folder(out.parent)
         with show_progress(clip.name, quiet=quiet, looking=source.looking) as progress:
             asked = replace(config, wav=config.wav or best)  # takes are compared by ear
-            result = generate(clip, out, asked, source, progress)
+            made = _generate_balanced if highlight else generate
+            result = made(clip, out, asked, source, progress)
         if best:
             result = _only_best(result, keep_wav=config.wav or config.stems)
         _say_result(result, as_json, warnings)
 
     each_clip([clip for clip, _ in jobs], sound, as_json)
+
+
+def _check_highlight(config: GenerateConfig) -> None:
+    asked = {
+        "--takes": config.takes > 1,
+        "--in": config.start is not None,
+        "--out": config.end is not None,
+        "--duck": config.mode == "duck",
+        "--stems": config.stems,
+        "--verify": config.verify,
+    }
+    for flag in (flag for flag, is_asked in asked.items() if is_asked):
+        raise UsageError(
+            f"{flag} is not for --highlight, which balances the whole clip once.",
+            f"Leave out {flag}, or run foley highlight afterwards.",
+        )
+
+
+def _generate_balanced(clip: Path, out: Path, config: GenerateConfig, source, progress):
+    """As `generate`, the sound beside the output as a wave, and balanced with the clip's own."""
+    import shutil
+
+    from foleycli.clip.probe import probe
+    from foleycli.errors import MediaError
+    from foleycli.generate import Take, generate
+    from foleycli.highlight.highlight import HighlightRequest
+    from foleycli.highlight.highlight import highlight as balance
+    from foleycli.mux.mux import check_mux
+    from foleycli.output import atomic_output, check_output, scratch_folder
+
+    film = probe(clip)
+    if not film.audio:
+        raise MediaError(f"{clip.name} has no sound to balance with.", "Leave out --highlight.")
+    wav = out.with_suffix(".wav")
+    check_mux(film, out, config.mode, overwrite=config.overwrite)
+    check_output(wav, overwrite=config.overwrite, inputs=(clip,))
+    with scratch_folder() as folder:
+        alone = replace(config, mode="track", wav=True, loudness=None)
+        result = generate(clip, folder / out.name, alone, source, progress)
+        made = result.takes[0].wav
+        assert made is not None
+        with atomic_output(wav, overwrite=config.overwrite) as beside:
+            shutil.copyfile(made, beside)
+    request = HighlightRequest(
+        mode=config.mode, loudness=config.loudness, overwrite=config.overwrite
+    )
+    mixed = balance(clip, out, {"dialogue": ["1"], "effects": [wav]}, request=request)
+    assert mixed.track is not None
+    take = Take(mixed.out, wav, mixed.recipe, config.seed, mixed.waveform_hash, mixed.track)
+    return replace(result, takes=(take,))
 
 
 def _only_best(result, *, keep_wav: bool):

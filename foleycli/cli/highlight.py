@@ -58,6 +58,37 @@ def highlight(
     dip: Annotated[
         float, typer.Option(min=0, help="dB that speech turns the others down, at most.")
     ] = HIGHLIGHT.dip_db,
+    per: Annotated[
+        str, typer.Option(metavar="second|shot", help="What has one gain a stem.")
+    ] = HIGHLIGHT.per,
+    seen: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            help="dB by which effects that begin as the picture moves go up, and others down.",
+        ),
+    ] = HIGHLIGHT.seen_db,
+    close: Annotated[
+        float, typer.Option(min=0, help="dB more where what moves fills the picture.")
+    ] = HIGHLIGHT.close_db,
+    learned: Annotated[
+        Path | None,
+        typer.Option(exists=True, help="A balance of foley train highlight, in place of the rule."),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="visah", help="The public network, on the clip's own mix."),
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="visah: its .ckpt or .safetensors."),
+    ] = None,
+    context: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="visah: rows of what is seen, one a second (.npy)."
+        ),
+    ] = None,
     gains: Annotated[
         Path | None,
         typer.Option(
@@ -68,6 +99,17 @@ def highlight(
     stems: Annotated[
         Path | None,
         typer.Option(file_okay=False, help="Folder for the balanced stems; they add up."),
+    ] = None,
+    keyframes: Annotated[
+        Path | None,
+        typer.Option(
+            dir_okay=False,
+            help="A timeline of picture and stems with volume keyframes: .fcpxml or .otio.",
+        ),
+    ] = None,
+    figure: Annotated[
+        Path | None,
+        typer.Option(dir_okay=False, help="A picture (.png) of known stems' mix before and after."),
     ] = None,
     mix: Annotated[
         bool,
@@ -100,8 +142,13 @@ def highlight(
     for stem, given in (("dialogue", dialogue), ("music", music), ("effects", effects)):
         if given:
             sounds[stem] = list(given)
+    if learned and model:
+        raise UsageError("--learned and --model exclude each other.", "Give one of them.")
     config = replace(
         HIGHLIGHT,
+        per=per,
+        seen_db=seen,
+        close_db=close,
         strength=strength,
         max_gain_db=max_gain,
         speech_over_music=speech_over_music,
@@ -114,13 +161,43 @@ def highlight(
         loudness=loudness,
         gains=gains,
         stems=stems,
+        keyframes=keyframes,
         wav=wav,
+        learned=learned,
+        weights=weights,
+        context=context,
         overwrite=overwrite,
     )
+    _check_network(model, weights, sounds, request)
+    if figure:
+        from foleycli.output import check_output
+
+        check_output(figure, overwrite=overwrite)
+        if not sounds:
+            raise UsageError("--figure is of known stems.", "Give --dialogue, --music, --effects.")
     warnings = listen_for_warnings(quiet=quiet, verbose=verbose)
     with show_progress(clip.name, quiet=quiet, looking=LOOKING) as progress:
         made = balance(clip, output, sounds, config, request, progress)
+    if figure and made.sources:
+        from foleycli.pages.balance import draw_balance
+
+        draw_balance(figure, made.sources, made.spans, overwrite=overwrite)
     say_highlighted(made, as_json, warnings)
+
+
+def _check_network(model, weights, sounds, request) -> None:
+    if model not in (None, "visah"):
+        raise UsageError(f"--model {model} is not known.", "Give visah.")
+    if model and not weights:
+        raise UsageError(
+            "visah has no weights that ship; no licence is stated for the published ones.",
+            "Give --weights FILE, if you have them.",
+        )
+    if weights and (sounds or request.gains or request.stems):
+        raise UsageError(
+            "visah hears one mix and has no gains: stems and tables are not for it.",
+            "Leave out --dialogue, --music, --effects, --stems-from, --stems and --gains.",
+        )
 
 
 def say_highlighted(made, as_json: bool, warnings: list[str]) -> None:

@@ -497,3 +497,41 @@ def pack(
         raise UsageError(f"{scores} is no JSON ({error}).", remedy) from error
     trained = pack_run(sounds, table, run, out, measured, notes, vocoder, licence)
     print(f"{out}: {trained.updates} updates")
+
+
+@app.command()
+@asks
+def highlight(
+    asked: Asked,
+    muddy: Annotated[
+        list[Path],
+        typer.Option(exists=True, file_okay=False, help="Of foley data muddy; repeat it."),
+    ],
+    network: Annotated[
+        str,
+        typer.Option(help="gains: a balance of known stems; visah: the network that hears a mix."),
+    ] = "gains",
+    context: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, file_okay=False, help="visah: rows of what is seen, NAME.npy a piece."
+        ),
+    ] = None,
+) -> None:
+    """The balance of dialogue, music and effects, from a house's own delivered stems."""
+    if network not in ("gains", "visah"):
+        raise UsageError(f"--network {network} is not known.", "Give gains or visah.")
+    if network == "gains":
+        config = asked.config("highlight")
+        with asked.options("highlight", config.updates) as options:
+            from foleycli.train.highlight import train_balance
+
+            print(train_balance(muddy, asked.out, config, options))
+        return
+    if asked.preset == "small":
+        asked = replace(asked, preset="paper")
+    config = asked.config("highlight-visah")
+    with asked.options("highlight-visah", config.updates) as options:
+        from foleycli.train.highlight import train_visah
+
+        print(train_visah(muddy, asked.out, config, options, context))

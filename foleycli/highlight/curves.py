@@ -101,7 +101,7 @@ class Curve:
 
     def is_one(self) -> bool:
         """Whether it leaves everything as it is."""
-        return not self._gains.any()
+        return not self._gains.any()  # nor are there any
 
     def shape(self, block: NDArray[np.float32], first: int) -> NDArray[np.float64]:
         """A block (samples, channels) that begins at sample ``first``, turned by the curve.

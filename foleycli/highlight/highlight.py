@@ -22,27 +22,34 @@ from foleycli.highlight.curves import (
     read_gains,
     write_gains,
 )
+from foleycli.highlight.keyframes import check_keyframes, write_keyframes
 from foleycli.highlight.levels import hear_stems
+from foleycli.highlight.picture import read_motion, seen_effects
 from foleycli.highlight.recipe import (
     HighlightRecipe,
     find_sounds,
     read_recipe,
+    relative,
     same_file,
     write_recipe,
 )
 from foleycli.highlight.remix import Remix, settle
-from foleycli.highlight.rule import balance, second_edges
-from foleycli.highlight.stems import Stems, open_stems
+from foleycli.highlight.rule import FITS, NO_SPEECH, balance, second_edges
+from foleycli.highlight.separate import check_separator, separate
+from foleycli.highlight.stems import Stems, open_stems, stems_of
 from foleycli.mux.bwf import Broadcast, write_broadcast
-from foleycli.mux.mux import check_mux, mux_audio
+from foleycli.mux.mux import Track, check_mux, mux_audio
 from foleycli.output import check_output, make_folder, scratch_folder
 from foleycli.recipe import check_recipe, recipe_path
 from foleycli.waveform.loudness import to_db
 
 LOG = logging.getLogger("foleycli")
 MODES = ("track", "mix", "replace")
+PER = ("second", "shot")
 TITLE = "Mix"
 WAVE = ".wav"  # an output of this kind is the sound alone
+Sound = str | Path | tuple[Path, int]  # a file, a track's number, a file's stream
+SEPARATOR = "rnnoise"
 Progress = Callable[[str, float], None]
 
 
@@ -58,7 +65,11 @@ class HighlightRequest:
     loudness: str | None = None  # a name of LOUDNESS that the mix is brought to by one gain
     gains: Path | None = None  # followed where it is there, else written
     stems: Path | None = None  # folder for the balanced stems
+    keyframes: Path | None = None  # timeline of the stems as they are, with volume keyframes
     wav: bool = False
+    learned: Path | None = None  # of foley train highlight, in place of the rule
+    weights: Path | None = None  # of VisAH's network, which gives the clip's own mix anew
+    context: Path | None = None  # rows of what is seen, for it
     overwrite: bool = False
 
 
@@ -76,12 +87,14 @@ class Highlighted:
     waveform_hash: str  # BLAKE2b of the 24-bit samples
     files: tuple[Path, ...] = ()  # gains, wave and stems that were written beside
     followed: bool = False  # whether the gains are those of a table
+    track: Track | None = None  # of the video, that the mix went into
+    sources: Stems | None = None  # what was turned; None where a mix was parted or given anew
 
 
 def highlight(
     clip: str | Path,
     out: str | Path | None,
-    sounds: Mapping[Stem, Sequence[str | Path | tuple[Path, int]]],
+    sounds: Mapping[Stem, Sequence[Sound]],
     config: HighlightConfig = HIGHLIGHT,
     request: HighlightRequest | None = None,
     progress: Progress = silent,
@@ -102,27 +115,70 @@ def highlight(
     _check(config, request)
     target = LOUDNESS[request.loudness] if request.loudness else None
     place = Path(out) if out else film.path.with_name(f"{film.path.stem}_mix{film.path.suffix}")
-    stems = open_stems(film, _with_own(film, sounds, request.mode))
-    _check_outputs(film, place, stems, request)
-    before = _hashes(stems)
+    sources, parted = _open(film, sounds, request)
+    _check_outputs(film, place, sources, request, parted)
+    before = _hashes(sources)
     followed = request.gains is not None and request.gains.is_file()
-    if followed:
-        spans = _followed(request.gains, stems)
-    else:
-        spans = find_gains(film, stems, config, progress)
-    made = _make(film, place, stems, spans, config, request, target, progress)
+    with scratch_folder() as folder:
+        remade = request.weights is not None
+        stems = _parted(sources, folder, progress) if parted and not remade else sources
+        if request.weights is not None:
+            stems, spans = _remade(sources, folder, config, request.weights, request, progress)
+        elif followed:
+            spans = _followed(request.gains, stems)
+        elif request.learned:
+            spans = _learned_gains(film, stems, config, request.learned, progress)
+        else:
+            spans = find_gains(film, stems, config, progress, parted=parted)
+        job = _Job(film, place, sources, stems, spans, config, request, target)
+        made = _make(job, progress)
     for path, digest in before.items():
         check_unchanged(path, digest)
     return replace(made, followed=followed)
 
 
 def find_gains(
-    film: Clip, stems: Stems, config: HighlightConfig, progress: Progress = silent
+    film: Clip,
+    stems: Stems,
+    config: HighlightConfig,
+    progress: Progress = silent,
+    *,
+    parted: bool = False,
 ) -> list[Span]:
-    """What the rule turns each stem by."""
-    levels = hear_stems(stems, told=lambda done: progress("looking", done))
+    """What the rule turns each stem by; the picture is looked at only where a term asks for it."""
+    looks = "effects" in stems.names and bool(config.seen_db or config.close_db)
+    onsets = ("effects",) if looks else ()
+    levels = hear_stems(stems, onsets=onsets, told=lambda done: progress("looking", done))
     progress("looking", 1.0)
-    return balance(levels, second_edges(stems.duration), config)
+    edges = _edges(film, stems, config)
+    seen = seen_effects(levels, read_motion(film.path), edges) if looks else None
+    spans = balance(levels, edges, config, seen, parted=parted)
+    if parted and spans[0].reason in (NO_SPEECH, FITS):
+        LOG.warning("%s", spans[0].reason)
+    return spans
+
+
+def _edges(film: Clip, stems: Stems, config: HighlightConfig) -> list[Fraction]:
+    """Where spans begin: every second, or every cut."""
+    if config.per == "second":
+        return second_edges(stems.duration)
+    from foleycli.timeline.cuts import find_cuts  # decodes with torch's help
+
+    cuts, _ = find_cuts(film)
+    # a table counts microseconds
+    at = [Fraction(round(cut * 1_000_000), 1_000_000) for cut in cuts if cut < stems.duration]
+    return [Fraction(0), *at, stems.duration]
+
+
+def _learned_gains(
+    film: Clip, stems: Stems, config: HighlightConfig, folder: Path, progress: Progress
+) -> list[Span]:
+    from foleycli.highlight.learned import LearnedBalance  # torch
+
+    net = LearnedBalance.open(folder)
+    motion = read_motion(film.path)
+    progress("looking", 0.5)
+    return net.spans(stems, motion, config)
 
 
 def redo(
@@ -146,39 +202,101 @@ def redo(
     request = HighlightRequest(mode=made.mode, loudness=made.loudness, overwrite=overwrite)
     _check(made.config, request)
     target = LOUDNESS[made.loudness] if made.loudness else None
-    stems = open_stems(film, find_sounds(made, path), Fraction(made.duration))
+    sources = open_stems(film, find_sounds(made, path), Fraction(made.duration))
     place = Path(out) if out else path.with_name(made.out)
-    _check_outputs(film, place, stems, request)
-    again = _make(film, place, stems, made.spans, made.config, request, target, progress)
+    parted = bool(made.separator)
+    if made.model:
+        weights = same_file(path, made.model["weights"], made.model["weights_hash"])
+        rows = made.model.get("context")
+        context = same_file(path, rows, made.model["context_hash"]) if rows else None
+        request = replace(request, weights=weights, context=context)
+        parted = False
+    if parted:
+        check_separator()
+    _check_outputs(film, place, sources, request, parted)
+    with scratch_folder() as folder:
+        stems = _parted(sources, folder, progress) if parted else sources
+        if request.weights is not None:
+            stems, _ = _remade(sources, folder, made.config, request.weights, request, progress)
+        job = _Job(film, place, sources, stems, made.spans, made.config, request, target)
+        again = _make(job, progress)
     return again, again.waveform_hash == made.waveform_hash
 
 
-def _make(
-    film: Clip,
-    out: Path,
-    stems: Stems,
-    spans: Sequence[Span],
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """All that an output is made from."""
+
+    film: Clip
+    out: Path
+    sources: Stems  # as they were given
+    stems: Stems  # as they are turned: the same, or the parts of a mix
+    spans: Sequence[Span]
+    config: HighlightConfig
+    request: HighlightRequest
+    target: LoudnessTarget | None
+
+
+def _open(
+    film: Clip, sounds: Mapping[Stem, Sequence[Sound]], request: HighlightRequest
+) -> tuple[Stems, bool]:
+    """What is balanced; the clip's own sound alone is a mix that is to be parted."""
+    if any(sounds.values()):
+        return open_stems(film, _with_own(film, sounds, request.mode)), False
+    if not film.audio:
+        raise MediaError(
+            f"{film.path.name} has no sound of its own to balance.",
+            "Give --dialogue, --music or --effects.",
+        )
+    if not request.weights:
+        check_separator()
+    return open_stems(film, {"effects": ["1"]}), True
+
+
+def _remade(
+    mix: Stems,
+    folder: Path,
     config: HighlightConfig,
+    weights: Path,
     request: HighlightRequest,
-    target: LoudnessTarget | None,
     progress: Progress,
-) -> Highlighted:
-    remix = settle(Remix.of(stems, spans), target, told=lambda done: progress("sounding", done / 2))
-    files: list[Path] = []
+) -> tuple[Stems, list[Span]]:
+    from foleycli.highlight.remade import remake  # torch
+
+    def told(done: float) -> None:
+        progress("looking", done)
+
+    return remake(mix, folder, weights, request.context, config.strength, told)
+
+
+def _parted(mix: Stems, folder: Path, progress: Progress) -> Stems:
+    parts = separate(mix, "effects", folder, lambda done: progress("looking", done / 2))
+    return stems_of({"dialogue": parts.voice, "effects": parts.rest}, mix.samples)
+
+
+def _make(job: _Job, progress: Progress) -> Highlighted:
+    remix = settle(
+        Remix.of(job.stems, job.spans),
+        job.target,
+        told=lambda done: progress("sounding", done / 2),
+        exact=job.config.strength == 0 if job.request.weights else None,
+    )
+    out, request = job.out, job.request
+    track: Track | None = None
     with scratch_folder() as folder:
         wav = out if out.suffix.lower() == WAVE else folder / "mix.wav"
         digest = write_broadcast(
             wav,
             remix.mix(lambda done: progress("sounding", 0.5 + done / 2)),
-            stems.sample_rate,
-            stems.channels,
-            about=_about(film, out.stem, "Mix"),
+            job.stems.sample_rate,
+            job.stems.channels,
+            about=_about(job.film, out.stem, TITLE),
             overwrite=request.overwrite,
         )
         if wav != out:
             progress("muxing", 0.0)
-            mux_audio(
-                film,
+            track = mux_audio(
+                job.film,
                 wav,
                 out,
                 mode=request.mode,
@@ -186,56 +304,73 @@ def _make(
                 is_mix=True,
                 overwrite=request.overwrite,
             )
-        files += _write_beside(film, out, remix, request, spans)
+        files = _write_beside(job, remix)
     recipe = recipe_path(out)
     write_recipe(
         recipe,
         HighlightRecipe.of(
-            film,
+            job.film,
             out,
-            stems,
-            spans,
-            config,
+            job.sources,
+            job.spans,
+            job.config,
             mode=request.mode,
             loudness=request.loudness,
+            separator="" if request.weights or job.stems is job.sources else SEPARATOR,
+            model=_model(out, request),
             waveform_hash=digest,
         ),
     )
     progress("muxing", 1.0)
-    gain_db = to_db(remix.gain)
+    stems, gain_db = job.stems, to_db(remix.gain)
     return Highlighted(
-        film.path,
+        job.film.path,
         out,
         stems.duration,
         stems.names,
-        tuple(spans),
+        tuple(job.spans),
         gain_db,
         recipe,
         digest,
         tuple(files),
+        track=track,
+        sources=job.sources if job.stems is job.sources else None,
     )
 
 
-def _write_beside(
-    film: Clip, out: Path, remix: Remix, request: HighlightRequest, spans: Sequence[Span]
-) -> list[Path]:
+def _model(out: Path, request: HighlightRequest) -> dict[str, str]:
+    """What a recipe says of the network that gave the mix anew; nothing where none did."""
+    if request.weights is None:
+        return {}
+    files = {"weights": request.weights, "context": request.context}
+    said = {"name": "visah"}
+    for name, path in files.items():
+        if path is not None:
+            said |= {name: relative(path, out.parent), f"{name}_hash": content_hash(path)}
+    return said
+
+
+def _write_beside(job: _Job, remix: Remix) -> list[Path]:
     """The stems, the wave and the table that were asked for."""
+    out, request, stems = job.out, job.request, remix.stems
+    shape = (stems.sample_rate, stems.channels)
     written = []
-    rate, channels = remix.stems.sample_rate, remix.stems.channels
-    for stem, path in _stem_paths(out, remix.stems, request).items():
+    for stem, path in _stem_paths(out, stems.names, request).items():
         make_folder(path.parent)
-        about = _about(film, out.stem, stem.title())
-        write_broadcast(
-            path, remix.stem(stem), rate, channels, about=about, overwrite=request.overwrite
-        )
+        about = _about(job.film, out.stem, stem.title())
+        write_broadcast(path, remix.stem(stem), *shape, about=about, overwrite=request.overwrite)
         written.append(path)
     if request.wav and out.suffix.lower() != WAVE:
         path = out.with_suffix(WAVE)
-        about = _about(film, out.stem, "Mix")
-        write_broadcast(path, remix.mix(), rate, channels, about=about, overwrite=request.overwrite)
+        about = _about(job.film, out.stem, TITLE)
+        write_broadcast(path, remix.mix(), *shape, about=about, overwrite=request.overwrite)
+        written.append(path)
+    if request.keyframes:
+        path, again = request.keyframes, request.overwrite
+        write_keyframes(path, job.film, job.sources, job.spans, overwrite=again)
         written.append(path)
     if request.gains and not request.gains.is_file():
-        write_gains(request.gains, spans)
+        write_gains(request.gains, job.spans)
         written.append(request.gains)
     return written
 
@@ -245,6 +380,8 @@ def _check(config: HighlightConfig, request: HighlightRequest) -> None:
         raise UsageError(f"--strength {config.strength:g} is not from 0 to 1.", "Give 0.5, say.")
     if not 0 <= config.max_gain_db <= 60:
         raise UsageError(f"--max-gain {config.max_gain_db:g} is not from 0 to 60.", "Give 12, say.")
+    if config.per not in PER:
+        raise UsageError(f"--per {config.per} is not known.", f"Give {' or '.join(PER)}.")
     if request.mode not in MODES:
         raise UsageError(f"Mode {request.mode} is not known.", f"Give {', '.join(MODES)}.")
     if request.loudness is not None and request.loudness not in LOUDNESS:
@@ -253,7 +390,9 @@ def _check(config: HighlightConfig, request: HighlightRequest) -> None:
         )
 
 
-def _check_outputs(film: Clip, out: Path, stems: Stems, request: HighlightRequest) -> None:
+def _check_outputs(
+    film: Clip, out: Path, stems: Stems, request: HighlightRequest, parted: bool
+) -> None:
     inputs = tuple(
         {film.path, *(part.path for several in stems.parts.values() for part in several)}
     )
@@ -263,9 +402,18 @@ def _check_outputs(film: Clip, out: Path, stems: Stems, request: HighlightReques
         check_output(out, overwrite=request.overwrite, inputs=inputs)
         check_mux(film, out, request.mode, overwrite=request.overwrite)
     check_recipe(out, overwrite=request.overwrite)
-    beside = [*_stem_paths(out, stems, request).values()]
+    names = ("dialogue", "effects") if parted else stems.names
+    beside = [*_stem_paths(out, names, request).values()]
     if request.wav and out.suffix.lower() != WAVE:
         beside.append(out.with_suffix(WAVE))
+    if request.keyframes:
+        if parted or request.weights:
+            raise UsageError(
+                "A mix alone has no stems that keyframes could turn.",
+                "Leave out --keyframes, or give --dialogue, --music and --effects.",
+            )
+        check_keyframes(request.keyframes)
+        beside.append(request.keyframes)
     for path in beside:
         if path.parent.is_dir():
             check_output(path, overwrite=request.overwrite, inputs=inputs)
@@ -273,15 +421,15 @@ def _check_outputs(film: Clip, out: Path, stems: Stems, request: HighlightReques
         check_output(request.gains)
 
 
-def _stem_paths(out: Path, stems: Stems, request: HighlightRequest) -> dict[Stem, Path]:
+def _stem_paths(out: Path, names: Sequence[Stem], request: HighlightRequest) -> dict[Stem, Path]:
     if request.stems is None:
         return {}
-    return {stem: request.stems / f"{out.stem}_{stem}{WAVE}" for stem in stems.names}
+    return {stem: request.stems / f"{out.stem}_{stem}{WAVE}" for stem in names}
 
 
 def _with_own(
-    film: Clip, sounds: Mapping[Stem, Sequence[str | Path | tuple[Path, int]]], mode: str
-) -> dict[Stem, list[str | Path | tuple[Path, int]]]:
+    film: Clip, sounds: Mapping[Stem, Sequence[Sound]], mode: str
+) -> dict[Stem, list[Sound]]:
     asked = {stem: list(several) for stem, several in sounds.items()}
     named = any(isinstance(one, str) and one.isdigit() for many in asked.values() for one in many)
     if mode == "mix" and not named:

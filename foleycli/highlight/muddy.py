@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from foleycli.config import MuddyConfig
 from foleycli.highlight.levels import gated
 from foleycli.waveform.loudness import from_db, k_weighting
 
@@ -20,18 +21,6 @@ PEAK_DB = -0.5  # dBFS
 LEVELS = {"low": (6,), "moderate": (9,), "high": (12,), "mix": (6, 9, 12)}  # dB
 THIRDS = ("suppress", "raise", "keep")
 BLOCK = 0.4  # seconds of loudness
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MuddyConfig:
-    """How a balance is spoiled; the defaults are the published ones."""
-
-    level: str = "mix"  # how far, a name of LEVELS
-    third: str = "suppress"  # what becomes of the stem that is neither loudest nor raised
-    continuous: bool = False  # any dB from 6 to 12 (to the level's own), not steps of 3
-    vary_every: float | None = None  # seconds after which the gains are drawn anew; None: never
-    silent_too: bool = False  # a silent stem may be the one that is raised, as published
-    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

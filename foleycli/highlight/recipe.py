@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,8 @@ class HighlightRecipe:
     config: HighlightConfig
     spans: list[Span]  # the gains themselves, so that no rule need be asked again
     waveform_hash: str
+    separator: str = ""  # what parted a mix into the stems that the spans turn
+    model: dict[str, str] = field(default_factory=dict)  # the network that gave a mix anew
 
     @classmethod
     def of(
@@ -48,13 +50,15 @@ class HighlightRecipe:
         *,
         mode: str,
         loudness: str | None,
+        separator: str,
+        model: dict[str, str],
         waveform_hash: str,
     ) -> "HighlightRecipe":
         """The recipe of one output."""
         sounds = {
             stem: [
                 {
-                    "path": _relative(part.path, out.parent),
+                    "path": relative(part.path, out.parent),
                     "hash": content_hash(part.path),
                     "index": part.index,
                 }
@@ -65,7 +69,7 @@ class HighlightRecipe:
         return cls(
             made_by=MADE_BY,
             foleycli=__version__,
-            clip=_relative(clip.path, out.parent),
+            clip=relative(clip.path, out.parent),
             clip_hash=content_hash(clip.path),
             out=out.name,
             stems=sounds,
@@ -74,6 +78,8 @@ class HighlightRecipe:
             loudness=loudness,
             config=config,
             spans=list(spans),
+            separator=separator,
+            model=model,
             waveform_hash=waveform_hash,
         )
 
@@ -148,7 +154,8 @@ def _span(fields: dict[str, Any]) -> Span:
     return Span(**times, **fields)
 
 
-def _relative(path: Path, folder: Path) -> str:
+def relative(path: Path, folder: Path) -> str:
+    """A path as a recipe in a folder says it."""
     try:
         return os.path.relpath(path.resolve(), folder.resolve())
     except ValueError:  # another drive on Windows

@@ -84,10 +84,12 @@ def settle(
     target: LoudnessTarget | None = None,
     peak_db: float = HIGHLIGHT.peak_db,
     told: Callable[[float], None] = lambda done: None,
+    exact: bool | None = None,
 ) -> Remix:
     """Give a remix the one gain that it needs: for the peak, and for a loudness that is asked for.
 
-    An untouched one without a target stays as it is, and what passes full scale is said.
+    An untouched one without a target stays as it is, and what passes full scale is said; ``exact``
+    says that of one which only looks untouched, or not.
     """
     meters = None
     if target:
@@ -105,7 +107,7 @@ def settle(
             meters[1].add(block)
     if meters and target:
         return _with_gain(remix, _to_target(meters[0].integrated(), meters[1].peak_db(), target))
-    if remix.is_untouched:
+    if remix.is_untouched if exact is None else exact:
         if peak > 1:
             LOG.warning(
                 "the sum of the stems passes full scale by %.1f dB and is cut off there; "

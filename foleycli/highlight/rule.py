@@ -13,7 +13,7 @@ Base and dip ask how it is and turn by what is missing, so that a balance that f
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -26,6 +26,9 @@ from foleycli.highlight.levels import STEPS, Levels, gated, lufs
 Floats = NDArray[np.float64]
 LOOK_AHEAD = 0.25  # seconds before and after speech in which the others are down already
 AROUND = 2.0  # seconds on either side of a span from which the level of speech is taken
+LEAST_SPEECH = 1.0  # seconds under which a mix is not parted
+NO_SPEECH = "no speech: the mix as it was"
+FITS = "speech is near its offset: the mix as it was"
 TOLD = 0.05  # dB from which a reason is given
 Edges = Sequence[Fraction]
 
@@ -50,29 +53,47 @@ def balance(
     edges: Edges,
     config: HighlightConfig = HIGHLIGHT,
     seen: Seen | None = None,
+    *,
+    parted: bool = False,
 ) -> list[Span]:
     """Gains of every span.
 
     Args:
         levels: what was heard of the stems.
         edges: where spans begin, in seconds, and the end of the last.
+        seen: what the picture says about the effects.
+        parted: the dialogue was taken out of a mix, and the effects are all the rest; where nobody
+            speaks both get the same gain, so that what the parting did is not heard.
     """
     stems = [stem for stem in STEMS if stem in levels.energies]
-    base = base_gains(levels, config)
+    base = _parted_gains(levels, config) if parted else base_gains(levels, config)
+    if parted:
+        config = replace(config, max_gain_db=min(config.max_gain_db, config.parted_gain_db))
+        if levels.speech.sum() < LEAST_SPEECH * STEPS:
+            return _untouched(edges, stems, config, NO_SPEECH)
+        if abs(base.get("effects", 0.0)) < config.parted_least_db:
+            return _untouched(edges, stems, config, FITS)
     speaks = _speaks(levels, edges)
     terms: dict[str, Floats] = {
         f"{stem} base": np.full(len(edges) - 1, base.get(stem, 0.0)) for stem in stems
     }
     for stem, clear in (
         ("music", config.clear_of_music),
-        ("effects", config.speech_over_effects),
+        ("effects", config.speech_over_rest if parted else config.speech_over_effects),
     ):
         if stem in stems and speaks.any():
             dips = dip(levels, edges, speaks, stem, base, clear, config.dip_db)
             terms[f"{stem} dip"] = dips
     if "effects" in stems and seen:
         terms |= _seen_terms(seen, config)
+    if parted:
+        terms["dialogue as the rest"] = np.where(
+            speaks, 0.0, terms["effects base"] - terms["dialogue base"]
+        )
     common = _common_gain(levels, edges, stems, terms)
+    common += _room(
+        [float(terms[f"{stem} base"][0]) + common for stem in stems], config.max_gain_db
+    )
     for stem in stems:
         terms[f"{stem} base"] = terms[f"{stem} base"] + common
     return _spans(edges, stems, terms, speaks, config)
@@ -97,6 +118,22 @@ def base_gains(levels: Levels, config: HighlightConfig = HIGHLIGHT) -> dict[Stem
         return {}
     first = max(there, key=lambda stem: wanted[stem])
     return {stem: wanted[stem] - wanted[first] + loud[first] - loud[stem] for stem in there}
+
+
+def _untouched(
+    edges: Edges, stems: Sequence[Stem], config: HighlightConfig, reason: str
+) -> list[Span]:
+    zeros = {f"{stem} base": np.zeros(len(edges) - 1) for stem in stems}
+    return finish_spans(edges, stems, zeros, config, reason)
+
+
+def _parted_gains(levels: Levels, config: HighlightConfig) -> dict[Stem, float]:
+    """As `base_gains`, of a voice and the rest of a mix; both as loud as they are in speech."""
+    voice, rest = (levels.energies[stem] for stem in ("dialogue", "effects"))
+    loud = [gated(part[levels.speech[: len(part)]]) for part in (voice, rest)]
+    if not np.isfinite(loud).all():
+        return {}
+    return {"dialogue": 0.0, "effects": loud[0] - loud[1] - config.speech_over_rest}
 
 
 def dip(
@@ -168,6 +205,15 @@ def _common_gain(
     return was - is_now if np.isfinite(was) and np.isfinite(is_now) else 0.0
 
 
+def _room(gains: Sequence[float], most: float) -> float:
+    """dB for all that bring gains within bounds: the balance comes before the loudness, which one
+    gain can restore afterwards."""
+    low, high = min(gains), max(gains)
+    if high - low > 2 * most:
+        return -(high + low) / 2
+    return min(0.0, most - high) + max(0.0, -most - low)
+
+
 def _spans(
     edges: Edges,
     stems: Sequence[Stem],
@@ -191,6 +237,18 @@ def _spans(
         )
         for i in range(len(edges) - 1)
     ]
+
+
+def finish_spans(
+    edges: Edges,
+    stems: Sequence[Stem],
+    terms: dict[str, Floats],
+    config: HighlightConfig,
+    reason: str,
+) -> list[Span]:
+    """Spans of terms that something else than the rule gave, within the same bounds."""
+    spans = _spans(edges, stems, terms, np.zeros(len(edges) - 1, bool), config)
+    return [replace(span, reason=reason) for span in spans]
 
 
 def _reason(i: int, terms: dict[str, Floats], speaks: bool, config: HighlightConfig) -> str:

@@ -14,7 +14,7 @@ WEIGHTS = Path(__file__).with_name("silero_vad.onnx")
 SAMPLE_RATE = 16_000  # Hz
 WINDOW, CONTEXT = 512, 64  # samples
 RATE = SAMPLE_RATE / WINDOW  # probabilities a second: 31.25
-SILENT = 3e-5  # amplitude under which a window is not looked at: -90 dBFS
+SILENT = 5e-4  # amplitude under which a window is not looked at: -66 dBFS
 SURE = 0.5  # probability from which it is speech, as its authors have it
 
 

@@ -139,6 +139,22 @@ def open_stems(
     return Stems(parts, duration or picture_length(clip))
 
 
+def stems_of(files: Mapping[Stem, Path], samples: int | None = None) -> Stems:
+    """Stems of sound files alone, without a clip, as long as the longest.
+
+    Args:
+        samples: their length where it is known.
+    """
+    parts = {stem: (_part(None, path),) for stem, path in files.items()}
+    if samples is None:
+        lengths = [
+            Fraction(soundfile.info(str(path)).frames, soundfile.info(str(path)).samplerate)
+            for path in files.values()
+        ]
+        return Stems(parts, max(lengths))
+    return Stems(parts, Fraction(samples, next(iter(parts.values()))[0].sample_rate))
+
+
 def find_stems(folder: Path) -> dict[Stem, list[Path]]:
     """The stems in a folder by what their names say: ``shot_DX.wav``, ``music.wav``, and foley's
     own ``shot_sfx_hits.wav`` beside ``shot_sfx.wav``, which is left out, being their sum.
@@ -190,9 +206,9 @@ def picture_length(clip: Clip) -> Fraction:
     return length
 
 
-def _part(clip: Clip, asked: str | Path | tuple[Path, int]) -> Part:
+def _part(clip: Clip | None, asked: str | Path | tuple[Path, int]) -> Part:
     path, index = asked if isinstance(asked, tuple) else (Path(asked), None)
-    if isinstance(asked, str) and re.fullmatch(r"\d{1,3}", asked):
+    if clip and isinstance(asked, str) and re.fullmatch(r"\d{1,3}", asked):
         number = int(asked)
         if not 1 <= number <= len(clip.audio):
             raise UsageError(
@@ -214,7 +230,8 @@ def _part(clip: Clip, asked: str | Path | tuple[Path, int]) -> Part:
         pictures = [s for s in container.streams.video if s.start_time is not None]
         first = pictures[0] if pictures else stream
         start = (first.start_time or 0) * (first.time_base or Fraction(0))
-        origin = clip.start if path.resolve() == clip.path.resolve() else Fraction(start)
+        same = clip is not None and path.resolve() == clip.path.resolve()
+        origin = clip.start if clip and same else Fraction(start)
         shape = (stream.channels, stream.rate, stream.layout.name)
         return Part(path, stream.index, *shape, origin)
 

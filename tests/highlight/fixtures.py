@@ -213,7 +213,8 @@ def losses(cases) -> Iterator[Row]:
 
 def muddy(cases) -> Iterator[Row]:
     """The published way to spoil a balance."""
-    from foleycli.highlight.muddy import MuddyConfig, muddy_stems
+    from foleycli.config import MuddyConfig
+    from foleycli.highlight.muddy import muddy_stems
 
     classes = ("speech", "music", "sfx")
     for case in cases:

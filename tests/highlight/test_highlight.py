@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from foleycli.config import HIGHLIGHT
-from foleycli.errors import MediaError, OutputExistsError, UsageError
+from foleycli.errors import MediaError, ModelError, OutputExistsError, UsageError
 from foleycli.highlight.curves import read_gains
 from foleycli.highlight.highlight import HighlightRequest, highlight, redo
 from foleycli.mux.loudness import measure_loudness
@@ -170,7 +170,7 @@ def test_a_loudness_that_is_asked_for_is_reached(folder, sounds, tmp_path):
 
 def test_wrong_requests_say_so(folder, sounds, tmp_path):
     film = folder / "film.mp4"
-    with pytest.raises(UsageError, match="no stem"):
+    with pytest.raises(MediaError, match="no sound of its own"):
         highlight(film, tmp_path / "a.wav", {})
     with pytest.raises(UsageError, match="no sound track 2"):
         highlight(film, tmp_path / "a.wav", {"music": ["2"]})
@@ -207,10 +207,11 @@ def test_a_table_that_cannot_be_followed_says_where(text, said, tmp_path):
 def test_the_command_tells_what_it_turned(folder, tmp_path, foley):
     code, lines, error = foley(
         "highlight", folder / "film.mp4", "--stems-from", folder, "-o", tmp_path / "a.mov",
-        "--gains", tmp_path / "g.csv", "--json",
+        "--gains", tmp_path / "g.csv", "--json", "--figure", tmp_path / "g.png",
     )  # fmt: skip
     assert code == 0, error
     said = json.loads(lines[0])
+    assert (tmp_path / "g.png").stat().st_size > 10_000
     assert said["stems"] == ["dialogue", "music", "effects"]
     assert any("speech" in span["reason"] for span in said["gains"])
     code, lines, error = foley("redo", tmp_path / "a.foley.json", "-o", tmp_path / "b.mov")
@@ -228,3 +229,116 @@ def test_known_stems_need_no_torch(folder, tmp_path):
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.fixture
+def muddy_film(folder, tmp_path):
+    """A film whose only sound is a mix in which noise buries a voice."""
+    mix = write_wav(tmp_path / "mix.wav", voice(SECONDS, [(1, 4)], 0.1) + noise(SECONDS, 0.05, 2))
+    return highlight(folder / "film.mp4", tmp_path / "muddy.mov", {"effects": [mix]}).out, mix
+
+
+def test_a_mix_alone_is_parted_and_at_strength_0_comes_back_bit_for_bit(muddy_film, tmp_path):
+    from foleycli.highlight.separate import check_separator
+
+    try:
+        check_separator()
+    except ModelError:
+        pytest.skip("RNNoise is not installed")
+    film, mix = muddy_film
+    still = highlight(film, tmp_path / "a.wav", {}, HIGHLIGHT.__class__(strength=0.0))
+    assert np.array_equal(soundfile.read(still.out)[0], soundfile.read(mix)[0])
+    made = highlight(film, tmp_path / "b.wav", {})
+    assert made.stems == ("dialogue", "effects")
+    spoken, silent = made.spans[2].gains_db, made.spans[5].gains_db
+    assert spoken["dialogue"] - spoken["effects"] > 1
+    assert silent["dialogue"] == silent["effects"]  # nobody speaks: what the parting did is unheard
+    assert redo(made.recipe, tmp_path / "c.wav")[1]
+
+
+def test_the_public_network_gives_a_mix_anew(muddy_film, tmp_path):
+    from foleycli.config import VISAH_TINY
+    from foleycli.train.highlight import save_visah
+    from tests.highlight.fixtures import filled_net
+
+    film, mix = muddy_film
+    weights, rows = tmp_path / "w.safetensors", tmp_path / "rows.npy"
+    save_visah(filled_net(VISAH_TINY), weights)
+    np.save(rows, np.zeros((6, 32), np.float32))
+    request = HighlightRequest(weights=weights, context=rows)
+    still = highlight(film, tmp_path / "a.wav", {}, HIGHLIGHT.__class__(strength=0.0), request)
+    assert np.array_equal(soundfile.read(still.out)[0], soundfile.read(mix)[0])
+    made = highlight(film, tmp_path / "b.wav", {}, request=request)
+    assert soundfile.info(made.out).frames == SECONDS * 44_100
+    assert np.abs(soundfile.read(made.out)[0]).max() < 10 ** (-0.5 / 20)
+    _again, same = redo(made.recipe, tmp_path / "c.wav")
+    assert same
+
+
+def test_visah_without_weights_says_that_none_ship(folder, foley, tmp_path):
+    code, _, error = foley("highlight", folder / "film.mp4", "--model", "visah")
+    assert code == 2 and "no licence" in error
+
+
+def test_one_gain_a_shot(tmp_path, sounds):
+    from tests.films import still
+
+    frames = [*still(3, level=30), *(255 - f for f in still(3, level=60))]
+    film = write_film(tmp_path / "two.mp4", frames)
+    config = HIGHLIGHT.__class__(per="shot")
+    table = HighlightRequest(gains=tmp_path / "g.csv")
+    made = highlight(film, tmp_path / "a.wav", sounds, config, table)
+    assert len(made.spans) == len(read_gains(tmp_path / "g.csv")) <= 2
+    again = highlight(film, tmp_path / "b.wav", sounds, config, table)
+    assert again.waveform_hash == made.waveform_hash
+
+
+def test_gains_are_volume_keyframes_of_the_stems_in_a_timeline(folder, sounds, tmp_path):
+    import xml.etree.ElementTree as ET
+
+    from foleycli.highlight.curves import keyframes
+    from foleycli.timeline.files import read_timeline
+
+    request = HighlightRequest(keyframes=tmp_path / "cut.fcpxml")
+    made = highlight(folder / "film.mp4", tmp_path / "a.wav", sounds, request=request)
+    timeline = read_timeline(tmp_path / "cut.fcpxml")
+    assert {e.media.name for t in timeline.sounds for e in t.events} == {
+        "dx.wav",
+        "mx.wav",
+        "fx.wav",
+    }
+    clips = {c.get("name"): c for c in ET.parse(tmp_path / "cut.fcpxml").iter("asset-clip")}
+    points = keyframes(made.spans, "effects")
+    found = clips["effects"].findall("adjust-volume/param/keyframeAnimation/keyframe")
+    assert len(found) == len(points) > 2
+    assert [float(k.get("value").removesuffix("dB")) for k in found] == pytest.approx(
+        [point.gain_db for point in points], abs=0.005
+    )
+
+
+def test_otio_carries_the_keyframes_in_its_metadata(folder, sounds, tmp_path):
+    otio = pytest.importorskip("opentimelineio")
+    request = HighlightRequest(keyframes=tmp_path / "cut.otio")
+    made = highlight(folder / "film.mp4", tmp_path / "a.wav", sounds, request=request)
+    clips = {
+        c.name: c for c in otio.adapters.read_from_file(str(tmp_path / "cut.otio")).find_clips()
+    }
+    volume = clips["music"].effects[0].metadata["foleycli"]["volume"]
+    assert volume[0]["db"] == made.spans[0].gains_db["music"]
+    with pytest.raises(UsageError, match="no keyframes"):
+        bad = HighlightRequest(keyframes=tmp_path / "cut.edl")
+        highlight(folder / "film.mp4", tmp_path / "b.wav", sounds, request=bad)
+
+
+def test_gen_balances_the_new_sound_with_the_clips_own(muddy_film, tmp_path, foley):
+    film, _ = muddy_film
+    asked = ("gen", film, "-o", tmp_path / "out.mov", "--highlight", "--model", "library", "--mix")
+    code, lines, error = foley(*asked, "--prompt", "wood impact")
+    assert code == 0, error
+    recipe = json.loads((tmp_path / "out.foley.json").read_text())
+    assert recipe["stems"].keys() == {"dialogue", "effects"}
+    assert (tmp_path / "out.wav").is_file()
+    code, lines, _ = foley("redo", tmp_path / "out.foley.json", "-o", tmp_path / "again.mov")
+    assert code == 0 and "the same sound" in lines[0]
+    code, _, error = foley(*asked, "--takes", "2", "--overwrite")
+    assert code == 2 and "--takes" in error

@@ -75,7 +75,8 @@ def test_at_the_start_of_training_the_middle_is_the_identity():
 def test_a_silent_stem_is_not_raised_unless_the_published_way_is_asked():
     import random
 
-    from foleycli.highlight.muddy import MuddyConfig, muddy_stems
+    from foleycli.config import MuddyConfig
+    from foleycli.highlight.muddy import muddy_stems
 
     speech, music = fixtures.stem("s", 44_100, 44_100, 0.9, 4, 0.1), np.zeros(44_100, np.float32)
     sfx = fixtures.stem("x", 44_100, 44_100, 0.3, 4, 0.02)
