@@ -13,6 +13,9 @@ from scipy.ndimage import gaussian_filter1d
 from foleycli.sight.motion import CHANNELS, Floats
 from foleycli.sight.track import RATE, Track, at_points
 
+LIVELIEST = 6  # of the 144 cells that say how much moves
+USUAL = 4.0  # times that they move more, in log, than all cells on average
+
 
 def read_stops(track: Track, points: NDArray[np.float64]) -> tuple[Floats, Floats]:
     """The built reading: sudden ends of motion and flashes are hits, lasting motion is activity."""
@@ -22,10 +25,16 @@ def read_stops(track: Track, points: NDArray[np.float64]) -> tuple[Floats, Float
     fall = np.maximum(0, _moved(motion, 0.05) - _moved(motion, -0.06))
     stops = np.partition(fall, -3, axis=1)[:, -3:].mean(axis=1)
     hits = np.maximum(stops, read_flashes(track, points))
-    mean = gaussian_filter1d(
-        np.log1p(at_points(points, track.times, residual).mean(axis=1)), 0.1 * RATE
-    )
-    return hits.astype(np.float32), (mean / (mean + 1)).astype(np.float32)
+    return hits.astype(np.float32), read_activity(track, points)
+
+
+def read_activity(track: Track, points: NDArray[np.float64]) -> Floats:
+    """How much what moves most moves, 0 to 1: what is small or far sounds too."""
+    residual = track.cells[:, CHANNELS.index("residual")].reshape(len(track.times), -1)
+    moving = np.partition(residual, -LIVELIEST, axis=1)[:, -LIVELIEST:].mean(axis=1)
+    level = gaussian_filter1d(at_points(points, track.times, moving[:, None])[:, 0], 0.1 * RATE)
+    level = np.log1p(level) / USUAL
+    return (level / (level + 1)).astype(np.float32)
 
 
 def read_flashes(track: Track, points: NDArray[np.float64]) -> Floats:

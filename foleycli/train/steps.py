@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from foleycli.config import StepsTraining
-from foleycli.sight.steps import STEP, find_steps, step_inputs
+from foleycli.sight.steps import STEP, TOGETHER, find_steps, step_inputs
 from foleycli.sight.track import RATE
 from foleycli.train.networks import StepNet, as_weights, save
 from foleycli.train.render import is_held_out, read_mocap
@@ -127,11 +127,14 @@ def as_coco(joints: Floats, names: list[str]) -> Floats:
 
 
 def _weigh(joints: Floats, names: list[str], landings: Floats) -> Floats:
-    """Landings with how hard they are, from how fast the foot came down."""
+    """Landings with how hard they are, from how fast the foot came down; two feet that land
+    together are heard once."""
     feet = [i for i, name in enumerate(names) if "foot" in name.lower()]
     heights = joints[:, feet, 2]
     rows = []
     for time in landings:
+        if rows and time - rows[-1][0] < TOGETHER:
+            continue
         now = min(round(time * 60), len(joints) - 1)
         falls = (heights[max(0, now - 6)] - heights[now]) * 10
         rows.append((time, float(np.clip(0.3 + 0.3 * np.clip(falls.max(), 0, 3), 0.3, 1))))
