@@ -6,10 +6,11 @@
 CLIPS is a folder of videos that have their own sound. A plain sound (noise that decays at each
 hit, and noise under it that follows the activity) is made from the curves of each reading and
 compared with the own sound: env, onf1c and sync_z of foleycli/evaluate, means over clips with 95 %
-of resampled means. Below: what each reading gains over the rule, clip by clip. `--split` tables the
-files that sort before and from a name apart. "true times" are the onsets of the own sound, all of one
-strength: what is left to win. `--quiet` counts hits in rendered films that have none, `--contacts` gives
-F1 within 50 ms of rendered contacts (`foley data render`; soft ones do not count).
+of resampled means. Below: what each reading gains over the rule, clip by clip. `--split` tables
+the files that sort before and from a name apart. "true times" are the onsets of the own sound,
+all of one strength: what is left to win. `--quiet` counts hits in rendered films that have none,
+`--contacts` gives F1 within 50 ms of rendered contacts (`foley data render`; soft ones do not
+count).
 """
 
 import argparse

@@ -27,7 +27,7 @@ from foleycli.output import atomic_output
 from foleycli.processes import do_all
 from foleycli.sight.track import RATE, Track
 from foleycli.sight.when import MotionReader
-from foleycli.train.listing import keep_settings
+from foleycli.train.listing import SETTINGS, keep_settings
 from foleycli.train.scenes import Photos, Scene, render_scene
 
 logger = logging.getLogger("foleycli")
@@ -64,6 +64,9 @@ def render_all(
     if not any(photos.glob("*.jpg")):
         raise UsageError(f"{photos} holds no photograph (.jpg).", "Name another folder.")
     settings: dict[str, object] = {"seed": seed, "photos": content_name(photos)}
+    known = folder / SETTINGS
+    if known.is_file() and "views" not in json.loads(known.read_text()):
+        views = VIEWS  # it was begun with all of them, which holds those that are asked for
     keep_settings(folder, settings | ({} if views == VIEWS else {"views": views}))
     paths = [folder / f"views{n:04d}.npz" for n in range(shards)]
     missing = [n for n, path in enumerate(paths) if not path.exists()]

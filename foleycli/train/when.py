@@ -95,7 +95,7 @@ def train(
             run.follow(average, net)
             run.end_update()
             if run.is_due():
-                found = {view: held_out_f1(average, held_out, view) for view in views}
+                found = {view: held_out_f1(average, held_out, view) for view in held_out[0].views}
                 if films_held:
                     found["films"] = held_out_f1(average, films_held, "full")
                 run.validated(loss=held_out_loss(average, held_out), **found)
@@ -155,7 +155,8 @@ def _read_stretch(example: Example, rng: np.random.Generator, varied: bool) -> t
     centres = (np.arange(len(activity)) + 0.5) / RATE / speed
     bumps = near.max(1, initial=0)
     beside = (np.abs(points[:, None] - soft) < BESIDE).any(1) & (bumps < 0.1)
-    return cells, whole, bumps, strengths, np.interp(points, centres, activity), ~beside
+    counts = (~beside).astype(np.float32)
+    return cells, whole, bumps, strengths, np.interp(points, centres, activity), counts
 
 
 def _hastened(track: Track, speed: float) -> Track:
@@ -188,7 +189,8 @@ def _overlay(below: tuple[Floats, ...], above: tuple[Floats, ...]) -> tuple[Floa
     louder = above[2] > below[2]
     return (
         np.where(stronger, above[0], below[0]), below[1], np.maximum(above[2], below[2]),
-        np.where(louder, above[3], below[3]), np.maximum(above[4], below[4]), below[5] & above[5],
+        np.where(louder, above[3], below[3]), np.maximum(above[4], below[4]),
+        np.minimum(below[5], above[5]),
     )  # fmt: skip
 
 
