@@ -42,8 +42,11 @@ def read_broadcast(wav: Path) -> Broadcast | None:
 def _date(said: bytes) -> datetime | None:
     """OriginationDate and OriginationTime; writers part the digits as they like."""
     found = re.fullmatch(rb"(\d{4}).(\d\d).(\d\d)(\d\d).(\d\d).(\d\d)", said)
+    if not found:
+        return None
+    year, month, day, hour, minute, second = map(int, found.groups())
     try:
-        return datetime(*map(int, found.groups())) if found else None
+        return datetime(year, month, day, hour, minute, second)
     except ValueError:
         return None
 
