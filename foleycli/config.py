@@ -465,7 +465,7 @@ class GenerateConfig(SamplerConfig):
     encoder: str = "student"  # sees for library and small: student, teacher, or a trained folder
     library: str | None = None  # a folder of one's own recordings
     wav: bool = False
-    stems: bool = False  # also waves of the hits and of the beds, which add up
+    stems: bool = False  # also a wave of each layer, which add up
     loudness: str | None = _one_of(None, LOUDNESS)  # that the sound, or the mix, is brought to
     overwrite: bool = False
     verify: bool = False

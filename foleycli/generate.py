@@ -19,14 +19,7 @@ from foleycli.errors import FoleyError, ModelError, UsageError
 from foleycli.frames.decode import Picture, decode_pictures
 from foleycli.mux.bwf import Broadcast
 from foleycli.mux.mux import check_mux, mux_audio
-from foleycli.mux.names import (
-    KINDS,
-    check_stems,
-    sound_paths,
-    stem_names,
-    stem_path,
-    take_paths,
-)
+from foleycli.mux.names import check_stems, sound_paths, stem_names, stem_path, take_paths
 from foleycli.mux.plan import Track
 from foleycli.mux.stems import write_sound
 from foleycli.mux.verify import Proof, verify_picture
@@ -43,6 +36,7 @@ from foleycli.sources.asked import for_source
 from foleycli.sources.open import Source, open_source
 from foleycli.spot.cues import Cue, read_cues
 from foleycli.spot.features import Features
+from foleycli.spot.phrases import in_layers
 from foleycli.spot.select import check_cues, cues_of, find_asked
 from foleycli.waveform.loudness import limit_peaks
 from foleycli.waveform.stems import limit_stems
@@ -149,7 +143,7 @@ def make_take(
             sound,
             _heard(_rendered(source, features, cues, config, progress), features, progress),
             lambda _: about,
-            stems=stem_names(config) if config.stems else (),
+            stems=_stems(cues, config),
             target=None if mixed else config.target,
         )
         progress("muxing", 0.0)
@@ -168,6 +162,13 @@ def make_take(
             wav = _keep_wavs(sound, out, config) if config.wav or config.stems else None
     progress("muxing", 1.0)
     return Take(out, wav, recipe, config.seed, waveform_hash, track, proof)
+
+
+def _stems(cues: list[Cue], config: GenerateConfig) -> tuple[str, ...]:
+    """The stems to write: the sources that were named, else the layers that sound."""
+    if not config.stems:
+        return ()
+    return stem_names(config) if config.source else tuple(in_layers(cues))
 
 
 def describe_sound(film: Clip, start: Fraction, config: GenerateConfig) -> Broadcast:
@@ -291,13 +292,13 @@ def _rendered(
             ]
         )
         return stems if config.stems else (block.sum(axis=1) for block in stems)
-    if not config.stems:
+    if config.stems:
+        check_stems(features, source.name)
+    layers = in_layers(cues) if config.stems else {}
+    if not layers:
         blocks = source.render(features, cues, config, lambda done: progress("sounding", done))
         return limit_peaks(blocks, OUTPUT.true_peak_db, OUTPUT.sample_rate)
-    check_stems(features, source.name)
-    return limit_stems(
-        [source.render(features, [c for c in cues if c.kind == kind], config) for kind in KINDS]
-    )
+    return limit_stems([source.render(features, part, config) for part in layers.values()])
 
 
 def _shared(progress: Progress, takes: int) -> Iterator[Progress]:
@@ -356,8 +357,10 @@ def _heard(
 
 def _keep_wavs(sound: Path, out: Path, config: GenerateConfig) -> Path:
     """Copy the sound, and its stems, beside the video; the wave of the whole."""
-    written = [sound, *(stem_path(sound, stem) for stem in stem_names(config) if config.stems)]
-    kept = sound_paths(out, config)
+    whole = out.with_suffix(".wav")
+    stems = [stem for stem in stem_names(config) if stem_path(sound, stem).exists()]
+    written = [sound, *(stem_path(sound, stem) for stem in stems)]
+    kept = [whole, *(stem_path(whole, stem) for stem in stems)]
     done: list[Path] = []
     try:
         for made, wav in zip(written, kept, strict=True):

@@ -157,15 +157,17 @@ def test_stems_add_up_to_the_sound_to_the_last_bit(film, library, tmp_path):
         film, tmp_path / "a.mov", source=library, prompt="wood hit; rain", stems=True
     ).takes[0]
     assert take.wav == tmp_path / "a.wav"
-    whole, hits, beds = (
+    whole, props, hard, air = (
         soundfile.read(tmp_path / f"a{part}.wav", dtype="int32")[0].astype(np.int64)
-        for part in ("", "_hits", "_beds")
+        for part in ("", "_props", "_hard", "_air")
     )
-    assert hits.any() and beds.any() and np.array_equal(hits + beds, whole)
+    assert props.any() and hard.any() and air.any()
+    assert np.array_equal(props + hard + air, whole)
+    assert not (tmp_path / "a_feet.wav").exists()  # nobody walks
     again, same = foleycli.redo(take.recipe, tmp_path / "b.mov")
-    assert same and (tmp_path / "b_beds.wav").is_file() and again.wav == tmp_path / "b.wav"
-    with pytest.raises(OutputExistsError, match="_hits"):
-        (tmp_path / "c_hits.wav").write_text("mine")
+    assert same and (tmp_path / "b_hard.wav").is_file() and again.wav == tmp_path / "b.wav"
+    with pytest.raises(OutputExistsError, match="_props"):
+        (tmp_path / "c_props.wav").write_text("mine")
         foleycli.generate(film, tmp_path / "c.mov", source=library, stems=True)
 
 

@@ -143,7 +143,7 @@ TABLE: dict[str, Row] = {
     ),
     "stems": Row(
         panel=OUTPUT,
-        help="Also waves of the hits and of the beds; they add up.",
+        help="Also a wave of each layer that sounds; they add up.",
         commands=(*FILES, "timeline", "edit"),
     ),
     "loudness": Row(

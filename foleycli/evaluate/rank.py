@@ -14,8 +14,9 @@ from foleycli.evaluate.hallucination import MUSIC, SPEECH, loudest
 from foleycli.evaluate.sync import motion_curve, strength_curve, sync_z
 from foleycli.evaluate.timing import onset_strength
 from foleycli.listeners.yamnet import yamnet
-from foleycli.mux.names import KINDS, stem_path
+from foleycli.mux.names import stem_path
 from foleycli.recipe import read_recipe, write_recipe
+from foleycli.spot.cues import LAYERS
 from foleycli.waveform.sound import at_loudness, read_sound
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def forget_take(take: "Take") -> None:
 
 def _waves(wav: Path) -> list[Path]:
     """A sound and the stems it may have."""
-    return [wav, *(stem_path(wav, kind) for kind in KINDS)]
+    return [wav, *(stem_path(wav, layer) for layer in LAYERS)]
 
 
 def keep_best(clip: Path, takes: Sequence["Take"], *, keep_wav: bool) -> tuple["Take", TakeScore]:

@@ -109,20 +109,21 @@ mono, cut, levelled, faded, encoded as Opus. A film that uses the CC-BY ones cre
 |---|---|
 {licences}
 
-Recordings whose source is a package of a registry were chosen by hand (`foleycli/library/packages.csv`);
-room tones are made by `foleycli/library/packages.py`. The MIT recordings are Copyright (c) 2000-2013 Frank
-Wen, 2008 Toby Smithe (Fluid R3), Copyright (c) Thomas Lai (kbsim), and Copyright (c) Hai Nguyen and the
-contributors of Mechvibes and Keyboard Sounds. Permission is hereby granted, free of charge, to any
-person obtaining a copy of these recordings and associated documentation files (the "Software"), to deal in
-the Software without restriction, including without limitation the rights to use, copy, modify, merge,
-publish, distribute, sublicense, and/or sell copies of the Software, and to permit persons to whom the
-Software is furnished to do so, subject to the following conditions: the above copyright notice and this
-permission notice shall be included in all copies or substantial portions of the Software. THE SOFTWARE IS
-PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT LIMITED TO THE
-WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE
-AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF
-CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER
-DEALINGS IN THE SOFTWARE.
+Recordings whose source is a package of a registry were chosen by hand
+(`foleycli/library/packages.csv`); room tones are made by `foleycli/library/packages.py`. The MIT
+recordings are Copyright (c) 2000-2013 Frank Wen, 2008 Toby Smithe (Fluid R3), Copyright (c)
+Thomas Lai (kbsim), and Copyright (c) Hai Nguyen and the contributors of Mechvibes and Keyboard
+Sounds. Permission is hereby granted, free of charge, to any person obtaining a copy of these
+recordings and associated documentation files (the "Software"), to deal in the Software without
+restriction, including without limitation the rights to use, copy, modify, merge, publish,
+distribute, sublicense, and/or sell copies of the Software, and to permit persons to whom the
+Software is furnished to do so, subject to the following conditions: the above copyright notice
+and this permission notice shall be included in all copies or substantial portions of the
+Software. THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED,
+INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE
+AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM,
+DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT
+OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
 
 The BSD-3-Clause recordings come from Freedoom: Copyright (c) 2001-2024 Contributors to the Freedoom
 project. All rights reserved. Redistribution and use in source and binary forms, with or without
@@ -141,7 +142,7 @@ LOSS OF USE, DATA, OR PROFITS; OR BUSINESS INTERRUPTION) HOWEVER CAUSED AND ON A
 LIABILITY, WHETHER IN CONTRACT, STRICT LIABILITY, OR TORT (INCLUDING NEGLIGENCE OR OTHERWISE)
 ARISING IN ANY WAY OUT OF THE USE OF THIS SOFTWARE, EVEN IF ADVISED OF THE POSSIBILITY OF SUCH
 DAMAGE.
-"""  # noqa: E501 (the words of a licence)
+"""
 
 
 @dataclass(frozen=True, slots=True)

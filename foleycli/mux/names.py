@@ -5,22 +5,19 @@ from pathlib import Path
 
 from foleycli.config import GenerateConfig
 from foleycli.errors import UsageError
-from foleycli.spot.cues import Kind
+from foleycli.spot.cues import LAYERS
 from foleycli.spot.features import Features
-
-KINDS: tuple[Kind, ...] = ("hit", "bed")
 
 
 def stem_path(wav: Path, stem: str) -> Path:
-    """``shot_sfx.wav`` -> ``shot_sfx_hits.wav``, or ``shot_sfx_01_dog-barking.wav``."""
-    ending = f"{stem}s" if stem in KINDS else stem
-    return wav.with_name(f"{wav.stem}_{ending}.wav")
+    """``shot_sfx.wav`` -> ``shot_sfx_feet.wav``, or ``shot_sfx_01_dog-barking.wav``."""
+    return wav.with_name(f"{wav.stem}_{stem}.wav")
 
 
 def stem_names(config: GenerateConfig) -> tuple[str, ...]:
-    """What the sound falls apart into: its sources where they are named, else hits and beds."""
+    """What the sound falls apart into: its sources where they are named, else layers."""
     if not config.source:
-        return KINDS
+        return LAYERS
     plain = (re.sub(r"\W+", "-", words.lower()).strip("-")[:40] for words in config.source)
     return tuple(f"{i:02}_{name or 'source'}" for i, name in enumerate(plain, 1))
 
@@ -33,7 +30,7 @@ def check_stems(features: Features, model: str) -> None:
     """
     if not features.says_what:
         raise UsageError(
-            f"{model} makes one sound, in which hits and beds are not told apart.",
+            f"{model} makes one sound, in which layers are not told apart.",
             "Leave out --stems, or take --model library or small.",
         )
 
@@ -45,7 +42,7 @@ def take_paths(out: Path, takes: int) -> list[Path]:
 
 
 def sound_paths(out: Path, config: GenerateConfig) -> list[Path]:
-    """The waves asked for beside a video: the sound alone, then its stems."""
+    """The waves asked for beside a video: the sound alone, then its stems, one a layer."""
     wav = out.with_suffix(".wav")
     stems = [stem_path(wav, stem) for stem in stem_names(config) if config.stems]
     return [wav, *stems] if config.wav or stems else []

@@ -1,4 +1,4 @@
-"""The new sound as files: one wave, or also waves of its hits and of its beds that add up to it."""
+"""The new sound as files: one wave, or also a wave of each layer, which add up to it."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path

@@ -13,6 +13,7 @@ import csv
 import math
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
@@ -21,7 +22,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from foleycli.spot.cues import Kind, Layer, layer_of
+from foleycli.spot.cues import LAYERS, Cue, Kind, Layer, layer_of
 from foleycli.spot.text import embed_text, keep_vectors, stem
 
 # hit: single hits; run: hits that may follow fast; grains: many small sounds, as dense as the
@@ -134,6 +135,15 @@ def phrase_of(words: str) -> Phrase:
         nearest = known_phrase("wood impact") if nearest.kind == "bed" else nearest
         return replace(nearest, words=f"{struck[2]} impact, {striker}")
     return replace(nearest, words=words)
+
+
+def in_layers(cues: Iterable[Cue]) -> dict[Layer, list[Cue]]:
+    """The cues of each layer that has any, in the order of `LAYERS`; one that does not say its
+    layer belongs to that of the sound which its words are nearest to."""
+    dealt: dict[Layer, list[Cue]] = {layer: [] for layer in LAYERS}
+    for cue in cues:
+        dealt[cue.layer or phrase_of(cue.what).layer].append(cue)
+    return {layer: found for layer, found in dealt.items() if found}
 
 
 def is_understood(phrase: Phrase) -> bool:

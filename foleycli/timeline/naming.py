@@ -23,8 +23,24 @@ PRESETS = {
         "{title~}_{reel}_{version}_{stem}_mono_48k_24b_{rate}",
     ),
 }
-STEMS = {"all": "FXStem", "hit": "FXStem_FOLEY", "bed": "FXStem_BG"}
-UCS = {"all": "FOLYMisc", "hit": "FOLYMisc", "bed": "AMBMisc"}
+STEMS = {
+    "all": "FXStem",
+    "feet": "FXStem_FOLEY_FEET",
+    "moves": "FXStem_FOLEY_MOVES",
+    "props": "FXStem_FOLEY_PROPS",
+    "hard": "FXStem_HARD",
+    "voices": "FXStem_VOICES",
+    "air": "FXStem_BG",
+}
+UCS = {  # CatIDs of the Universal Category System
+    "all": "FOLYMisc",
+    "feet": "FOLYFeet",
+    "moves": "FOLYClth",
+    "props": "FOLYProp",
+    "hard": "MECHMisc",
+    "voices": "CREAMisc",
+    "air": "AMBMisc",
+}
 FIELDS = ("title", "reel", "version", "number", "clip", "timecode", "rate", "category", "stem")
 
 
@@ -55,7 +71,7 @@ class Naming:
         return self._fill(template, title, rate, values, "all")
 
     def stem(self, title: str, rate: Fraction, kind: str) -> str:
-        """A stem's file name without suffix; ``kind`` is all, hit or bed."""
+        """A stem's file name without suffix; ``kind`` is all or a layer."""
         template = PRESETS.get(self.template, ("", PRESETS["plain"][1]))[1]
         return self._fill(template, title, rate, {}, kind)
 

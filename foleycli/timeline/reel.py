@@ -8,9 +8,9 @@ from pathlib import Path
 from foleycli.clip.probe import probe
 from foleycli.config import GenerateConfig
 from foleycli.errors import FoleyError, MediaError, UsageError
-from foleycli.mux.names import KINDS
 from foleycli.output import check_output
 from foleycli.sources.open import Source, open_source
+from foleycli.spot.cues import LAYERS
 from foleycli.timeline.files import (
     add_sounds,
     check_written,
@@ -44,7 +44,7 @@ class ReelPlan:
     out: Path
     folder: Path  # for the waves and the cue sheets
     stem: Path
-    parts: tuple[tuple[str, Path], ...]  # stems of hits and of beds, when asked for
+    parts: tuple[tuple[str, Path], ...]  # a stem of each layer, when asked for
     two_pop: bool
     timeline: Timeline
     shots: tuple[Shot, ...]
@@ -113,10 +113,10 @@ def plan_reel(
     timeline = replace(relink(timeline, found), name=timeline.name or path.stem)
     names = tuple(sound_names(timeline, shots, naming))
 
-    def stem(kind: str) -> Path:
-        return folder / f"{naming.stem(timeline.name, timeline.rate, kind)}.wav"
+    def stem(layer: str) -> Path:
+        return folder / f"{naming.stem(timeline.name, timeline.rate, layer)}.wav"
 
-    parts = tuple((kind, stem(kind)) for kind in KINDS if stems)
+    parts = tuple((layer, stem(layer)) for layer in LAYERS if stems)
     return ReelPlan(path, out, folder, stem("all"), parts, two_pop, timeline, shots, names)
 
 

@@ -19,13 +19,14 @@ from foleycli.errors import FoleyError, UsageError
 from foleycli.frames.decode import decode_pictures
 from foleycli.mux.bwf import Broadcast, write_broadcast
 from foleycli.mux.bwf_read import read_broadcast
-from foleycli.mux.names import KINDS, check_stems, stem_path
+from foleycli.mux.names import check_stems, stem_path
 from foleycli.mux.stems import write_sound
 from foleycli.output import check_output
 from foleycli.sources.open import Source
-from foleycli.spot.cues import Cue, read_cues, write_cues
+from foleycli.spot.cues import LAYERS, Cue, read_cues, write_cues
 from foleycli.spot.features import Features
 from foleycli.spot.find import find_cues
+from foleycli.spot.phrases import in_layers
 from foleycli.timeline.leader import pop_lead, with_pops
 from foleycli.timeline.markers import (
     cue_markers,
@@ -60,7 +61,7 @@ class ShotSound:
     kept: bool  # it was there, made of the same things
 
     def part(self, kind: str) -> Path:
-        """The wave of its hits or beds alone; all together for "all"."""
+        """The wave of a layer alone; all together for "all"."""
         return self.wav if kind == "all" else stem_path(self.wav, kind)
 
 
@@ -157,7 +158,7 @@ def _sound_shot(
     stems: bool,
 ) -> ShotSound:
     key = shot_key(timeline, shot, source, config, stems)
-    wanted = [stem_path(wav, kind) for kind in KINDS if stems] + [wav]
+    wanted = [stem_path(wav, layer) for layer in LAYERS if stems] + [wav]
     made = [read_description(path) for path in wanted]
     if all(_is_made(description, key, edited) for description in made):
         return ShotSound(shot, wav, tuple(_known_cues(wav, edited)), True)
@@ -188,17 +189,18 @@ def _sound_shot(
 
     if stems:
         check_stems(features, source.name)
-        kinds = KINDS
+        layers = LAYERS
+        heard = in_layers(cues)
         rendered = [
-            source.render(features, [cue for cue in cues if cue.kind == kind], seeded)
-            for kind in KINDS
+            source.render(features, heard[layer], seeded) if layer in heard else iter(())
+            for layer in LAYERS
         ]
         limited = limit_stems(rendered)
     else:
-        kinds = ()
+        layers = ()
         limited = limit_peaks(source.render(features, cues, seeded), OUTPUT.true_peak_db, RATE)
-    whole = _faded(fit_length(limited, length, len(kinds)), length, shot)
-    write_sound(wav, whole, about, stems=kinds, overwrite=True)
+    whole = _faded(fit_length(limited, length, len(layers)), length, shot)
+    write_sound(wav, whole, about, stems=layers, overwrite=True)
     return ShotSound(shot, wav, tuple(cues), False)
 
 
@@ -389,7 +391,7 @@ def write_stem(
     Integer samples are summed, so that the stem is the placed waves' sum to the last bit.
 
     Args:
-        kind: all, or the waves of hits or beds alone.
+        kind: all, or a layer, whose waves alone are taken.
         two_pop: begin two seconds of timecode earlier with a pop, and end with one.
 
     Returns:
