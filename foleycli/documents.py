@@ -1,7 +1,9 @@
 """Reading what others wrote: numbers and JSON, believed only as far as they can be true."""
 
 import json
+import os
 import re
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -71,3 +73,17 @@ def own_path(path: Path) -> Path:
         return path.resolve()
     except (OSError, RuntimeError):
         return path.absolute()
+
+
+def files_under(root: Path) -> Iterator[Path]:
+    """Files of a folder and its folders, by name within each. Links to folders are followed, but
+    none twice, and what may not be entered is passed over."""
+    entered: set[Path] = set()
+    for inside, folders, names in os.walk(root, followlinks=True):
+        here = own_path(Path(inside))
+        if here in entered:
+            folders.clear()
+            continue
+        entered.add(here)
+        folders.sort()
+        yield from (path for name in sorted(names) if is_file(path := Path(inside, name)))

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from foleycli.clip.probe import Clip
 
 TIMECODE = re.compile(r"(\d{1,2}):(\d{2}):(\d{2})([:;])(\d{1,3})")
-CLOCK = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{2}(?:\.\d+)?)")
-SECONDS = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*s?")
-FRAMES = re.compile(r"(\d+)\s*f")
+CLOCK = re.compile(r"(?:(\d{1,6}):)?(\d{1,2}):(\d{2}(?:\.\d{1,30})?)")
+SECONDS = re.compile(r"(\d{1,12}(?:\.\d{0,30})?|\.\d{1,30})\s*s?")
+FRAMES = re.compile(r"(\d{1,12})\s*f")
 
 
 @dataclass(frozen=True, slots=True)

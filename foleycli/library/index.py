@@ -33,6 +33,7 @@ log = logging.getLogger("foleycli")
 LONGEST = 600 * SAMPLE_RATE  # samples of a file that are listened to
 HITS, BEDS = 24, 3  # from one file at most
 LEAST_RISE_DB, LEAST_ABOVE_FLOOR_DB = 12.0, 15.0
+CHUNKS = 1000  # of a file that are looked at; what has more is damaged
 FEW = 12  # files fewer than this are not worth starting processes for
 ROOM = "library"  # of the cache
 VERSION = 1  # of what is remembered; a new one listens again
@@ -193,7 +194,9 @@ def _riff_chunks(file: Path) -> Iterator[tuple[bytes, bytes]]:
         if stream.read(4) not in (b"RIFF", b"RF64"):
             return
         stream.seek(12)
-        while len(header := stream.read(8)) == 8:
+        for _ in range(CHUNKS):
+            if len(header := stream.read(8)) < 8:
+                return
             size = int.from_bytes(header[4:], "little")
             if header[:4] in (b"bext", b"iXML", b"LIST"):
                 yield header[:4], stream.read(min(size, 1 << 20))

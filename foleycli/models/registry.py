@@ -4,13 +4,13 @@ The card of each, ``README.md``, and its measured figures by name, ``scores.json
 package, also for a model that has to be fetched, so that its licence can be read before.
 """
 
-import json
 import re
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
+from foleycli.documents import parse_json
 from foleycli.errors import ModelError
 from foleycli.folders import cache_folder
 from foleycli.models import bundle
@@ -91,7 +91,13 @@ class Model:
     def scores(self) -> dict[str, float]:
         """Measured figures by name; empty when there are none."""
         path = self.card_folder / SCORES
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        try:
+            scores = parse_json(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        except (OSError, ValueError):  # a bundle somebody made: it is not chosen by itself
+            return {}
+        if not isinstance(scores, dict):
+            return {}
+        return {name: score for name, score in scores.items() if isinstance(score, int | float)}
 
 
 BUNDLE_FILES = tuple(ModelFile(name) for name in bundle.FILES)

@@ -1,19 +1,20 @@
 """What a batch shall do: clips from folders, globs and manifests, each with its options."""
 
 import csv
+import fnmatch
 import glob
 import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import IO, Any
 
 from foleycli.clip.find import find_clips, is_output, name_output, tell_apart
 from foleycli.config import GenerateConfig
-from foleycli.documents import is_file, own_path, parse_json
+from foleycli.documents import files_under, is_file, own_path, parse_json
 from foleycli.errors import MediaError, UsageError
 
 MANIFESTS = (".jsonl", ".ndjson", ".csv")
@@ -71,11 +72,33 @@ def _clips(text: str) -> list[Path]:
     except (OSError, ValueError) as error:
         raise MediaError(f"{text[:80]} cannot be reached: {error}.", "Check the name.") from error
     if any(sign in text for sign in "*?["):
-        found = [Path(name) for name in sorted(glob.glob(text, recursive=True))]  # noqa: PTH207
-        if files := [name for name in found if name.is_file() and not is_output(name)]:
+        if files := [name for name in _matching(path, text) if not is_output(name)]:
             return files
         raise MediaError(f"{text} matches no file.", "Quote it, and check the folder.")
     raise MediaError(f"{text} does not exist.", "Check the name.")
+
+
+def _matching(path: Path, text: str) -> list[Path]:
+    """Files that a glob means, in order. ``**`` goes through links too, but not round and round."""
+    if "**" not in path.parts:
+        return [name for name in map(Path, sorted(glob.glob(text))) if is_file(name)]  # noqa: PTH207
+    first = next(place for place, part in enumerate(path.parts) if glob.has_magic(part))
+    root, wanted = Path(*path.parts[:first]), path.parts[first:]
+    return sorted(
+        file for file in files_under(root) if _matches(file.relative_to(root).parts, wanted)
+    )
+
+
+def _matches(parts: Sequence[str], wanted: Sequence[str]) -> bool:
+    """Whether a path's parts are those of a pattern; names that begin with a dot are hidden."""
+    if not wanted:
+        return not parts
+    if wanted[0] == "**":
+        deeper = bool(parts) and not parts[0].startswith(".") and _matches(parts[1:], wanted)
+        return _matches(parts, wanted[1:]) or deeper
+    if not parts or (parts[0].startswith(".") and not wanted[0].startswith(".")):
+        return False
+    return fnmatch.fnmatchcase(parts[0], wanted[0]) and _matches(parts[1:], wanted[1:])
 
 
 def _of_manifest(path: Path, folder: Path | None, config: GenerateConfig) -> Iterator[Job]:

@@ -1,13 +1,12 @@
 """Where the files are that a timeline names."""
 
 import logging
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from foleycli.clip.find import VIDEO_SUFFIXES
-from foleycli.documents import is_file, own_path
+from foleycli.documents import files_under, is_file, own_path
 from foleycli.errors import MediaError
 from foleycli.recipe import recipe_path
 from foleycli.timeline.model import Event, Media, file_name
@@ -96,23 +95,13 @@ class _Search:
             films = {
                 own_path(path): path
                 for root in self._roots
-                for path in sorted(_files_under(root))
+                for path in sorted(files_under(root))
                 if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
             }
             for path in films.values():
                 for key in {path.name.casefold(), path.stem.casefold()}:
                     self._by_name[key].append(path)
         return self._by_name
-
-
-def _files_under(root: Path) -> Iterator[Path]:
-    """Files of a folder and its folders; links to folders are followed, but none twice, and what
-    may not be entered is passed over."""
-    entered: set[Path] = set()
-    for folder, folders, names in os.walk(root, followlinks=True):
-        entered.add(own_path(Path(folder)))
-        folders[:] = [name for name in folders if own_path(Path(folder, name)) not in entered]
-        yield from (path for name in names if is_file(path := Path(folder, name)))
 
 
 def _not_ours(found: list[Path]) -> list[Path]:

@@ -103,6 +103,8 @@ class Naming:
 
 def _said(known: dict[str, object], name: str, form: str) -> str:
     value = known[name.rstrip("~-")]
+    if re.search(r"\d{3}", form):
+        raise ValueError(f"{form} is wider than a name can be")
     if name.endswith("~"):
         return re.sub(r"\W+", "_", str(value)).strip("_").lower()
     if name.endswith("-"):

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from foleycli.config import GenerateConfig
 from foleycli.errors import MediaError
 from foleycli.timeline.files import read_timeline, write_timeline
+from foleycli.timeline.manifest import find_jobs
 from foleycli.timeline.media import find_media
 from foleycli.timeline.model import Event, Media, Timeline, Track
 from foleycli.timeline.paths import path_of, url_of
@@ -85,3 +87,18 @@ def test_no_name_and_no_link_in_the_folders_breaks_the_search(tmp_path) -> None:
     with pytest.raises(MediaError, match="1 of the timeline's files"):
         find_media([event_of("x/loop.mov").part(Fraction(0), Fraction(1))], tmp_path / "around")
     assert os.path.lexists(tmp_path / "loop.mov")
+
+
+def test_globs_go_through_links_once(tmp_path) -> None:
+    deep = tmp_path / "day 1" / "cam"
+    deep.mkdir(parents=True)
+    for name in ("a.mov", ".hidden.mov", "b_sfx.mov"):
+        (deep / name).write_bytes(b"x")
+    (tmp_path / "c.mov").write_bytes(b"x")
+    for place in (tmp_path, deep):
+        for name in ("up", "round"):
+            (place / name).symlink_to(tmp_path)
+    jobs = find_jobs([f"{tmp_path}/**/*.mov"], tmp_path, GenerateConfig())
+    assert [job.clip for job in jobs] == [tmp_path / "c.mov", deep / "a.mov"]
+    jobs = find_jobs([f"{tmp_path}/**/cam/*.mov"], tmp_path, GenerateConfig())
+    assert [job.clip.name for job in jobs] == ["a.mov"]
