@@ -72,10 +72,16 @@ def scratch_folder(beside: Path | None = None) -> Iterator[Path]:
 
     It goes when the block ends, however it ends; after SIGKILL when the next run comes by.
     """
-    there = Path(tempfile.gettempdir()) if beside is None else beside
-    clear_leftovers(there)
-    folder = there / _hidden_name()
-    folder.mkdir(mode=0o700)
+    try:
+        there = Path(tempfile.gettempdir()) if beside is None else beside
+        clear_leftovers(there)
+        folder = there / _hidden_name()
+        folder.mkdir(mode=0o700)
+    except OSError as error:
+        raise FoleyError(
+            f"No temporary folder can be made: {error.strerror or error}.",
+            "Set TMPDIR to a folder you can write.",
+        ) from error
     try:
         yield folder
     finally:

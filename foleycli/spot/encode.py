@@ -6,7 +6,6 @@ docs/distillation.md). The student ships and is used unless another is asked for
 """
 
 import itertools
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foleycli.config import FEATURES, GENERATE
+from foleycli.documents import parse_json
 from foleycli.errors import MediaError, ModelError
 from foleycli.frames.decode import Picture
 from foleycli.sight.track import Reading
@@ -98,7 +98,7 @@ def read_facts(folder: Path) -> dict[str, Any]:
     if not path.exists():
         return facts
     try:
-        return facts | json.loads(path.read_text("utf-8"))
+        return facts | parse_json(path.read_text("utf-8"))
     except (OSError, ValueError, TypeError) as error:
         raise ModelError(f"{path} cannot be read: {error}.", "Write it again.") from error
 

@@ -202,6 +202,10 @@ class _Reader:
 
     def _event(self, item: ET.Element, start: Fraction, rate: Fraction) -> Event | None:
         resource = self._asset(item)
+        if resource is None and item.get("ref"):
+            LOG.warning(
+                "%s is left out: %s is not in the document", element_name(item), item.get("ref")
+            )
         if resource is None or resource.tag == "effect":
             return None  # a generator or title: no film
         media = self._media(resource, item)
@@ -268,15 +272,16 @@ class _Reader:
         source = resource.get("src") or (
             "" if representation is None else representation.get("src", "")
         )
-        path = path_of(source)
+        path, length = path_of(source), _at(resource, "duration")
         return Media(
             name=resource.get("name") or file_name(path),
             path=path,
             start=_at(resource, "start"),
-            duration=max(_at(resource, "duration"), _ZERO) or None,
+            duration=length if length > 0 else None,
             rate=self._rate(resource.get("format")),
             channels=_count(resource.get("audioChannels", "")),
             sample_rate=_sample_rate(resource.get("audioRate", "")),
+            is_placeholder=not path and length <= 0,
         )
 
     def _nested(self, resource: ET.Element, item: ET.Element) -> Timeline:

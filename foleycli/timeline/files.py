@@ -64,7 +64,8 @@ def read_timeline(path: Path, rate: Fraction | None = None) -> Timeline:
         ) from error
     except (ValueError, KeyError, TypeError, ArithmeticError) as error:
         raise MediaError(
-            f"{path.name} cannot be understood: {error}.", "Export it again."
+            f"{path.name} cannot be understood: {' '.join(str(error).split())}.",
+            "Export it again.",
         ) from error
 
 

@@ -114,9 +114,12 @@ def _of_manifest(path: Path, folder: Path | None, config: GenerateConfig) -> Ite
             options = {key: _value(key, value, path.parent) for key, value in values.items()}
             asked = replace(config, **options)
         except UsageError as error:
-            raise UsageError(f"{path.name}, row {place}: {error.problem}", error.remedy) from error
+            reason = " ".join(error.problem.split())
+            raise UsageError(f"{path.name}, row {place}: {reason}", error.remedy) from error
         except (KeyError, ValueError) as error:
-            reason = "no clip is named" if error.args == ("clip",) else error
+            reason = " ".join(str(error).split())
+            if error.args == ("clip",):
+                reason = "no clip is named"
             raise UsageError(
                 f"{path.name}, row {place}: {reason}.",
                 f"Columns: clip, out, {', '.join(sorted(_TYPES))}.",

@@ -40,7 +40,7 @@ _DETAILS = {  # of a cue, what follows in the note where it is said
     "recording": re.compile(r"; recording ([^;]+)"),
     "evidence": re.compile(r"; seen: (.+)", re.DOTALL),
 }
-_RESOLVE = re.compile(r"^([^|]*(?:\|(?!C:)[^|]*)*)\|C:(\w*)\s*\|M:(.*?)\|D:\s*([0-9]{1,9})")
+_RESOLVE = re.compile(r"^([^|]*(?:\|(?!C:)[^|]*)*)\|C:(\w*)\s*\|M:(.*?)\|D:\s*([0-9]+)")
 _LABEL = re.compile(r"[0-9]{1,2}[:;.][0-9]{1,2}[:;.][0-9]{1,2}[:;.,][0-9]{1,3}")
 _NUMBERED = re.compile(r"[0-9]{1,6}\s+\S")
 # Columns of Resolve's edit index, of which Notes and Color are a marker's.
@@ -342,6 +342,8 @@ def _edl_markers(text: str, timeline: Timeline, zero: int) -> tuple[Marker, ...]
                 raise MediaError(
                     f"Line {place}: no line before it says when the marker is.", "Export it again."
                 )
+            if len(match[4]) > 9:
+                raise MediaError(f"Line {place}: no marker is that long.", "Correct its |D: value.")
             length = int(match[4]) / timeline.rate
             start = _instant(at, timeline, zero, place)
             found.append(_marker(start, length, match[3], match[1]))

@@ -37,7 +37,7 @@ def parse_xml(text: str) -> ET.Element:
 def element_name(element: ET.Element) -> str:
     """How a message calls an element: ``asset-clip "B"``."""
     name = element.get("name") or element.findtext("name") or element.get("id") or ""
-    return f'{element.tag} "{name[:60]}"' if name else element.tag
+    return f'{element.tag} "{" ".join(name.split())[:60]}"' if name else element.tag
 
 
 def number_of(element: ET.Element, what: str, text: str) -> Fraction:

@@ -65,7 +65,8 @@ def read_otio(path: Path) -> Timeline:
         raise MediaError(f"{path.name} is nested too deeply.", "Open what is nested.") from error
     except Exception as error:  # so does the library, of what makes no sense
         raise MediaError(
-            f"{path.name} cannot be understood: {error}.", "Export it again, or as EDL or FCPXML."
+            f"{path.name} cannot be understood: {' '.join(str(error).split())}.",
+            "Export it again, or as EDL or FCPXML.",
         ) from error
 
 
@@ -87,7 +88,7 @@ def _document(otio: Any, path: Path) -> Any:
                 _check_nesting(archive.read(content))
         return otio.adapters.read_from_file(str(path))
     except Exception as error:  # adapters raise whatever they like
-        reason = str(error).strip() or type(error).__name__
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise MediaError(
             f"OpenTimelineIO cannot read {path.name}: {reason}.",
             "Export it again, or as EDL or FCPXML.",
