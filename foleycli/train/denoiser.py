@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
 from foleycli.config import FEATURES, DenoiserTraining
@@ -137,7 +136,7 @@ def begin_as(denoiser: Denoiser, bundle: Path, autoencoder: PatchAutoencoder) ->
         for name, tensor in autoencoder.state_dict().items():
             if not torch.equal(tensor.cpu().half(), latents[name].half()):
                 raise ValueError("it was trained with another autoencoder")
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (ModelError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[-1].strip()
         raise ModelError(
             f"{bundle} cannot be gone on from ({reason}).",
@@ -154,7 +153,7 @@ def open_autoencoder(autoencoder_path: Path, out: Path) -> PatchAutoencoder:
     """
     try:
         autoencoder = read_autoencoder(autoencoder_path)
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (ModelError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ModelError(
             f"{autoencoder_path} is no autoencoder ({error}).",
             "Give what foley train autoencoder wrote.",

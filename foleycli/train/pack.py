@@ -108,7 +108,7 @@ def read_run(run: Path) -> tuple[SmallModel, Trained]:
         trained = Trained(done, hours, config.batch, config.rate, settings["seed"], config.bf16)
         denoiser = Denoiser(sizes)
         denoiser.load_state_dict(weights)
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (ModelError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[-1].strip()
         raise ModelError(
             f"{run} is no run of the denoiser ({reason}).",

@@ -154,7 +154,7 @@ def test_what_is_missing_is_named(monkeypatch, tmp_path):
     with pytest.raises(ModelError, match="foley models pull eval-clap"):
         clap.ClapListener()
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ModelError, match=r"transformers.*foleycli\[clap\]"):
+    with pytest.raises(ModelError, match=r"transformers.*(pip install|foleycli\[clap\])"):
         clap.ClapListener()
 
 
