@@ -51,7 +51,7 @@ from foleycli.frames.windows import clip_random, clip_window, crop_for, draw_win
 from foleycli.listeners.yamnet import SAMPLE_RATE
 from foleycli.sight.track import Track
 from foleycli.sight.when import MotionReader, pick_hits
-from foleycli.sources.open import LibrarySource
+from foleycli.sources.library import LibrarySource
 from foleycli.spot.encode import FACTS, WHAT, WHEN, Encoder, share_context
 from foleycli.spot.features import Features
 from foleycli.spot.find import find_cues

@@ -32,9 +32,9 @@ from foleycli.models.bundle import Bundle
 from foleycli.models.identity import DIFF_FOLEY, find_family, find_folder
 from foleycli.output import atomic_output
 from foleycli.sight.cavp import Cavp
+from foleycli.sight.efficientnet import open_networks
 from foleycli.sources.public import load_part
 from foleycli.spot.encode import WHAT, what_sees
-from foleycli.spot.what import open_networks
 from foleycli.waveform.sound import read_sound
 
 TARGETS = ("top", "norm", "self", "full")

@@ -5,6 +5,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from foleycli.waveform.filters import Recursive
+
 SAMPLE_RATE = 48_000  # Hz; everything in the library runs at this rate
 SILENCE_DB = -100.0
 
@@ -12,20 +14,20 @@ Samples = NDArray[np.float32]
 
 
 @cache
-def _k_weighting() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """ITU-R BS.1770-4 tables 1 and 2 (48 kHz): a high shelf and a high pass, as one filter."""
+def _k_weighting() -> tuple[Recursive, Recursive]:
+    """ITU-R BS.1770-4 tables 1 and 2 (48 kHz): a high shelf and a high pass."""
     shelf = [1.53512485958697, -2.69169618940638, 1.19839281085285]
     shelf_poles = [1.0, -1.69065929318241, 0.73248077421585]
     high_pass_poles = [1.0, -1.99004745483398, 0.99007225036621]
-    return np.convolve(shelf, [1.0, -2.0, 1.0]), np.convolve(shelf_poles, high_pass_poles)
+    return Recursive.of(shelf, shelf_poles), Recursive.of([1.0, -2.0, 1.0], high_pass_poles)
 
 
 def weight(samples: Samples) -> Samples:
     """K-weight (samples,) at 48 kHz: as the ear weighs it in loudness meters."""
-    from scipy.signal import lfilter  # half a second to import, and `foley gen` needs it not
-
-    b, a = _k_weighting()
-    return np.asarray(lfilter(b, a, samples), np.float32)
+    weighed = samples
+    for each in _k_weighting():
+        weighed, _ = each.run(weighed)
+    return weighed.astype(np.float32)
 
 
 def windowed_db(samples: Samples, window: int, hop: int) -> NDArray[np.float32]:

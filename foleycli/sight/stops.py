@@ -8,10 +8,10 @@ the sound and find nearly nothing.
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
 
 from foleycli.sight.motion import CHANNELS, Floats
 from foleycli.sight.track import RATE, Track, at_points
+from foleycli.waveform.filters import smooth
 
 LIVELIEST = 6  # of the 144 cells that say how much moves
 USUAL = 4.0  # times that they move more, in log, than all cells on average
@@ -21,7 +21,7 @@ def read_stops(track: Track, points: NDArray[np.float64]) -> tuple[Floats, Float
     """The built reading: sudden ends of motion and flashes are hits, lasting motion is activity."""
     residual = track.cells[:, CHANNELS.index("residual")].reshape(len(track.times), -1)
     motion = at_points(points, track.times, np.sqrt(residual + 0.5))
-    motion = gaussian_filter1d(motion, 0.02 * RATE, axis=0, mode="nearest")
+    motion = smooth(motion, 0.02 * RATE)
     fall = np.maximum(0, _moved(motion, 0.05) - _moved(motion, -0.06))
     stops = np.partition(fall, -3, axis=1)[:, -3:].mean(axis=1)
     hits = np.maximum(stops, read_flashes(track, points))
@@ -32,7 +32,7 @@ def read_activity(track: Track, points: NDArray[np.float64]) -> Floats:
     """How much what moves most moves, 0 to 1: what is small or far sounds too."""
     residual = track.cells[:, CHANNELS.index("residual")].reshape(len(track.times), -1)
     moving = np.partition(residual, -LIVELIEST, axis=1)[:, -LIVELIEST:].mean(axis=1)
-    level = gaussian_filter1d(at_points(points, track.times, moving[:, None])[:, 0], 0.1 * RATE)
+    level = smooth(at_points(points, track.times, moving[:, None])[:, 0], 0.1 * RATE)
     level = np.log1p(level) / USUAL
     return (level / (level + 1)).astype(np.float32)
 

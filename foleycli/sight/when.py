@@ -11,12 +11,12 @@ from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
 from foleycli.clip.shots import ShotDetector
 from foleycli.sight.motion import CHANNELS, COLUMNS, ROWS, Floats, compare, prepare
 from foleycli.sight.track import RATE, Reading, Track, at_points
 from foleycli.sight.when_net import read_weighed_stops
+from foleycli.waveform.filters import slide_maximum, slide_mean
 
 Luma = NDArray[np.uint8]  # (90, 160)
 
@@ -177,7 +177,7 @@ def pick_hits(likeness: Floats) -> Floats:
         return np.zeros_like(likeness)
     reach = 2 * round(REFRACTORY * RATE) + 1
     floor = max(FLOOR, 1.5 * float(np.median(likeness)), 0.1 * float(likeness.max()))
-    peak = (likeness >= maximum_filter1d(likeness, reach, mode="nearest")) & (likeness > floor)
+    peak = (likeness >= slide_maximum(likeness, reach)) & (likeness > floor)
     peak[1:] &= ~peak[:-1]  # of a flat top only the first point
     hits = np.where(peak, likeness, 0)
     if not peak.any():
@@ -241,7 +241,7 @@ def _place(track: Track, points: NDArray[np.float64]) -> Floats:
     columns = track.cells[:, CHANNELS.index("difference")].sum(axis=1)
     sides = np.linspace(-1, 1, COLUMNS, dtype=np.float32)
     weighed = np.stack([columns @ sides, columns.sum(axis=1)], 1)
-    smooth = uniform_filter1d(weighed, 5, axis=0, mode="nearest")
+    smooth = slide_mean(weighed, 5)
     at = at_points(points, track.times, smooth)
     return np.where(at[:, 1] > 0, at[:, 0] / np.maximum(at[:, 1], 1e-6), 0).astype(np.float32)
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter1d
 
 from foleycli.sight.layers import (
     Weights,
@@ -23,6 +22,7 @@ from foleycli.sight.layers import (
 from foleycli.sight.motion import CHANNELS, COLUMNS, ROWS, Floats
 from foleycli.sight.stops import read_stops
 from foleycli.sight.track import RATE, Track, at_points
+from foleycli.waveform.filters import slide_maximum
 
 STEP = 2  # curve points per step of the network: 32 steps a second
 GLOBALS = 8  # shift right and down, scale right and down, brightness, level, span, unevenness
@@ -91,7 +91,7 @@ def read_weighed_stops(
     stops, activity = read_stops(track, points)
     likelihood = read_likelihood(net or load_net(), track, points)
     usual = float(np.quantile(likelihood, 0.98)) + 0.1
-    nearby = maximum_filter1d(likelihood, 2 * NEARBY + 1, mode="nearest")
+    nearby = slide_maximum(likelihood, 2 * NEARBY + 1)
     return stops * (0.25 + likelihood / usual) * (nearby > seen), activity
 
 

@@ -44,7 +44,7 @@ class Encoder:
     reach: int = 0  # rows to either side, within a shot, whose mean a row of *what* is
 
     @classmethod
-    def open(cls, name: str = GENERATE.encoder, device: str = "cpu") -> "Encoder":
+    def open(cls, name: str = GENERATE.encoder) -> "Encoder":
         """Read an encoder's weights.
 
         Args:
@@ -57,7 +57,7 @@ class Encoder:
         """
         teacher = teacher_file()
         if name == "teacher":
-            return cls(Seer(device), partial(read_weighed_stops, net=load_net(teacher)))
+            return cls(Seer(), partial(read_weighed_stops, net=load_net(teacher)))
         folder = encoder_folder(name)
         when = folder / WHEN
         if not any((folder / file).exists() for file in (WHAT, WHEN, FACTS)):
@@ -66,7 +66,7 @@ class Encoder:
                 "Choose student, teacher, or a folder that foley train distill wrote.",
             )
         net = load_net(when if when.exists() else teacher)
-        seer = Seer(device, *what_sees(name))
+        seer = Seer(*what_sees(name))
         return cls(seer, partial(read_weighed_stops, net=net), read_facts(folder)["reach"])
 
 

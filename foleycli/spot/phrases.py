@@ -190,4 +190,5 @@ def _how(text: str) -> How:
 
 
 if __name__ == "__main__":
-    keep_vectors([phrase.words for phrase in vocabulary()])
+    known = [phrase.words for phrase in vocabulary()]  # and their words, which a bank asks for too
+    keep_vectors(list(dict.fromkeys([*known, *" ".join(known).lower().split()])))

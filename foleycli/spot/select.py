@@ -14,9 +14,8 @@ from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
+from PIL import Image
 from safetensors.numpy import load_file, save_file
 
 from foleycli.config import FEATURES, SELECT, GenerateConfig
@@ -279,14 +278,14 @@ def keep_class_names() -> None:
 def cut_out(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The windows onto a picture (224, 224, 3), each made as large: (windows, 224, 224, 3)."""
     height, width = frame.shape[:2]
-    pixels = torch.from_numpy(np.ascontiguousarray(frame)).permute(2, 0, 1)[None]
     parts = []
     for left, top, right, bottom in WINDOWS:
-        part = pixels[
-            :, :, int(top * height) : int(bottom * height), int(left * width) : int(right * width)
+        part = frame[
+            int(top * height) : int(bottom * height), int(left * width) : int(right * width)
         ]
-        parts.append(F.interpolate(part, (height, width), mode="bilinear", antialias=True))
-    return torch.cat(parts).permute(0, 2, 3, 1).contiguous().numpy()
+        image = Image.fromarray(np.ascontiguousarray(part))
+        parts.append(np.asarray(image.resize((width, height), Image.Resampling.BILINEAR)))
+    return np.stack(parts)
 
 
 def _cover() -> Floats:

@@ -9,11 +9,9 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from foleycli.config import FRAMES
-from foleycli.sight.efficientnet import EfficientNetLite
+from foleycli.sight.lite import open_classifier, open_student
 from foleycli.spot.phrases import phrase_vectors, vocabulary
 from foleycli.spot.scene import (
     CLASSES,
@@ -25,9 +23,6 @@ from foleycli.spot.scene import (
     scene_witnesses,
 )
 
-# Always filled, so that a picture's numbers do not know its company. More than 4 take longer: the
-# heap returns their maps' pages to the system and asks for them again.
-BATCH = 4  # pictures at once
 DARK = 50.0  # median brightness, of 255, under which a picture is dark
 
 
@@ -39,11 +34,9 @@ class Seer:
         versions: of EfficientNet-lite; what they hold for likely is averaged.
     """
 
-    def __init__(
-        self, device: str = "cpu", weights: Path | None = None, versions: Sequence[int] = (0,)
-    ) -> None:
-        networks = open_networks(weights, versions)
-        self.networks = [network.to(device, _quick_type(device)) for network in networks]
+    def __init__(self, weights: Path | None = None, versions: Sequence[int] = (0,)) -> None:
+        opened = [open_student(weights)] if weights else [open_classifier(v) for v in versions]
+        self._classifiers = opened
         self._by_day, self._by_night = class_sounds()
 
     def look(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -75,32 +68,13 @@ class Seer:
 
     def classify(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Pictures (n, 224, 224, 3) -> ImageNet probabilities (n, 1000)."""
-        size = FRAMES.size
-        filled = np.zeros((-(-len(frames) // BATCH) * BATCH, size, size, 3), np.uint8)
-        filled[: len(frames)] = frames
-        with torch.inference_mode():
-            batches = torch.from_numpy(filled).split(BATCH)
-            shares = [
-                torch.stack([network(batch)[1].softmax(dim=1) for network in self.networks])
-                for batch in batches
-            ]
-        return torch.cat(shares, dim=1).mean(dim=0).cpu().numpy()[: len(frames)]
+        shares = [classifier.classify(frames) for classifier in self._classifiers]
+        return np.stack(shares).mean(axis=0)
 
 
 def is_dark(frames: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Pictures (n, 224, 224, 3) -> (n,)."""
     return np.median(frames[:, ::4, ::4].mean(axis=3), axis=(1, 2)) < DARK
-
-
-def open_networks(weights: Path | None, versions: Sequence[int]) -> list[EfficientNetLite]:
-    """A student's network, or published ones.
-
-    Raises:
-        ModelError: weights cannot be read, or their package is not installed.
-    """
-    if weights:
-        return [EfficientNetLite.from_file(weights)]
-    return [EfficientNetLite.from_pretrained(version) for version in versions]
 
 
 @lru_cache(maxsize=1)
@@ -126,11 +100,3 @@ def _said_most(witnesses: Witnesses, words: Sequence[str]) -> NDArray[np.float32
         if weights.max() > 0 and said:
             row[columns[said]] = 1
     return table
-
-
-def _quick_type(device: str) -> torch.dtype:
-    """bfloat16 where the machine multiplies it natively (a third of the time), else float32."""
-    if device != "cpu":
-        return torch.float32
-    native = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    return torch.bfloat16 if native() else torch.float32

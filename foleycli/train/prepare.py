@@ -40,7 +40,7 @@ from foleycli.models.identity import DIFF_FOLEY, find_family, find_folder, sourc
 from foleycli.output import atomic_output
 from foleycli.processes import do_all
 from foleycli.sources.diff_foley import SeenFeatures
-from foleycli.sources.open import find_device, open_source
+from foleycli.sources.open import open_source
 from foleycli.spot.encode import FACTS, SHIPPED, Encoder, encode_video
 from foleycli.spot.features import Features
 from foleycli.train.listing import BAD, BAD_COLUMNS, SETTINGS, keep_settings, write_table
@@ -131,7 +131,7 @@ def _teacher(model: str, encoder: str, device: str) -> Encode:
     """What sees, kept by its process."""
     if _is_cavp(model):
         return open_source(GenerateConfig(model=model, device=device)).encode
-    return partial(encode_video, encoder=Encoder.open(encoder, find_device(device)), watch=False)
+    return partial(encode_video, encoder=Encoder.open(encoder), watch=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 
 import numpy as np
-from scipy.ndimage import minimum_filter1d
 
 from foleycli.config import OUTPUT
+from foleycli.waveform.filters import Recursive, slide_minimum
 
 CHUNK = 1 << 16  # samples; work is cut here, so that block boundaries cannot change a result
 OVERSAMPLING = 4
@@ -165,7 +165,7 @@ def _limit(samples: np.ndarray, ceiling: float, reach: int) -> np.ndarray:
     if peaks.max() <= ceiling:
         return inner
     gain = np.where(peaks > ceiling, LIMITER_MARGIN * ceiling / np.maximum(peaks, ceiling), 1.0)
-    least = minimum_filter1d(gain, 2 * reach + 1, mode="nearest")
+    least = slide_minimum(gain, 2 * reach + 1)
     kernel = np.hanning(2 * reach + 3)[1:-1]
     reduction = np.convolve(1 - least, kernel / kernel.sum(), "same")  # exactly 0 where all is calm
     start = margin - first - 1
@@ -186,19 +186,19 @@ class LoudnessMeter:
         weights = {6: [1, 1, 1, 0, 1.41, 1.41]}.get(channels, [1] * channels)
         self._weights = np.array(weights, dtype=np.float64)
         self._step = round(sample_rate / 10)  # samples of 100 ms
-        self._filters = k_weighting(sample_rate)
-        self._states = [np.zeros((max(len(b), len(a)) - 1, channels)) for b, a in self._filters]
+        self._filters = [Recursive.of(b, a) for b, a in k_weighting(sample_rate)]
+        self._states = [[np.zeros(each.order)] * channels for each in self._filters]
         self._rest = np.zeros((0, channels))
         self._energies: list[float] = []  # mean square of each 100 ms, channels summed
 
     def add(self, block: np.ndarray) -> None:
         """Hear the next block."""
-        from scipy.signal import lfilter  # half a second to import
-
         samples = np.asarray(block, dtype=np.float64)
         samples = samples[:, None] if samples.ndim == 1 else samples
-        for index, (b, a) in enumerate(self._filters):
-            samples, self._states[index] = lfilter(b, a, samples, axis=0, zi=self._states[index])
+        for each, states in zip(self._filters, self._states, strict=True):
+            filtered = [each.run(*pair) for pair in zip(samples.T, states, strict=True)]
+            samples = np.stack([channel for channel, _ in filtered], axis=1)
+            states[:] = [state for _, state in filtered]
         samples = np.concatenate([self._rest, samples])
         whole = len(samples) // self._step
         squares = np.square(samples[: whole * self._step]).reshape(

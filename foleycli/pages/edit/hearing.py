@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from foleycli.config import OUTPUT, GenerateConfig
 from foleycli.library.bank import Bank, Match, Recording, split_phrases
 from foleycli.library.place import CHANCE, Voice, arrange, mix_voices, split_recording
-from foleycli.sources.open import LibrarySource, Source
+from foleycli.sources.library import LibrarySource
+from foleycli.sources.open import Source
 from foleycli.spot.cues import Cue
 from foleycli.spot.features import Features
 
