@@ -464,6 +464,7 @@ class GenerateConfig(SamplerConfig):
     cues: str | None = None  # an edited cue sheet
     encoder: str = "student"  # sees for library and small: student, teacher, or a trained folder
     library: str | None = None  # a folder of one's own recordings
+    like: str | None = None  # a sound file; recordings that sound like it
     wav: bool = False
     stems: bool = False  # also a wave of each layer, which add up
     loudness: str | None = _one_of(None, LOUDNESS)  # that the sound, or the mix, is brought to

@@ -17,6 +17,7 @@ from foleycli.clip.timecode import parse_time
 from foleycli.config import OUTPUT, GenerateConfig
 from foleycli.errors import FoleyError, ModelError, UsageError
 from foleycli.frames.decode import Picture, decode_pictures
+from foleycli.library.like import ask_like
 from foleycli.mux.bwf import Broadcast
 from foleycli.mux.mux import check_mux, mux_audio
 from foleycli.mux.names import check_stems, sound_paths, stem_names, stem_path, take_paths
@@ -34,7 +35,7 @@ from foleycli.recipe import (
 )
 from foleycli.sources.asked import for_source
 from foleycli.sources.open import Source, open_source
-from foleycli.spot.cues import Cue, read_cues
+from foleycli.spot.cues import Cue, find_likes, read_cues
 from foleycli.spot.features import Features
 from foleycli.spot.phrases import in_layers
 from foleycli.spot.select import check_cues, cues_of, find_asked
@@ -104,11 +105,13 @@ def generate(
     film = probe(Path(clip))
     start, end = find_span(film, config)
     outs = plan_outputs(film, out, config)
-    edited = read_cues(Path(config.cues)) if config.cues else cues
+    edited = read_sheet(config) if config.cues else cues
     source = source or open_source(config)
 
     features = watch(source, film, start, end, config, progress)
-    found = find_asked(features, config) if edited is None else edited
+    found = find_wanted(features, config) if edited is None else edited
+    if edited is not None and config.cues and config.like:
+        found = ask_like(found, Path(config.like), keep_words=True)
     check_cues(found, config)
     seeds = range(config.seed, config.seed + config.takes)
     takes = tuple(
@@ -122,6 +125,12 @@ def generate(
         )
     duration, follows = features.duration, features.says_what
     return Result(film.path, source.name, duration, tuple(found), takes, follows)
+
+
+def read_sheet(config: GenerateConfig) -> list[Cue]:
+    """The cues of the sheet that is asked for; files that they name lie beside it."""
+    sheet = Path(config.cues or "")
+    return find_likes(read_cues(sheet), sheet.parent)
 
 
 def make_take(
@@ -195,7 +204,13 @@ def look(
     config = replace(config or GenerateConfig(), **options)
     film = probe(Path(clip))
     features = watch(open_source(config), film, *find_span(film, config), config, progress)
-    return find_asked(features, config)
+    return find_wanted(features, config)
+
+
+def find_wanted(features: Features, config: GenerateConfig) -> list[Cue]:
+    """The cues of what was seen, as the options ask for them."""
+    found = find_asked(features, config)
+    return ask_like(found, Path(config.like), bool(config.prompt)) if config.like else found
 
 
 def redo(

@@ -65,6 +65,13 @@ TABLE: dict[str, Row] = {
         commands=FILES,
         flag="--others-as-negative/--no-others-as-negative",
     ),
+    "like": Row(
+        panel=SOUND,
+        help="A sound file: recordings that sound like it, in place of what is seen; with --prompt "
+        "both count. A sheet says it as 'door like:slam.wav'.",
+        commands=("gen", "batch", "preview", "cues", "edit"),
+        path="file",
+    ),
     "cues": Row(
         panel=SOUND,
         help="An edited cue sheet from `foley cues`.",
@@ -253,6 +260,8 @@ def _value(name: str, row: Row, given: dict[str, Any]) -> Any:
     value = chosen[0] if chosen else value
     if row.folders and Path(value).is_dir():
         return str(Path(value).absolute())  # a recipe is read in other folders too
+    if name == "like" and value:
+        return str(Path(value).absolute())
     return str(value) if isinstance(value, Path) else value
 
 

@@ -31,6 +31,7 @@ from safetensors.numpy import load_file
 from foleycli.errors import UsageError
 from foleycli.library.level import Samples
 from foleycli.library.recording import read_sound
+from foleycli.spot.cues import LIKE, split_like
 from foleycli.spot.text import embed_text, stem
 
 Kind = Literal["hit", "bed"]
@@ -52,6 +53,7 @@ GENERIC = frozenset(
     " through over under with and the while for away out down upon their his her its some many"
     " two three".split()
 )
+LIKE_WORDS = 0.5  # of words beside the sound that is to be met
 SURE, UNSURE = 0.80, 0.40  # scores that mean confidence 1 and 0
 LEAST_SCORE = 0.62  # under which a recording is of something else
 ALIAS_SCORE, ALIAS_STEP = 1.2, 0.03  # of an alias's first label, and less for each further one
@@ -201,7 +203,7 @@ class Bank:
         """How well each recording fits one phrase: (recordings,), about 0 to 1."""
         key = (phrase, avoid or "")
         if key not in self._found:
-            scores = self._similarity(phrase)
+            scores = np.asarray(self._wanted(phrase), np.float32)
             if avoid and avoid.strip():
                 unwanted = [self._similarity(part) for part in split_phrases(avoid)]
                 scores = scores - AVOID_WEIGHT * np.maximum(0, np.max(unwanted, axis=0) - 0.25)
@@ -221,6 +223,16 @@ class Bank:
         likeness = self._word_vectors @ embed_text(parts).T
         likeness[:, 1:] *= SINGLE_WORD
         return np.maximum.reduceat(likeness.max(axis=1), self._first_word)
+
+    def _wanted(self, phrase: str) -> NDArray[np.float32]:
+        """Likeness to a phrase, or to the sound that it names, or to both."""
+        words, file = split_like(phrase)
+        if not file:
+            return self._similarity(phrase)
+        from foleycli.library.like import likeness
+
+        alike = likeness(self, Path(file))
+        return alike + LIKE_WORDS * self._similarity(words) if words else alike
 
     def _similarity(self, phrase: str) -> NDArray[np.float32]:
         if phrase in self._aliases:
@@ -272,7 +284,14 @@ def _merit(recording: Recording) -> float:
 
 
 def split_phrases(words: str) -> list[str]:
-    """The sounds that words ask for: "dog barking, man (left) and door" -> three phrases."""
+    """The sounds that words ask for: "dog barking, man (left) and door" -> three phrases.
+
+    What is to sound like a file says so in each: "door, glass like:a.wav" -> "door like:a.wav" ...
+    """
+    words, file = split_like(words)
+    if file:
+        parts = split_phrases(words) if words else [""]
+        return [f"{part} {LIKE}{file}".strip() for part in parts]
     plain = re.sub(r"\([^)]*\)|\[[^\]]*\]", " ", words)
     parts = re.split(r"[,;/&+]|\band\b|\bwhile\b|\bthen\b", plain, flags=re.IGNORECASE)
     phrases = [" ".join(part.split()) for part in parts if re.search(r"[^\W\d_]{2,}", part)]

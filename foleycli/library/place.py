@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import soxr
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from foleycli.config import OUTPUT
 from foleycli.library.bank import Bank, Kind, Match, Recording, split_phrases
 from foleycli.library.level import SAMPLE_RATE, Samples
-from foleycli.spot.cues import Cue
+from foleycli.spot.cues import LIKE, Cue, split_like
 
 LOG = logging.getLogger("foleycli")
 BLOCK = OUTPUT.sample_rate  # samples in a block that is handed on
@@ -216,7 +217,9 @@ def _sound(cue: Cue, place: int, sample_rate: int, total: int, seed: int) -> Sou
 
 def chance_of(cue: Cue, seed: int) -> int:
     """The number that a cue's chance is drawn from, where its recording does not say one."""
-    key = zlib.crc32(f"{cue.kind}|{cue.what}|{float(cue.start):.6f}".encode())
+    words, file = split_like(cue.what)  # wherever the file lies
+    what = f"{words}{LIKE}{Path(file).name}" if file else words
+    key = zlib.crc32(f"{cue.kind}|{what}|{float(cue.start):.6f}".encode())
     return (seed * 0x9E3779B1 + key) % 2**63
 
 
@@ -373,6 +376,8 @@ class _Stage:
     def _pool(self, phrase: str, kind: Kind) -> list[Match]:
         other: Kind = "bed" if kind == "hit" else "hit"
         wanted, instead = (self.bank.find(phrase, k, POOL, self.avoid) for k in (kind, other))
+        if split_like(phrase)[1]:
+            return (wanted or instead)[:LEAST_TAKES]
         if not wanted or (
             instead and instead[0].score > wanted[0].score + self._margin(instead[0])
         ):
@@ -387,8 +392,8 @@ class _Stage:
 
     def _one_object(self, phrase: str, matches: list[Match]) -> list[Match]:
         """Takes of one thing: a drawn match and others of its label, filled up with the best."""
-        if not matches:
-            return []
+        if not matches or split_like(phrase)[1]:  # what sounds like a file is one thing already
+            return matches
         rng = np.random.default_rng([self.seed % 2**32, zlib.crc32(phrase.encode())])
         scores = np.array([match.score for match in matches])
         drawn = matches[int(np.argmax(scores / POOL_SPREAD + rng.gumbel(size=len(matches))))]

@@ -6,7 +6,7 @@ Every source of sound is driven by cues, so an edited sheet always takes effect:
 
 import csv
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
@@ -20,6 +20,7 @@ Kind = Literal["hit", "bed"]
 # vehicles, weapons, doors), voices (animals, crowds), air (the sound of a place). Empty: unsaid.
 Layer = Literal["feet", "moves", "props", "hard", "voices", "air", ""]
 LAYERS: tuple[Layer, ...] = ("feet", "moves", "props", "hard", "voices", "air")
+LIKE = "like:"  # in a cue's words: a sound file follows, and recordings like it are wanted
 LATEST = 1_000_000  # seconds that are believed
 SOFTEST, LOUDEST = -300, 60  # dB that are believed
 SUREST = 1
@@ -58,6 +59,31 @@ class Cue:
     def end(self) -> Fraction:
         """Seconds from the first frame."""
         return self.start + self.duration
+
+
+def split_like(what: str) -> tuple[str, str]:
+    """Words, and the file that the sound shall be like: "door like:slam.wav"; "" for none of it."""
+    words, mark, file = what.partition(LIKE)
+    return (words.strip(), file.strip()) if mark else (what, "")
+
+
+def find_likes(cues: Iterable[Cue], folder: Path) -> list[Cue]:
+    """Cues whose files are looked for in the folder of the sheet that names them.
+
+    Raises:
+        MediaError: one is not there.
+    """
+    return [replace(cue, what=_found_like(cue.what, folder)) for cue in cues]
+
+
+def _found_like(what: str, folder: Path) -> str:
+    words, file = split_like(what)
+    if not file:
+        return what
+    path = (folder / file).absolute()
+    if not path.is_file():
+        raise MediaError(f"The sound {path} is not there.", "Correct like: in the sheet.")
+    return f"{words} {LIKE}{path}".strip()
 
 
 def sheet_rows(cues: Iterable[Cue]) -> Iterator[tuple[str, ...]]:

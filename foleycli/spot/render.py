@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foleycli.config import FEATURES
-from foleycli.spot.cues import Cue
+from foleycli.spot.cues import Cue, split_like
 from foleycli.spot.features import Features, row_count
 from foleycli.spot.text import embed_text
 
@@ -35,8 +35,9 @@ def render_features(
     what = np.zeros((rows, FEATURES.what_size), np.float32)
     examples = np.zeros((rows, FEATURES.timbre_size), np.float32)
     weights, sureness = np.full((2, rows, 1), 1e-9, np.float32)
-    words = sorted({cue.what for cue in cues})
-    vectors = dict(zip(words, embed_text(words), strict=True)) if words else {}
+    asked = sorted({cue.what for cue in cues})
+    words = [split_like(what)[0] or what for what in asked]
+    vectors = dict(zip(asked, embed_text(words), strict=True)) if asked else {}
     for cue in cues:
         first, last = _points(cue, points)
         if first >= last:

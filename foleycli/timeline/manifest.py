@@ -19,7 +19,7 @@ from foleycli.errors import MediaError, UsageError
 
 MANIFESTS = (".jsonl", ".ndjson", ".csv")
 _TYPES = {field.name: str(field.type) for field in fields(GenerateConfig)}
-_PATHS = ("cues", "library")
+_PATHS = ("cues", "library", "like")
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,16 +23,15 @@ from foleycli.config import GenerateConfig
 from foleycli.errors import FoleyError, MediaError, UsageError
 from foleycli.folders import cache_folder
 from foleycli.frames.decode import Picture, decode_pictures
-from foleycli.generate import find_span, generate
+from foleycli.generate import find_wanted, find_span, generate
 from foleycli.output import atomic_output, make_folder
 from foleycli.pages.edit.film import Film
 from foleycli.pages.edit.hearing import Hearing, Span, open_hearing
 from foleycli.pages.edit.session import Numbered, Session, Step, journal_path
 from foleycli.recipe import find_clip, read_recipe
 from foleycli.sources.open import Source, open_source
-from foleycli.spot.cues import write_cues
+from foleycli.spot.cues import LIKE, find_likes, write_cues
 from foleycli.spot.features import Features
-from foleycli.spot.find import find_cues
 from foleycli.timeline.files import SUFFIXES
 from foleycli.timeline.reel import ReelPlan, plan_reel, sound_reel
 from foleycli.timeline.shots import Shot
@@ -142,8 +141,9 @@ class Desk:
             asked = {n for n, fields in rows.items() if fields and "recording" in fields}
 
             def follow(before: Numbered, after: Numbered, touched: set[int]) -> dict[int, str]:
-                hearing = self.hearing
-                kept = hearing.keep_others(before, after, touched) if hearing else {}
+                if self.hearing is None:
+                    return {}
+                kept = self.hearing.keep_others(self._named(before), self._named(after), touched)
                 return {number: text for number, text in kept.items() if number not in asked}
 
             step = session.change(label, whole, added, base, follow)
@@ -177,9 +177,16 @@ class Desk:
     def _changed(self, step: Step | None) -> list[Span]:
         if step is None or self.session is None:
             return []
-        spans = self.hearing.set_cues(self.session.cues()) if self.hearing else []
+        spans = self.hearing.set_cues(self._named(self.session.cues())) if self.hearing else []
         self._tell({"revision": self.session.revision, "spans": spans})
         return spans
+
+    def _named(self, cues: Numbered) -> Numbered:
+        """Rows whose files are looked for beside the sheet, as ``foley gen --cues`` does."""
+        if not any(LIKE in cue.what for _, cue in cues):
+            return cues
+        found = find_likes((cue for _, cue in cues), self.sheet.parent)
+        return [(number, cue) for (number, _), cue in zip(cues, found, strict=True)]
 
     def _ready(self) -> Session:
         if self.session is None:
@@ -217,12 +224,12 @@ class Desk:
             with self._lock:
                 self.looked = looked
             if self.session is None:
-                cues = find_cues(looked.features, self.config.prompt)
+                cues = find_wanted(looked.features, self.config)
                 write_cues(self.sheet, cues, overwrite=True)
                 self.session = Session.open(self.sheet, self._about())
             hearing = open_hearing(source, looked.features, self.config, self._rendered)
             with self.session.lock:
-                hearing.set_cues(self.session.cues())
+                hearing.set_cues(self._named(self.session.cues()))
                 self.hearing = hearing
             self._progress("ready", 1.0)
         except FoleyError as error:

@@ -127,6 +127,7 @@ class Server:
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             self.socket.bind(("127.0.0.1", port))
+            self.socket.listen(128)  # who asks before we answer waits
         except OSError as error:
             raise UsageError(
                 f"Port {port} cannot be used: {error.strerror}.", "Give another --port, or none."

@@ -1,0 +1,169 @@
+"""`foley edit` edited without mercy: seeded edits, killed in the middle, rendered and undone.
+
+    python benchmarks/edit.py CLIP [--edits 500] [--kills 50] [--events 0]
+
+A copy of CLIP is edited through the page's own addresses: events are moved, renamed, made softer,
+deleted, added, given other recordings, and edits are undone. In each of the runs the server is
+killed (SIGKILL) at a random moment. Then: is all that was answered on disk; is the video from the
+page the one that `foley gen --cues` makes, byte for byte; does undoing everything give the first
+sheet back, byte for byte; and how long is it from a change to the sound that has it (the answer to
+the change and the second of sound around it, over loopback; a browser adds its own).
+
+`--events N` edits a sheet of N hits over the clip's length, in place of what is seen.
+"""
+
+import argparse
+import json
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+
+from foleycli.clip.probe import probe
+from foleycli.spot.cues import read_cues
+
+WORDS = (
+    "door slam",
+    "glass clink",
+    "footsteps on gravel",
+    "metal hit",
+    "dog barking",
+    "wood impact",
+)
+FOLEY = (sys.executable, "-m", "foleycli.cli.main")
+
+
+class Page:
+    """What the page asks of its server."""
+
+    def __init__(self, film: Path) -> None:
+        words = [*FOLEY, "edit", str(film), "--json", "--model", "library"]
+        self.run = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+        assert self.run.stdout
+        self.address = json.loads(self.run.stdout.readline())["address"]
+        while (state := self.ask("api/state/0"))["stage"] != "ready":
+            if state["stage"] == "failed":
+                raise SystemExit(state["trouble"])
+            time.sleep(0.05)
+        self.state = state
+
+    def ask(self, path: str, body: object = None) -> dict:
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(self.address + path, data, headers)
+        with urllib.request.urlopen(request, timeout=120) as answer:
+            return json.load(answer)
+
+    def hear(self, at: float) -> None:
+        first = max(0, int(at))
+        address = f"{self.address}media/sound/0?from={first}&to={first + 1}"
+        urllib.request.urlopen(urllib.request.Request(address, b"[]"), timeout=120).read()
+
+
+def edit(page: Page, chance: random.Random, length: float) -> tuple[str, object, float]:
+    """An edit: its address, what it says, and where it is heard."""
+    events = page.state["events"]
+    event = chance.choice(events) if events else None
+    at = round(chance.uniform(0, length), 3)
+    kinds = ("move", "word", "level", "other", "delete", "add", "undo")
+    kind = chance.choices(kinds, (5, 3, 3, 3, 1, 2, 2))[0]
+    if event is None or kind == "add":
+        added = {"start": at, "what": chance.choice(WORDS)}
+        return "api/change/0", {"label": "add", "added": [added]}, at
+    if kind == "undo":
+        return "api/undo/0", {}, at
+    fields: dict[str, object] | None = {
+        "move": {"start": at},
+        "word": {"what": chance.choice(WORDS), "recording": ""},
+        "level": {"level_db": round(chance.uniform(-20, 6), 1)},
+        "delete": None,
+    }.get(kind, {})
+    if kind == "other":
+        found = page.ask(f"api/alternatives/0/{event['id']}")
+        fields = {"recording": chance.choice(found)["recording"]} if found else {"level_db": -3}
+    heard = at if kind == "move" else event["start"]
+    rows = {event["id"]: fields}
+    return "api/change/0", {"label": kind, "rows": rows, "base": page.state["revision"]}, heard
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("clip", type=Path)
+    parser.add_argument("--edits", type=int, default=500)
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--events", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    chance = random.Random(options.seed)
+    with tempfile.TemporaryDirectory() as folder:
+        film = Path(folder) / options.clip.name
+        shutil.copyfile(options.clip, film)
+        measure(film, chance, options)
+
+
+def measure(film: Path, chance: random.Random, options: argparse.Namespace) -> None:
+    length = float(probe(film).duration or 1)
+    sheet = film.with_name(f"{film.stem}_cues.csv")
+    if options.events:
+        rows = [f"{chance.uniform(0, length):.3f},{chance.choice(WORDS)}"
+                for _ in range(options.events)]  # fmt: skip
+        sheet.write_text("\n".join(["start,what", *rows]) + "\n")
+    done, lost, waits, first = 0, 0, [], b""
+    for run in range(options.kills + 1):
+        page = Page(film)
+        first = first or sheet.read_bytes()
+        lost += page.state["revision"] < done
+        done = page.state["revision"]
+        here = -(-options.edits // (options.kills + 1))
+        for number in range(here):
+            path, body, at = edit(page, chance, length)
+            if run < options.kills and number == here - 1:  # the last one of a run is cut short
+                delay = chance.uniform(0, 0.06)
+                killer = threading.Timer(delay, page.run.kill)
+                killer.start()
+            began = time.perf_counter()
+            try:
+                page.state = page.ask(path, body)
+                done = page.state["revision"]
+                page.hear(at)
+                waits.append(time.perf_counter() - began)
+            except (OSError, ValueError, urllib.error.URLError):
+                break
+        if run < options.kills:
+            page.run.wait()
+    same = [f"{cue.start} {cue.what}" for cue in read_cues(sheet)]
+    on_page = [f"{json.loads(json.dumps(e['start']))}" for e in page.state["events"]]
+    print(f"{len(waits)} edits answered, {options.kills} kills, {lost} lost; "
+          f"{len(same)} cues on disk, {len(on_page)} on the page")  # fmt: skip
+    print(f"change to sound: median {1000 * np.median(waits):.0f} ms, 95 % within "
+          f"{1000 * np.quantile(waits, 0.95):.0f} ms")  # fmt: skip
+    print(f"video from the page is that of foley gen --cues: {rendered_alike(page, film, sheet)}")
+    while page.ask("api/undo/0", {})["undo"]:
+        pass
+    print(f"undone to the first sheet, byte for byte: {sheet.read_bytes() == first}")
+    page.run.kill()
+
+
+def rendered_alike(page: Page, film: Path, sheet: Path) -> bool:
+    out = film.with_name(f"{film.stem}_sfx{film.suffix}")
+    page.ask("api/render", {"overwrite": True})
+    recipe = out.with_suffix(".foley.json")
+    while not recipe.is_file():
+        time.sleep(0.2)
+    time.sleep(1)
+    other = film.with_name(f"other{film.suffix}")
+    words = ["gen", str(film), "--cues", str(sheet), "-o", str(other), "--model", "library"]
+    subprocess.run([*FOLEY, *words], check=True, capture_output=True)
+    return out.read_bytes() == other.read_bytes()
+
+
+if __name__ == "__main__":
+    main()
