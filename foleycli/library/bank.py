@@ -203,7 +203,7 @@ class Bank:
         """How well each recording fits one phrase: (recordings,), about 0 to 1."""
         key = (phrase, avoid or "")
         if key not in self._found:
-            scores = np.asarray(self._wanted(phrase), np.float32)
+            scores = self._wanted(phrase)
             if avoid and avoid.strip():
                 unwanted = [self._similarity(part) for part in split_phrases(avoid)]
                 scores = scores - AVOID_WEIGHT * np.maximum(0, np.max(unwanted, axis=0) - 0.25)
@@ -232,7 +232,9 @@ class Bank:
         from foleycli.library.like import likeness
 
         alike = likeness(self, Path(file))
-        return alike + LIKE_WORDS * self._similarity(words) if words else alike
+        if words:
+            alike = alike + LIKE_WORDS * self._similarity(words)
+        return np.asarray(alike, np.float32)
 
     def _similarity(self, phrase: str) -> NDArray[np.float32]:
         if phrase in self._aliases:
