@@ -220,13 +220,17 @@ class Desk:
             self._progress("opening", 0.0)
             source = self._source()
             self._progress("looking", 0.0)
-            looked = self._recalled(source) or self._look(source)
+            recalled = self._recalled(source)
+            looked = recalled or self._look(source)
             with self._lock:
                 self.looked = looked
             if self.session is None:
                 cues = find_wanted(looked.features, self.config)
                 write_cues(self.sheet, cues, overwrite=True)
                 self.session = Session.open(self.sheet, self._about())
+            if recalled is None:
+                with suppress(FoleyError, OSError):  # it is looked at again next time
+                    self._remember(source, looked)
             hearing = open_hearing(source, looked.features, self.config, self._rendered)
             with self.session.lock:
                 hearing.set_cues(self._named(self.session.cues()))
@@ -269,21 +273,19 @@ class Desk:
             end = self.film.start + max(self.shot.duration * self.speed, Fraction(1, 25))
             times += [float(p.time) for p in decode_pictures(self.clip, self.film.start, end)]
             times.append(float(end - self.film.start))
-        looked = Looked(features, np.array(times))
-        with suppress(FoleyError, OSError):  # it is looked at again next time
-            self._remember(source, looked)
-        return looked
+        return Looked(features, np.array(times))
 
     def _key(self, source: Source) -> Path:
-        span = [str(self.film.start), str(self._end), str(self.speed), str(self.duration)]
+        span = [str(self.film.start), str(self._end), str(self.speed)]
+        span += [str(self.shot.duration)] if self.shot else []
         said = [__version__, source.name, source.fingerprint, self.config.encoder, *span]
         name = hashlib.blake2b(json.dumps(said).encode(), digest_size=8).hexdigest()
         return cache_folder("edit") / self.film.hash / f"{name}.looked"
 
     def _remember(self, source: Source, looked: Looked) -> None:
         features = looked.features
-        if not features.says_what or self.session is None:
-            return  # cues are to be found in all that was seen
+        if not features.says_what:
+            return  # a model that follows the picture itself needs all that was seen
         path = self._key(source)
         make_folder(path.parent)
         cuts = [[cut.numerator, cut.denominator] for cut in (features.duration, *features.cuts)]
