@@ -32,7 +32,7 @@ from foleycli.waveform.timbre import at_usual_level, find_timbre, frame_level
 LONGEST = 6 * SAMPLE_RATE  # samples that are listened to
 PREROLL = SAMPLE_RATE // 50  # samples before the onset that belong to a hit
 STEPS = (0, 1, 2, 4, 8, 16, 32, 64, 128)  # frames of 1/64 s after the loudest one
-SILENT_DB = -60.0
+SILENT_DB = -40.0
 TIMBRE_WEIGHT, SHAPE_WEIGHT = 1.0, 0.6  # see benchmarks/like.py
 NEAR = 12.0  # distance at which likeness has fallen to 1/e
 SOUNDS = "sounds.safetensors"  # of the shipped bank: ids in its metadata, "sounds" (n, SIZE)

@@ -117,6 +117,8 @@ class Desk:
     def close(self) -> None:
         """Let go of the sheet."""
         if self._claimed is not None:
+            with suppress(OSError):
+                Path(self._claimed.name).unlink()
             self._claimed.close()
             self._claimed = None
 
