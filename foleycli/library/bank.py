@@ -53,6 +53,7 @@ GENERIC = frozenset(
     " through over under with and the while for away out down upon their his her its some many"
     " two three".split()
 )
+LIKE_SCORE = 1.0  # of the recording that is least like a sound: some one is always the most
 LIKE_WORDS = 0.5  # of words beside the sound that is to be met
 SURE, UNSURE = 0.80, 0.40  # scores that mean confidence 1 and 0
 LEAST_SCORE = 0.62  # under which a recording is of something else
@@ -231,7 +232,7 @@ class Bank:
             return self._similarity(phrase)
         from foleycli.library.like import likeness
 
-        alike = likeness(self, Path(file))
+        alike = LIKE_SCORE + likeness(self, Path(file))
         if words:
             alike = alike + LIKE_WORDS * self._similarity(words)
         return np.asarray(alike, np.float32)

@@ -102,6 +102,7 @@ class LibraryHearing(Hearing):
         self._kept: OrderedDict[tuple[object, ...], Samples] = OrderedDict()
         self._bytes = 0
         self._known: dict[object, list[Voice]] = {}
+        self._arranged: tuple[Numbered, list[Voice]] = ([], [])  # the last ones, and their rows
 
     def set_cues(self, cues: Numbered) -> list[Span]:
         voices = self.arranged(cues)
@@ -111,6 +112,14 @@ class LibraryHearing(Hearing):
 
     def arranged(self, cues: Numbered) -> list[Voice]:
         """The voices of rows; those of sounds that are known are not planned again."""
+        asked = list(cues)
+        known, voices = self._arranged
+        if known != asked:
+            voices = self._arrange(asked)
+            self._arranged = asked, voices
+        return voices
+
+    def _arrange(self, cues: Numbered) -> list[Voice]:
         return arrange(
             [cue for _, cue in cues],
             self.bank,

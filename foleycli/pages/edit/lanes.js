@@ -148,11 +148,31 @@ export class Lanes {
     return { x: this.x(event.start), y: this.top(event.layer) + 2 + slot * height, width: Math.max(3, (end - event.start) * this.scale), height: height - 1 };
   }
 
-  draw() { if (!this.asked) { this.asked = true; requestAnimationFrame(() => { this.asked = false; this.paint(); }); } }
+  draw() { this.dirty = true; this.head(); }
+  head() { if (!this.asked) { this.asked = true; requestAnimationFrame(() => { this.asked = false; this.paint(); }); } }
 
+  // All but the playhead is kept as a picture, so that playing costs one copy a frame.
   paint() {
-    const began = performance.now(), { context: c, ink } = this, dense = devicePixelRatio || 1;
-    const width = this.width, height = this.canvas.height / dense;
+    const began = performance.now(), { canvas, ink } = this, dense = devicePixelRatio || 1;
+    this.still ??= document.createElement("canvas");
+    if (this.dirty || this.still.width !== canvas.width || this.still.height !== canvas.height) {
+      this.dirty = false;
+      this.still.width = canvas.width;
+      this.still.height = canvas.height;
+      this.paintStill(this.still.getContext("2d", { alpha: false }), dense);
+    }
+    const c = this.context;
+    c.setTransform(1, 0, 0, 1, 0, 0);
+    c.drawImage(this.still, 0, 0);
+    c.setTransform(dense, 0, 0, dense, 0, 0);
+    c.fillStyle = ink.play;
+    c.fillRect(Math.round(this.x(this.time)), 0, 1.5, canvas.height / dense);
+    this.frameTimes.push(performance.now() - began);
+    if (this.frameTimes.length > 600) this.frameTimes.splice(0, 300);
+  }
+
+  paintStill(c, dense) {
+    const { ink } = this, width = this.width, height = this.canvas.height / dense;
     c.setTransform(dense, 0, 0, dense, 0, 0);
     c.fillStyle = ink.ground;
     c.fillRect(0, 0, width, height);
@@ -170,11 +190,7 @@ export class Lanes {
       c.fillRect(this.x(this.loop[0]), 0, this.x(this.loop[1]) - this.x(this.loop[0]), RULER);
     }
     if (this.band) { c.strokeStyle = ink.sel; c.strokeRect(this.band.x, this.band.y, this.band.width, this.band.height); }
-    c.fillStyle = ink.play;
-    c.fillRect(Math.round(this.x(this.time)), 0, 1.5, height);
     this.load();
-    this.frameTimes.push(performance.now() - began);
-    if (this.frameTimes.length > 600) this.frameTimes.splice(0, 300);
   }
 
   ruler(c, width) {
@@ -287,6 +303,7 @@ export class Lanes {
       c.fillRect(x, y, w, h);
       c.globalAlpha = 1;
       if (event.kind === "hit") { c.fillStyle = on ? ink.accent : ink.dim; c.fillRect(x, y, 2, h); }
+      if (w < 8 && !chosen) continue; // seen from afar
       const level = y + h * (1 - (Math.max(SOFTEST, Math.min(LOUDEST, event.level_db)) - SOFTEST) / (LOUDEST - SOFTEST));
       c.fillStyle = ink.ink;
       c.globalAlpha = 0.55;

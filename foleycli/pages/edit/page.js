@@ -106,7 +106,7 @@ bindKeys(hands);
 function setTime(to) {
   time = lanes.time = to;
   $("time").value = model.state ? model.timecode(to) : "00:00:00:00";
-  lanes.draw();
+  lanes.head();
 }
 
 async function play(from, options = {}) {
@@ -169,7 +169,7 @@ function tick() {
   if (sound.playing) {
     setTime(sound.time);
     film.follow(time, sound.rate);
-    if (lanes.x(time) > lanes.width * 0.95 && lanes.fitted !== true && !lanes.drag) { lanes.from = time - 0.1 * lanes.width / lanes.scale; lanes.bound(); }
+    if (lanes.x(time) > lanes.width * 0.95 && lanes.fitted !== true && !lanes.drag) { lanes.from = time - 0.1 * lanes.width / lanes.scale; lanes.bound(); lanes.draw(); }
   }
   requestAnimationFrame(tick);
 }
