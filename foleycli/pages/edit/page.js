@@ -120,6 +120,7 @@ async function play(from, options = {}) {
   play.back = options.back ?? null;
   speed = options.rate ?? 1;
   setTime(from);
+  film.show(from);
   if (await sound.play(from, options)) film.play(from, sound.rate);
   drawPlay();
 }
