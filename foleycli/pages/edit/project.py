@@ -23,7 +23,7 @@ from foleycli.config import GenerateConfig
 from foleycli.errors import FoleyError, MediaError, UsageError
 from foleycli.folders import cache_folder
 from foleycli.frames.decode import Picture, decode_pictures
-from foleycli.generate import find_wanted, find_span, generate
+from foleycli.generate import find_span, find_wanted, generate
 from foleycli.output import atomic_output, make_folder
 from foleycli.pages.edit.film import Film
 from foleycli.pages.edit.hearing import Hearing, Span, open_hearing
