@@ -66,6 +66,7 @@ class CueConfig:
     air_db: float = -12.0  # of a place under other sounds
     alone_db: float = -6.0  # of a place in which nothing else is heard
     steps_of: int = 6  # sightings of a person, at least, whose steps are heard
+    fewest_steps: int = 4  # of somebody who walks, in a stretch
     still: float = 0.02  # activity under which nothing goes on, and no bed is heard
 
 

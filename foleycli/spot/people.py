@@ -41,7 +41,10 @@ def walk(
     for seen in _by_person(looks).values():
         times = np.array([float(look.time) for look, _ in seen])
         joints = np.stack([person.joints for _, person in seen])
-        for step in find_steps(times, joints, seen[0][0].aspect):
+        steps = find_steps(times, joints, seen[0][0].aspect)
+        if len(steps) < CUES.fewest_steps:
+            continue  # somebody who sits, and moves
+        for step in steps:
             nearest = min(seen, key=lambda pair: abs(float(pair[0].time) - step.time))
             distance = distance_of("person", nearest[1].box)
             yield _cue(step, distance, words, ground, start, end)
