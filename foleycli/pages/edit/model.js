@@ -100,7 +100,10 @@ export class Model extends EventTarget {
       if (this.busy) held.push(said); else hear(said);
     };
     this.settle = () => { const all = held; held = []; all.forEach(hear); };
-    source.onopen = () => { if (this.lost) { this.lost = false; this.refresh().catch(() => {}); this.tell("notice", ""); } };
+    source.onopen = () => { // what happened before somebody listened
+      if (this.lost) { this.lost = false; this.tell("notice", ""); }
+      this.refresh().catch(() => {});
+    };
     source.onerror = () => { if (!this.lost) { this.lost = true; this.tell("notice", "foley edit has ended or cannot be reached. What you did is on disk."); } };
   }
 
