@@ -40,7 +40,7 @@ def check_commands(film: Path) -> None:
     run("cues", film, "-o", "cues.edl", "--offset", "01:00:00:00", makes=["cues.edl"])
     run("cues", film, "--from", "cues.edl", "--offset", "01:00:00:00", "-o", "back.csv",
         makes=["back.csv"])  # fmt: skip
-    made = ["out.mov", "out.foley.json", "out.wav", "out_hits.wav", "out_beds.wav"]
+    made = ["out.mov", "out.foley.json", "out.wav", "out_props.wav", "out_air.wav"]
     said = run("gen", film, "--cues", "cues.csv", "-o", "out.mov", "--wav", "--stems", "--verify",
                "--json", makes=made)  # fmt: skip
     assert json.loads(said), said

@@ -57,6 +57,7 @@ class CueConfig:
     struck_confidence: float = 0.4
     # places in which nothing is struck that one would hear
     never_struck: tuple[str, ...] = ("sea", "underwater", "sky", "snow", "road", "track")
+    one_hit: float = 0.08  # seconds in which two scenes do not both sound at a hit
     sure_hit: float = 0.4  # strength from which a hit is heard; a bounce has about .5
     steady_rows: int = 8  # feature rows, 2 s, for which something is seen at least
     hit_length: float = 4.0  # seconds a hit may ring

@@ -100,11 +100,24 @@ def find_cues(features: Features, prompt: str | None = None, *, air: bool = True
     walked = [(cue.start, cue.end) for cue in steps]
     cues = [
         cue
-        for sound in heard
-        for cue in _cues(features, sound)
+        for cue in _told_apart(features, heard)
         if not (cue.layer == "feet" and any(a <= cue.start < b for a, b in walked))
     ]
     return sorted([*cues, *steps], key=lambda cue: (cue.start, cue.kind, cue.what))
+
+
+def _told_apart(features: Features, heard: Sequence[Heard]) -> Iterator[Cue]:
+    """The cues of all sounds; one hit of the motion sounds once, unless things of one layer of one
+    scene sound together, as drums do. Sounds come in order of how sure they are."""
+    taken: list[tuple[Fraction, tuple[str, str]]] = []
+    for sound in heard:
+        own = (sound.evidence.partition(":")[0], sound.phrase.layer)
+        for cue in _cues(features, sound):
+            if cue.kind == "hit":
+                if any(abs(cue.start - at) < CUES.one_hit and by != own for at, by in taken):
+                    continue
+                taken.append((cue.start, own))
+            yield cue
 
 
 def watch(features: Features) -> Iterator[Stretch]:

@@ -33,7 +33,8 @@ def words(cues, layer=None):
 def test_a_sure_scene_gives_its_layers_and_its_air():
     cues = find_cues(film(hits=(1, 3, 5), racket=0.6, tennis_ball=0.2, volleyball=0.1))
     assert "tennis ball hit" in words(cues, "props")
-    assert "sneaker squeak" in words(cues, "feet")
+    # shoes do not squeak at the very instant of each stroke
+    assert not {c.start for c in cues if c.layer == "feet"} & {1, 3, 5}
     assert words(cues, "air")
     assert [c.start for c in cues if c.what == "tennis ball hit"] == [1, 3, 5]
     assert all(cue.evidence for cue in cues)
