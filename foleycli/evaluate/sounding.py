@@ -89,7 +89,7 @@ def _opened(config: GenerateConfig) -> Source:
 def _made_with(plan: Plan, contestant: Contestant, example: Example) -> dict[str, Any]:
     config = contestant.options
     options = {key: value for key, value in asdict(config).items() if key not in INDIFFERENT}
-    return {
+    made_with = {
         "foleycli": __version__,
         "source": source_fingerprint(config),
         "encoder": encoder_hashes(config.encoder),
@@ -99,6 +99,7 @@ def _made_with(plan: Plan, contestant: Contestant, example: Example) -> dict[str
         "takes": plan.takes,
         "cinematic": asdict(plan.cinematic),
     }
+    return json.loads(json.dumps(made_with))  # as it is read again: with lists for tuples
 
 
 def _read(note: Path) -> object:

@@ -133,7 +133,7 @@ def test_the_best_take_gets_the_first_ones_name_and_its_own_recipe(film, tmp_pat
     options = {"source": Third(), "takes": 3, "wav": True}
     stems = foleycli.generate(film, tmp_path / "b.mp4", stems=True, **options).takes
     kept, _ = keep_best(film, stems, keep_wav=True)
-    names = ["b.foley.json", "b.mp4", "b.wav", "b_beds.wav", "b_hits.wav"]
+    names = ["b.foley.json", "b.mp4", "b.wav", "b_air.wav", "b_props.wav"]
     assert kept.seed == 2 and sorted(path.name for path in tmp_path.glob("b*")) == names
     result = foleycli.generate(film, out, **options)
     kept, score = keep_best(film, result.takes, keep_wav=False)
