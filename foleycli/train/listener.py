@@ -268,7 +268,7 @@ def write_onnx(path: Path, net: EarNet, sounds: EarSet) -> None:
         ModelError: the package ``onnx`` is not installed.
     """
     try:
-        import onnx
+        import onnx  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise ModelError(
             "onnx is not installed, which writes ear.onnx.", "pip install onnx"

@@ -382,7 +382,7 @@ def build(stage: Stage, width: int, height: int, shadows: bool) -> Any:
     Raises:
         FoleyError: MuJoCo does not take it.
     """
-    import mujoco
+    import mujoco  # pyright: ignore[reportMissingImports]
 
     rng = stage.rng
     lights = "".join(
@@ -1043,7 +1043,7 @@ def simulate(model: Any, stage: Stage) -> tuple[Floats, Floats]:
 
     Impacts are added to the stage's contacts.
     """
-    import mujoco
+    import mujoco  # pyright: ignore[reportMissingImports]
 
     data = mujoco.MjData(model)  # pyright: ignore
     steps = int(stage.seconds * PHYSICS) + 1
@@ -1277,7 +1277,7 @@ def draw_film(
     config: RenderConfig,
 ) -> None:  # fmt: skip
     """Render and encode every picture."""
-    import mujoco
+    import mujoco  # pyright: ignore[reportMissingImports]
 
     data = mujoco.MjData(model)  # pyright: ignore
     renderer = mujoco.Renderer(model, config.height, config.width, max_geom=600)
@@ -1437,7 +1437,7 @@ def _need_mujoco() -> None:
     os.environ.setdefault("MUJOCO_GL", "egl")
     os.environ.setdefault("LP_NUM_THREADS", "1")  # Mesa's software renderer
     try:
-        import mujoco  # noqa: F401
+        import mujoco  # noqa: F401  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise ModelError("MuJoCo is not installed.", "pip install 'foleycli[train]'") from error
 

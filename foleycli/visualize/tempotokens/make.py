@@ -87,7 +87,7 @@ def open_networks(model: dict[str, Any]) -> Networks:
     try:
         from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
         from diffusers.models.unets.unet_3d_condition import UNet3DConditionModel
-        from transformers import CLIPTextModel, CLIPTokenizer
+        from transformers import CLIPTextModel, CLIPTokenizer  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise ModelError(
             "transformers is not installed, which reads prompts.", "pip install 'foleycli[a2v]'"
