@@ -13,7 +13,7 @@ OURS = "foleycli"
 EXTRAS = {
     "eval": ("matplotlib>=3.9", "opencv-python-headless>=4.8"),
     "clap": ("transformers>=5",),
-    "train": ("matplotlib>=3.9", "tensorboard>=2.16"),
+    "train": ("matplotlib>=3.9", "mujoco>=3.3", "tensorboard>=2.16"),
     "ray": ("ray>=2.40",),
     "timeline": ("opentimelineio>=0.17",),
     "aaf": ("opentimelineio>=0.17", "otio-aaf-adapter>=2.0", "pyaaf2>=1.7"),

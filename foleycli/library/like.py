@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import soxr
-import torch
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
@@ -26,8 +25,6 @@ from foleycli.library.recording import read_sound
 from foleycli.library.segment import find_beds
 from foleycli.output import atomic_output, make_folder
 from foleycli.spot.cues import LIKE, Cue, split_like
-from foleycli.waveform.mel import log_mel
-from foleycli.waveform.timbre import at_usual_level, find_timbre, frame_level
 
 LONGEST = 6 * SAMPLE_RATE  # samples that are listened to
 PREROLL = SAMPLE_RATE // 50  # samples before the onset that belong to a hit
@@ -48,6 +45,11 @@ def describe(samples: Samples, onset: int = 0) -> Vector:
     """
     heard = samples[max(0, onset - PREROLL) :][:LONGEST]
     heard = soxr.resample(heard, SAMPLE_RATE, MEL.sample_rate).astype(np.float32)
+    import torch  # seconds; who asks for no likeness needs it not
+
+    from foleycli.waveform.mel import log_mel
+    from foleycli.waveform.timbre import at_usual_level, find_timbre, frame_level
+
     mel = log_mel(torch.from_numpy(np.ascontiguousarray(heard)), MEL).T.numpy()
     usual = at_usual_level(mel)
     level = frame_level(usual)
