@@ -1,6 +1,5 @@
 """What people do that sounds: their steps, on the ground that a place has."""
 
-import logging
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -9,11 +8,10 @@ import numpy as np
 
 from foleycli.config import CUES, FEATURES
 from foleycli.sight.sightings import Person, Sighting
-from foleycli.sight.steps import WEIGHTS, FootStep, find_steps
+from foleycli.sight.steps import FootStep, find_steps
 from foleycli.spot.cues import Cue
 from foleycli.spot.where import distance_of, pan_of
 
-LOG = logging.getLogger("foleycli")
 GROUNDS = {  # of places; elsewhere concrete
     "room": "wood floor", "kitchen": "wood floor", "office": "wood floor", "shop": "wood floor",
     "restaurant": "wood floor", "stage": "wood floor", "hall": "wood floor", "gym": "wood floor",
@@ -33,8 +31,6 @@ def walk(
     Args:
         place: where it is, by a name of ``places.csv``.
     """
-    if not WEIGHTS.is_file():
-        return
     ground = GROUNDS.get(place, "concrete")
     words = f"footsteps {WORDS.get(ground, f'on {ground}')}"
     looks = [s for s in sightings if "people" in s.looked_for and start <= s.time < end]
