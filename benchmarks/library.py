@@ -25,8 +25,8 @@ from scipy.signal import resample_poly
 from foleycli.evaluate.fad import frechet_distance
 from foleycli.evaluate.probe import Probe, fit_probe
 from foleycli.evaluate.timing import find_onsets, onset_f1, onset_strength
-from foleycli.library.bank import Bank
 from foleycli.library.build import held_out, sound_label
+from foleycli.library.index import open_bank
 from foleycli.library.level import SAMPLE_RATE, Samples
 from foleycli.library.place import place_cues
 from foleycli.library.recording import read_sound
@@ -118,7 +118,7 @@ def main() -> None:
     others_classes = [row["class"] for row in others]
     probe = fit_probe(embed_others(options.sounds, others, options.kept), others_classes)
     begin = time.perf_counter()
-    bank = Bank.open(options.library)
+    bank = open_bank(options.library)
     opening = time.perf_counter() - begin
     real, made, asked, seconds, spent = [], [], [], 0.0, 0.0
     for seed, row in enumerate(rows):

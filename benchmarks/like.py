@@ -11,13 +11,14 @@ import csv
 
 import numpy as np
 
-from foleycli.library.bank import SHIPPED, Bank
-from foleycli.library.like import SHAPE_WEIGHT, STEPS, bank_sounds
+from foleycli.library.bank import Bank
+from foleycli.library.like import SHAPE_WEIGHT, STEPS
+from foleycli.library.table import SHIPPED
 
 
 def main() -> None:
     bank = Bank.open(None)
-    sounds = bank_sounds(bank)
+    sounds = bank.sounds
     with (SHIPPED / "recordings.csv").open(newline="", encoding="utf-8") as file:
         source = np.array([row["cut_from"] or row["id"] for row in csv.DictReader(file)])
     category = np.array([r.category for r in bank.recordings])

@@ -30,7 +30,7 @@ import numpy as np
 import torch
 
 from foleycli.clip.probe import probe
-from foleycli.evaluate import av_align, divergence, highlight, imagebind_score, inception, kid
+from foleycli.evaluate import av_align, divergence, highlight, inception, kid
 from foleycli.evaluate.fad import frechet_distance
 from foleycli.evaluate.onset_precision import average_precision
 from foleycli.evaluate.timing import onset_f1
@@ -198,7 +198,7 @@ def imagebinds() -> Iterator[Row]:
     rng = np.random.default_rng(0)
     pictures = torch.from_numpy(rng.standard_normal((3, 3, 2, 224, 224)).astype("f4"))
     noise = _noise(8, 16_000)
-    pieces = imagebind_score.mel_pieces(noise)
+    pieces = imagebind.mel_pieces(noise)
     with torch.no_grad():
         found = theirs({"vision": pictures[None], "audio": pieces[None]})
         seen, heard = ours.see(pictures).mean(0), ours.hear(pieces).mean(0)
@@ -298,7 +298,7 @@ def looks(paths: list[Path]) -> Iterator[Row]:
         )
         normal = (small.permute(1, 0, 2, 3) / 255 - mean) / spread
         theirs = torch.stack(SpatialCrop(224, 3)([normal]))  # (crops, 3, time, 224, 224)
-        ours = torch.stack(list(imagebind_score.look(path)), dim=2)
+        ours = torch.stack(list(imagebind.look(path)), dim=2)
         told = float(theirs.abs().mean()), float(ours.abs().mean())
         yield f"ImageBind's pictures of {path.stem}", "imagebind-packaged", *told
 

@@ -7,11 +7,11 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
-__all__ = ["FoleyError", "generate", "look", "redo"]
+__all__ = ["FoleyError", "__version__", "generate", "look", "redo"]
 
 from foleycli.errors import FoleyError
 from foleycli.quiet import switch_off
+from foleycli.version import VERSION as __version__
 
 switch_off()
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from foleycli.clip.find import name_output
+from foleycli.clip.moment import parse_time
 from foleycli.clip.probe import Clip, probe
-from foleycli.clip.timecode import parse_time
 from foleycli.config import OUTPUT, GenerateConfig
 from foleycli.errors import FoleyError, ModelError, UsageError
 from foleycli.frames.decode import Picture, decode_pictures

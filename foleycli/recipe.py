@@ -10,7 +10,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from foleycli import __version__
 from foleycli.clip.media import content_hash
 from foleycli.clip.probe import Clip
 from foleycli.config import GenerateConfig
@@ -18,6 +17,7 @@ from foleycli.documents import exact_number, is_file, own_path, parse_json
 from foleycli.errors import MediaError, OutputExistsError, UsageError
 from foleycli.output import atomic_output, check_output, flush
 from foleycli.spot.cues import LAYERS, Cue, what_is_wrong
+from foleycli.version import VERSION
 
 if TYPE_CHECKING:
     from foleycli.sources.open import Source
@@ -50,7 +50,7 @@ class Recipe:
     ) -> "Recipe":
         """The recipe of one take; the cues are written out, so an edited sheet need not be kept."""
         return cls(
-            foleycli=__version__,
+            foleycli=VERSION,
             clip=_relative(film.path, out.parent),
             clip_hash=_hash(film.path),
             out=out.name,

@@ -119,8 +119,9 @@ def _write(
 def _clock(clip: Path, start: str | None, offset: str | None):
     """The clip as a timeline, where on it the cues' time 0 lies, and the label it begins at if one
     was given."""
+    from foleycli.clip.moment import parse_time
     from foleycli.clip.probe import probe
-    from foleycli.clip.timecode import Timecode, parse_time
+    from foleycli.clip.timecode import Timecode
     from foleycli.timeline.markers import clip_timeline
 
     film = probe(clip)

@@ -93,7 +93,7 @@ def _jobs(clips: list[Path], output: str | None) -> list[tuple[Path, Path]]:
 
 
 def _say_plans(jobs: list[tuple[Path, Path]], config: GenerateConfig, as_json: bool) -> None:
-    from foleycli.models.identity import find_folder, resolve
+    from foleycli.sources.identity import find_folder, resolve
 
     model = resolve(config)
     find_folder(model)  # so that what is not installed is known

@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 
-from foleycli import __version__
 from foleycli.cli import (
     batch,
     cues,
@@ -32,6 +31,7 @@ from foleycli.cli import (
 )
 from foleycli.errors import FoleyError
 from foleycli.folders import cache_folder
+from foleycli.version import VERSION
 
 INTERRUPTED = 130  # exit code of Ctrl-C
 
@@ -45,7 +45,7 @@ app = typer.Typer(
 
 def _print_version(asked: bool) -> None:
     if asked:
-        print(f"foley {__version__}")
+        print(f"foley {VERSION}")
         raise typer.Exit
 
 

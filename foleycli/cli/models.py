@@ -97,8 +97,8 @@ def pull(
     HF_ENDPOINT names another hub, HF_TOKEN opens a private repository, FOLEY_CACHE moves the
     folder, HF_HUB_OFFLINE forbids the network.
     """
-    from foleycli.models.pull import pull as pull_model
     from foleycli.models.registry import find_model
+    from foleycli.sources.pull import pull as pull_model
 
     listen_for_warnings(quiet=quiet, verbose=False)
     _check_dtype(dtype)

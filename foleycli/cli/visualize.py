@@ -15,7 +15,8 @@ from foleycli.config import VISUALIZE
 from foleycli.errors import UsageError
 
 if TYPE_CHECKING:
-    from foleycli.visualize.make import Request, Result
+    from foleycli.visualize.make import Result
+    from foleycli.visualize.request import Request
 
 MATERIAL, TEMPOTOKENS = "Material", "TempoTokens"
 
@@ -156,8 +157,8 @@ def visualize(
 ) -> None:
     """Make a rough picture that hits where a sound hits, of the sound's exact length."""
     warnings = listen_for_warnings(quiet=quiet, verbose=verbose)
-    from foleycli.visualize.make import Request
     from foleycli.visualize.make import visualize as make
+    from foleycli.visualize.request import Request
 
     way = _one_way(sheet=sheet, rushes=rushes, stills=stills, model=model)
     request = Request(

@@ -5,12 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
 from foleycli.errors import UsageError
-
-if TYPE_CHECKING:
-    from foleycli.clip.probe import Clip
 
 TIMECODE = re.compile(r"(\d{1,2}):(\d{2}):(\d{2})([:;])(\d{1,3})")
 CLOCK = re.compile(r"(?:(\d{1,6}):)?(\d{1,2}):(\d{2}(?:\.\d{1,30})?)")
@@ -129,63 +125,6 @@ def drops(rate: Fraction) -> bool:
 def rate_name(rate: Fraction) -> str:
     """The rate as people say it: 23.976, 25, 59.94."""
     return f"{float(rate):.3f}".rstrip("0").rstrip(".")
-
-
-def parse_time(text: str, clip: Clip) -> Fraction:
-    """Where ``--in`` or ``--out`` points, in seconds from the clip's first frame.
-
-    Understood: timecode ``01:00:00:00`` (``;`` for drop-frame), a clock ``1:02.5`` or
-    ``00:01:02.5``, seconds ``12.5``, frames ``300f``. A timecode within the clip's own
-    timecode (its last frame's end included, for ``--out``) is read on it; any other counts from
-    the first frame as 00:00:00:00. On a drop-frame clip colons are read as drop-frame too.
-
-    Raises:
-        UsageError: not a time, an impossible timecode, or frames of a clip without a frame rate.
-    """
-    text = text.strip()
-    if TIMECODE.fullmatch(text):
-        return _parse_timecode(text, clip)
-    if match := FRAMES.fullmatch(text):
-        return int(match[1]) / _frame_rate(clip, text)
-    if match := SECONDS.fullmatch(text):
-        return Fraction(match[1])
-    if match := CLOCK.fullmatch(text):
-        return (int(match[1] or 0) * 60 + int(match[2])) * 60 + Fraction(match[3])
-    raise UsageError(
-        f'"{text}" is not a time.',
-        "Write a timecode (01:00:00:00), seconds (12.5) or frames (300f).",
-    )
-
-
-def _parse_timecode(text: str, clip: Clip) -> Fraction:
-    own = clip.timecode
-    if own is None:
-        return Timecode.parse(text, _frame_rate(clip, text)).seconds
-    if ";" in text and not own.drop:
-        raise UsageError(
-            f"{text} is drop-frame, but {clip.path.name} counts {own} without dropping.",
-            f"Write {text.replace(';', ':')}.",
-        )
-    asked = Timecode.parse(text, own.rate, own.drop)
-    since_first = asked.since(own)
-    if clip.duration is None or since_first <= clip.duration:
-        return since_first
-    if asked.seconds <= clip.duration:
-        return asked.seconds
-    last = own + int(clip.duration * own.rate)
-    raise UsageError(
-        f"{text} is not in {clip.path.name}, which runs from {own} to {last}.",
-        "Give a time in it, or seconds from its first frame, such as 12.5.",
-    )
-
-
-def _frame_rate(clip: Clip, text: str) -> Fraction:
-    if clip.frame_rate is None:
-        raise UsageError(
-            f"{clip.path.name} states no frame rate, so {text} has no place in it.",
-            "Give the time in seconds, such as 12.5.",
-        )
-    return clip.frame_rate
 
 
 def _dropped_before(minutes: int, nominal: int) -> int:

@@ -29,10 +29,10 @@ from foleycli.evaluate.timing import find_onsets, onset_strength
 from foleycli.frames.decode import Crop, decode_pictures
 from foleycli.frames.windows import KINDS, clip_window, crop_for
 from foleycli.models.bundle import Bundle
-from foleycli.models.identity import DIFF_FOLEY, find_family, find_folder
 from foleycli.output import atomic_output
 from foleycli.sight.cavp import Cavp
 from foleycli.sight.efficientnet import open_networks
+from foleycli.sources.identity import DIFF_FOLEY, find_family, find_folder
 from foleycli.sources.public import load_part
 from foleycli.spot.encode import WHAT, what_sees
 from foleycli.waveform.sound import read_sound

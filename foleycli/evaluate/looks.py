@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from foleycli import __version__
 from foleycli.clip.media import content_hash
 from foleycli.clip.probe import probe
 from foleycli.config import CinematicConfig, GenerateConfig
@@ -18,9 +17,10 @@ from foleycli.evaluate.contestants import FULL
 from foleycli.evaluate.kept import Arrays, kept
 from foleycli.frames.decode import decode_pictures
 from foleycli.frames.windows import clip_window, crop_for
-from foleycli.models.identity import DIFF_FOLEY, find_family, find_folder, resolve
+from foleycli.sources.identity import DIFF_FOLEY, find_family, find_folder, resolve
 from foleycli.sources.open import Source
 from foleycli.spot.features import Features
+from foleycli.version import VERSION
 
 KINDS = ("*.safetensors", "*.json")  # files of an encoder
 
@@ -52,7 +52,7 @@ def look(
         return see()
     window = None if variant == FULL else [variant, example.id, asdict(cinematic)]
     clip = content_hash(example.clip)
-    told = json.dumps([__version__, config.encoder, encoder_hashes(config.encoder), clip, window])
+    told = json.dumps([VERSION, config.encoder, encoder_hashes(config.encoder), clip, window])
     key = hashlib.blake2b(told.encode(), digest_size=16).hexdigest()
     return _features(kept("looks", key, lambda: _arrays(see())))
 

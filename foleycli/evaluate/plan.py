@@ -6,12 +6,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from foleycli import __version__
 from foleycli.config import CINEMATIC, EVALUATE, CinematicConfig, GenerateConfig
 from foleycli.errors import UsageError
 from foleycli.evaluate.clipset import Example
 from foleycli.evaluate.contestants import FULL, Contestant, find_sounds
 from foleycli.output import atomic_output
+from foleycli.version import VERSION
 
 PLAN = "run.json"
 ALL, DEFAULT = "all", "default"  # stand for many measures where measures are named
@@ -133,7 +133,7 @@ def join_plan(plan: Plan) -> Plan:
             measures=tuple(dict.fromkeys((*earlier.measures, *plan.measures))),
         )
     told = {
-        "foleycli": __version__,
+        "foleycli": VERSION,
         "set": [asdict(example) for example in plan.examples],
         "models": [asdict(contestant) for contestant in plan.contestants],
         "variants": plan.variants,

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from foleycli import __version__
 from foleycli.clip.media import content_hash
 from foleycli.config import EVALUATE
 from foleycli.errors import FoleyError, MediaError
@@ -26,6 +25,7 @@ from foleycli.evaluate.controls import (
 from foleycli.evaluate.material import Film, Sound
 from foleycli.evaluate.measures import ClipMeasure, find_measure
 from foleycli.evaluate.plan import Plan, kept_plan, write_json
+from foleycli.version import VERSION
 
 Scores = dict[str, float | None]  # by measure; None where it is undefined
 
@@ -127,7 +127,7 @@ class _Judge:
         found = [find_measure(name) for name in plan.measures]
         self.measures = [measure for measure in found if isinstance(measure, ClipMeasure)]
         self.names = [measure.name for measure in self.measures]
-        self.key = [__version__, content_hash(film.path)]
+        self.key = [VERSION, content_hash(film.path)]
 
     def lacking(self, known: Scores) -> list[ClipMeasure]:
         """Measures that were not taken yet."""

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 
-from foleycli import __version__
 from foleycli.clip.media import content_hash
 from foleycli.config import EVALUATE
 from foleycli.errors import MediaError
@@ -23,6 +22,7 @@ from foleycli.evaluate.material import Film, Sound
 from foleycli.evaluate.measures import SetMeasure, find_measure
 from foleycli.evaluate.plan import Plan, kept_plan, write_json
 from foleycli.listeners.heard import Heard
+from foleycli.version import VERSION
 
 CONTROL = "control"  # stands where a row of a model has its variant
 
@@ -60,7 +60,7 @@ def compare_sets(row: SetRow) -> None:
     plan = kept_plan(row.run)
     takes = _takes(plan, row)
     names = [name for name in plan.measures if find_measure(name).kind == "set"]
-    key = [__version__, EVALUATE.groups, names, [[s.key for s in take.values()] for take in takes]]
+    key = [VERSION, EVALUATE.groups, names, [[s.key for s in take.values()] for take in takes]]
     if _read(set_file(row)).get("key") == key:
         return
     values = {}

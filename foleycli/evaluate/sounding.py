@@ -6,16 +6,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from foleycli import __version__
 from foleycli.clip.media import content_hash
 from foleycli.config import OUTPUT, GenerateConfig
 from foleycli.evaluate.clipset import Example
 from foleycli.evaluate.contestants import Contestant
 from foleycli.evaluate.looks import encoder_hashes, look
 from foleycli.evaluate.plan import Plan, kept_plan, write_json
-from foleycli.models.identity import source_fingerprint
+from foleycli.sources.identity import source_fingerprint
 from foleycli.sources.open import Source, open_source
 from foleycli.spot.find import find_cues
+from foleycli.version import VERSION
 from foleycli.waveform.loudness import limit_peaks
 from foleycli.waveform.write import write_waveform
 
@@ -90,7 +90,7 @@ def _made_with(plan: Plan, contestant: Contestant, example: Example) -> dict[str
     config = contestant.options
     options = {key: value for key, value in asdict(config).items() if key not in INDIFFERENT}
     made_with = {
-        "foleycli": __version__,
+        "foleycli": VERSION,
         "source": source_fingerprint(config),
         "encoder": encoder_hashes(config.encoder),
         "options": options,

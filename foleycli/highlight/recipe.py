@@ -8,7 +8,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from foleycli import __version__
 from foleycli.clip.media import content_hash
 from foleycli.clip.probe import Clip
 from foleycli.config import HighlightConfig
@@ -16,6 +15,7 @@ from foleycli.errors import MediaError
 from foleycli.highlight.curves import STEMS, Span, Stem
 from foleycli.highlight.stems import Stems
 from foleycli.output import atomic_output
+from foleycli.version import VERSION
 
 MADE_BY = "foley highlight"
 
@@ -68,7 +68,7 @@ class HighlightRecipe:
         }
         return cls(
             made_by=MADE_BY,
-            foleycli=__version__,
+            foleycli=VERSION,
             clip=relative(clip.path, out.parent),
             clip_hash=content_hash(clip.path),
             out=out.name,

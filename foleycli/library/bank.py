@@ -1,20 +1,5 @@
-"""A bank of recordings that can be searched by words.
+"""A bank of recordings that can be searched by words; `table` says what it is made of."""
 
-A bank is a folder::
-
-    recordings.csv          one row a recording, see ``COLUMNS``
-    kinds.csv               class, its words, how loud it usually is, how continuous
-    embeddings.safetensors  "labels" (n, 384) and "words" (m, 384) float16 text embeddings, in the
-                            order of the sorted labels and of the words in kinds.csv
-    CREDITS.csv             who made the sounds
-    aliases.csv             words -> the labels that answer them, where a search would find others;
-                            without a label, the bank has no recording of that
-    <class>/<id>.opus       the sounds
-
-The package ships one; a folder of sounds becomes one through ``index.index_folder``.
-"""
-
-import csv
 import hashlib
 import math
 import re
@@ -22,24 +7,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
-from foleycli.errors import UsageError
-from foleycli.library.level import Samples
-from foleycli.library.recording import read_sound
+from foleycli.library.like import likeness, listen
+from foleycli.library.table import (
+    SHIPPED,
+    Category,
+    Kind,
+    Recording,
+    read_aliases,
+    read_categories,
+    read_recordings,
+)
 from foleycli.spot.cues import LIKE, split_like
 from foleycli.spot.text import embed_text, stem
 
-Kind = Literal["hit", "bed"]
-SHIPPED = Path(__file__).parent / "bank"
-COLUMNS = (
-    *("id", "file", "kind", "class", "label", "start", "onset", "samples", "level_db"),
-    *("attack_ms", "spread_db", "typical", "licence", "author", "url", "source", "cut_from"),
-)
 LABEL_WEIGHT, CLASS_WEIGHT, WORD_WEIGHT, TYPICAL_WEIGHT = 0.6, 0.4, 0.25, 0.1
 UNKNOWN_WEIGHT = 0.5  # of a word that no label has, against the rarest that one has
 AVOID_WEIGHT = 1.0
@@ -58,40 +43,6 @@ LIKE_WORDS = 0.5  # of words beside the sound that is to be met
 SURE, UNSURE = 0.80, 0.40  # scores that mean confidence 1 and 0
 LEAST_SCORE = 0.62  # under which a recording is of something else
 ALIAS_SCORE, ALIAS_STEP = 1.2, 0.03  # of an alias's first label, and less for each further one
-
-
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """A stretch of a sound file; positions are samples at 48 kHz."""
-
-    id: str
-    file: Path
-    kind: Kind
-    category: str  # its class, a row of kinds.csv
-    label: str  # words
-    start: int  # in the file
-    onset: int  # after start: where the attack is heard
-    samples: int
-    level_db: float  # hits: loudest 100 ms; beds: all of it; K-weighted
-    attack_ms: float = 0.0  # hits: from the onset to the loudest 20 ms
-    spread_db: float = 0.0  # beds: standard deviation of their 250 ms levels
-    typical: float = 0.5  # 0 to 1: how much it sounds like others of its class
-
-    def read(self) -> Samples:
-        """Decode: (samples,) mono float32 at 48 kHz, exactly ``self.samples`` of them."""
-        sound = read_sound(self.file, self.start, self.samples)
-        return np.pad(sound, (0, self.samples - len(sound)))
-
-
-@dataclass(frozen=True, slots=True)
-class Category:
-    """A class of sounds and how loud it usually is in a film's effects track."""
-
-    name: str
-    words: tuple[str, ...]  # what it is found by
-    hit_db: float  # loudest 100 ms of a hit, LUFS
-    bed_db: float  # LUFS
-    continuous: float  # 0 to 1: how much such things sound on and on rather than in hits
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,16 +94,8 @@ class Bank:
 
     @classmethod
     def open(cls, folder: Path | None = None) -> "Bank":
-        """Open a bank, a folder of sounds (indexed the first time), or by default the shipped bank.
-
-        Raises:
-            UsageError: the folder is not there or holds no sound.
-        """
+        """Open a bank's folder, by default the shipped bank; `index.open_bank` takes any."""
         folder = SHIPPED if folder is None else folder
-        if not (folder / "recordings.csv").is_file():
-            from foleycli.library.index import index_folder
-
-            return index_folder(folder)
         categories = read_categories(folder / "kinds.csv")
         vectors = load_file(folder / "embeddings.safetensors")
         recordings = read_recordings(folder)
@@ -166,6 +109,11 @@ class Bank:
         for recording in self.recordings:
             digest.update(repr(replace(recording, file=Path(recording.file.name))).encode())
         return digest.hexdigest()
+
+    @cached_property
+    def sounds(self) -> NDArray[np.float32]:
+        """How each recording sounds: (recordings, size), see `like.describe`."""
+        return listen(self.recordings, self.fingerprint)
 
     @cached_property
     def by_id(self) -> dict[str, Recording]:
@@ -230,9 +178,7 @@ class Bank:
         words, file = split_like(phrase)
         if not file:
             return self._similarity(phrase)
-        from foleycli.library.like import likeness
-
-        alike = LIKE_SCORE + likeness(self, Path(file))
+        alike = LIKE_SCORE + likeness(self.sounds, Path(file))
         if words:
             alike = alike + LIKE_WORDS * self._similarity(words)
         return np.asarray(alike, np.float32)
@@ -305,56 +251,3 @@ def content_words(phrase: str) -> list[str]:
     """The words of a phrase that can name what sounds, when there are several words."""
     words = re.findall(r"[a-z]{3,}", phrase.lower())
     return [word for word in words if stem(word) not in GENERIC] if len(words) > 1 else []
-
-
-def read_recordings(folder: Path) -> list[Recording]:
-    """The rows of a bank's recordings.csv."""
-    with (folder / "recordings.csv").open(newline="", encoding="utf-8") as file:
-        return [
-            Recording(
-                id=row["id"],
-                file=folder / row["file"],
-                kind="hit" if row["kind"] == "hit" else "bed",
-                category=row["class"],
-                label=row["label"],
-                start=int(row["start"]),
-                onset=int(row["onset"]),
-                samples=int(row["samples"]),
-                level_db=float(row["level_db"]),
-                attack_ms=float(row["attack_ms"]),
-                spread_db=float(row["spread_db"]),
-                typical=float(row["typical"]),
-            )
-            for row in csv.DictReader(file)
-        ]
-
-
-def read_aliases(folder: Path) -> dict[str, tuple[str, ...]]:
-    """The rows of a bank's aliases.csv, if it has one."""
-    path = folder / "aliases.csv"
-    if not path.is_file():
-        return {}
-    with path.open(newline="", encoding="utf-8") as file:
-        return {
-            row["words"]: tuple(
-                label.strip() for label in row["labels"].split(";") if label.strip()
-            )
-            for row in csv.DictReader(file)
-        }
-
-
-def read_categories(path: Path) -> list[Category]:
-    """The rows of a bank's kinds.csv."""
-    if not path.is_file():
-        raise UsageError(f"{path.parent} has no kinds.csv.", "Build the bank again.")
-    with path.open(newline="", encoding="utf-8") as file:
-        return [
-            Category(
-                name=row["class"],
-                words=tuple(word.strip() for word in row["words"].split(",")),
-                hit_db=float(row["hit_db"]),
-                bed_db=float(row["bed_db"]),
-                continuous=float(row["continuous"]),
-            )
-            for row in csv.DictReader(file)
-        ]

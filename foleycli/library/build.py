@@ -24,10 +24,10 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from foleycli.errors import MediaError, UsageError
-from foleycli.library.bank import COLUMNS, Kind, read_categories
 from foleycli.library.level import SAMPLE_RATE, Samples, bed_level_db, hit_level_db
 from foleycli.library.recording import read_sound, write_opus
 from foleycli.library.segment import find_beds, find_hits
+from foleycli.library.table import COLUMNS, Kind, read_categories
 from foleycli.library.words import label_words
 from foleycli.spot.text import embed_text
 

@@ -20,10 +20,11 @@ from safetensors.numpy import load_file, save_file
 from foleycli.documents import is_file, own_path, parse_json
 from foleycli.errors import FoleyError, MediaError, UsageError
 from foleycli.folders import SET_CACHE, cache_error, cache_folder, make_folder
-from foleycli.library.bank import SHIPPED, Bank, Kind, Recording, read_categories
+from foleycli.library.bank import Bank
 from foleycli.library.level import SAMPLE_RATE, bed_level_db, hit_level_db
 from foleycli.library.recording import SUFFIXES, read_sound
 from foleycli.library.segment import find_beds, find_hits
+from foleycli.library.table import RECORDINGS, SHIPPED, Kind, Recording, read_categories
 from foleycli.library.words import label_words, name_words
 from foleycli.output import atomic_output
 from foleycli.spot.text import embed_text
@@ -46,6 +47,17 @@ class Heard:
     words: str
     # kind, start, onset, samples, level_db, attack_ms, spread_db
     cuts: tuple[tuple[Kind, int, int, int, float, float, float], ...]
+
+
+def open_bank(folder: Path | None) -> Bank:
+    """A bank's folder, any folder of sounds (indexed the first time), or the shipped bank.
+
+    Raises:
+        UsageError: the folder is not there or holds no sound.
+    """
+    if folder is None or (folder / RECORDINGS).is_file():
+        return Bank.open(folder)
+    return index_folder(folder)
 
 
 def index_folder(folder: Path) -> Bank:

@@ -6,7 +6,7 @@ differ; likeness falls with the distance between them.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -19,10 +19,10 @@ from safetensors.numpy import load_file, save_file
 from foleycli.config import MEL
 from foleycli.errors import MediaError
 from foleycli.folders import cache_folder
-from foleycli.library.bank import SHIPPED, Bank
 from foleycli.library.level import SAMPLE_RATE, Samples
 from foleycli.library.recording import read_sound
 from foleycli.library.segment import find_beds
+from foleycli.library.table import SHIPPED, Recording, read_recordings
 from foleycli.output import atomic_output, make_folder
 from foleycli.spot.cues import LIKE, Cue, split_like
 
@@ -60,14 +60,16 @@ def describe(samples: Samples, onset: int = 0) -> Vector:
     return np.concatenate([find_timbre(usual), np.array(shape)]).astype(np.float32)
 
 
-def likeness(bank: Bank, file: Path) -> Vector:
-    """How much each recording of a bank sounds like a file: (recordings,), 0 to 1.
+def likeness(known: Vector, file: Path) -> Vector:
+    """How much each recording sounds like a file: (recordings,), 0 to 1.
+
+    Args:
+        known: (recordings, SIZE): how they sound, see `listen`.
 
     Raises:
         MediaError: the file cannot be read, or is silent.
     """
     asked = _described(str(file), file.stat().st_mtime_ns if file.is_file() else 0)
-    known = bank_sounds(bank)
     spread = known.std(axis=0) + 1e-3
     weights = np.full(known.shape[1], TIMBRE_WEIGHT, np.float32)
     weights[-len(STEPS) - 2 :] = SHAPE_WEIGHT
@@ -97,22 +99,19 @@ def ask_like(cues: Iterable[Cue], file: Path, keep_words: bool = False) -> list[
     return [replace(cue, what=like(cue)) if cue in mine else cue for cue in cues]
 
 
-def bank_sounds(bank: Bank) -> Vector:
+def listen(recordings: Sequence[Recording], fingerprint: str) -> Vector:
     """(recordings, SIZE): how each recording of a bank sounds. Those of the shipped one are in
-    the package; others are listened to once and remembered."""
-    kept = getattr(bank, "_sounds", None)
-    if kept is None:
-        kept = bank._sounds = _listen(bank)  # type: ignore[attr-defined]
-    return kept
+    the package; others are listened to once and remembered.
 
-
-def _listen(bank: Bank) -> Vector:
-    memory = cache_folder("library") / f"{bank.fingerprint}.{SOUNDS}"
+    Args:
+        fingerprint: the bank's.
+    """
+    memory = cache_folder("library") / f"{fingerprint}.{SOUNDS}"
     known = {**_read(SHIPPED / SOUNDS), **_read(memory)}
-    names = [_name(recording) for recording in bank.recordings]
+    names = [_name(recording) for recording in recordings]
     new = [n for n, name in enumerate(names) if name not in known]
     for number in new:
-        recording = bank.recordings[number]
+        recording = recordings[number]
         known[names[number]] = describe(recording.read(), recording.onset)
     sounds = np.stack([known[name] for name in names])
     if new:
@@ -120,7 +119,7 @@ def _listen(bank: Bank) -> Vector:
     return sounds
 
 
-def _name(recording) -> str:
+def _name(recording: Recording) -> str:
     said = f"{recording.id}|{recording.start}|{recording.samples}|{recording.level_db}"
     return hashlib.blake2b(said.encode(), digest_size=8).hexdigest()
 
@@ -154,9 +153,9 @@ def _described(file: str, changed: int) -> Vector:
 
 def write_shipped() -> None:
     """Listen to the shipped bank anew: python -m foleycli.library.like"""
-    bank = Bank.open(None)
-    sounds = np.stack([describe(r.read(), r.onset) for r in bank.recordings])
-    _write(SHIPPED / SOUNDS, [_name(r) for r in bank.recordings], sounds)
+    recordings = read_recordings(SHIPPED)
+    sounds = np.stack([describe(r.read(), r.onset) for r in recordings])
+    _write(SHIPPED / SOUNDS, [_name(r) for r in recordings], sounds)
 
 
 if __name__ == "__main__":

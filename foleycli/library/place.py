@@ -13,8 +13,9 @@ import soxr
 from numpy.typing import NDArray
 
 from foleycli.config import OUTPUT
-from foleycli.library.bank import Bank, Kind, Match, Recording, split_phrases
+from foleycli.library.bank import Bank, Match, split_phrases
 from foleycli.library.level import SAMPLE_RATE, Samples
+from foleycli.library.table import Kind, Recording
 from foleycli.spot.cues import LIKE, Cue, split_like
 
 LOG = logging.getLogger("foleycli")

@@ -20,9 +20,9 @@ from torch import Tensor, nn
 
 from foleycli.errors import ModelError
 from foleycli.install import get_packages
+from foleycli.listeners.conv_block import ConvBlock
 from foleycli.listeners.heard import Heard
 from foleycli.models.unpickle import unpickle
-from foleycli.sight.cavp import ConvBlock
 
 SAMPLE_RATE = 44_100  # Hz
 N_FFT, HOP, N_MELS = 2048, 1024, 96

@@ -60,7 +60,7 @@ def _clap() -> Extractor:
 
 
 def _imagebind() -> Extractor:
-    from foleycli.evaluate.imagebind_score import ImageBindListener
+    from foleycli.listeners.imagebind import ImageBindListener
 
     return ImageBindListener()
 

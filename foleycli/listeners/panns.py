@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from foleycli.config import MelConfig
+from foleycli.listeners.conv_block import ConvBlock
 from foleycli.listeners.heard import Heard
 from foleycli.listeners.pulled import load_listener
-from foleycli.sight.cavp import ConvBlock
 from foleycli.waveform.mel import hann, mel_filters
 
 NAME = "eval-panns"

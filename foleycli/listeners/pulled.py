@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from foleycli.errors import ModelError
 from foleycli.models.bundle import Bundle, write_bundle
+from foleycli.models.checkpoint import read_checkpoint
 from foleycli.models.registry import Model, find_model, require_installed
-from foleycli.sources.public import read_checkpoint
 
 Net = TypeVar("Net", bound=nn.Module)
 Arrange = Callable[[nn.Module, dict[str, Tensor]], dict[str, Tensor]]

@@ -1,8 +1,8 @@
-"""Models to and from the hub: pull makes a bundle here, push publishes one."""
+"""Models to and from the hub: what they are made of comes here, push publishes a bundle."""
 
 import secrets
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,33 +29,18 @@ from foleycli.models.registry import HUB, Model
 Progress = Callable[[str, int, int], None]
 
 
-def pull(
+def fetch_files(
     model: Model,
-    dtype: str = "bf16",
     token: str | None = None,
     *,
     offline: bool = False,
-    overwrite: bool = False,
-    keep_downloads: bool = False,
     progress: Progress = lambda what, done, total: None,
-) -> Bundle:
-    """Have a model here as a bundle: fetched, checked, and converted where it must be.
-
-    A model that is here already is opened and nothing is asked of the network.
-
-    Args:
-        dtype: of the stored matrices when public checkpoints are converted, ``bf16`` or ``f32``.
-        token: for private repositories; by default ``$HF_TOKEN``.
-        overwrite: fetch and make it again.
-        keep_downloads: keep the fetched checkpoints, of which the bundle is made.
+) -> dict[HubFile, Path]:
+    """Everything that a model is made of, fetched and checked.
 
     Raises:
         FoleyError: what failed, named, before anything large is fetched where that is possible.
     """
-    if model.shipped:
-        raise UsageError(f"{model.name} ships in the package.", "There is nothing to pull.")
-    if model.installed and not overwrite:
-        return Bundle.open(model.folder)
     wanted = [_hub_file(model, i) for i in range(len(model.downloads))]
     if model.name.startswith(HUB):
         wanted = _listed(model, wanted[0], token, offline)
@@ -64,14 +49,28 @@ def pull(
         commits = {file.repo: remote.commit for file, remote in remotes.items()}
         wanted = [_at(file, commits.get(file.repo, file.revision)) for file in wanted]
         remotes = {_at(file, remote.commit): remote for file, remote in remotes.items()}
-    paths = [
-        fetch(file, remotes.get(file), token, offline, _named(progress, file)) for file in wanted
-    ]
-    made = _make(model, paths, dtype, overwrite, progress)
-    if not keep_downloads:
-        for file in wanted:
-            download_path(file).unlink(missing_ok=True)
-    return made
+    return {
+        file: fetch(file, remotes.get(file), token, offline, _named(progress, file))
+        for file in wanted
+    }
+
+
+def copy_bundle(folder: Path, paths: Iterable[Path], overwrite: bool) -> Bundle:
+    """Set a fetched bundle in its place, whole or not at all."""
+    beside = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
+    try:
+        beside.mkdir(parents=True)
+        for path in paths:
+            shutil.copyfile(path, beside / path.name)
+        Bundle.open(beside).verify()
+        if overwrite and folder.exists():
+            shutil.rmtree(folder)
+        beside.rename(folder)
+    except OSError as error:
+        raise FoleyError(f"Could not write {folder}: {error}.", "Free some space.") from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return Bundle.open(folder)
 
 
 def push(
@@ -196,56 +195,6 @@ def _look(
 
 def _named(progress: Progress, file: HubFile) -> Callable[[int, int], None]:
     return lambda done, total: progress(file.name, done, total)
-
-
-def _make(
-    model: Model, paths: list[Path], dtype: str, overwrite: bool, progress: Progress
-) -> Bundle:
-    if model.name.startswith(HUB):
-        return _copy(model.folder, paths, overwrite)
-    source = {"hub": str(model.hub), "revision": str(model.revision)}
-    pairs = zip(model.downloads, paths, strict=False)
-    if parts := {file.part: path for file, path in pairs if file.part}:
-        from foleycli.sources.selva_public import convert_selva
-
-        progress("converting", 0, 1)
-        made = convert_selva(parts, model.folder, model.card, dtype, source, overwrite=overwrite)
-        progress("converting", 1, 1)
-        return made
-    from foleycli.sources.public import PREFIXES, convert_checkpoints
-
-    files = {
-        part: path
-        for path in paths
-        for part, prefix in PREFIXES.items()
-        if path.name.startswith(prefix)
-    }
-    if not files:  # a listener, of one checkpoint
-        from foleycli.listeners.pulled import make_listener
-
-        return make_listener(model, paths, overwrite=overwrite)
-    progress("converting", 0, 1)
-    made = convert_checkpoints(files, model.folder, model.card, dtype, source, overwrite=overwrite)
-    progress("converting", 1, 1)
-    return made
-
-
-def _copy(folder: Path, paths: list[Path], overwrite: bool) -> Bundle:
-    """Set a fetched bundle in its place, whole or not at all."""
-    beside = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
-    try:
-        beside.mkdir(parents=True)
-        for path in paths:
-            shutil.copyfile(path, beside / path.name)
-        Bundle.open(beside).verify()
-        if overwrite and folder.exists():
-            shutil.rmtree(folder)
-        beside.rename(folder)
-    except OSError as error:
-        raise FoleyError(f"Could not write {folder}: {error}.", "Free some space.") from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-    return Bundle.open(folder)
 
 
 def describe_model(bundle: Bundle) -> dict[str, Any]:

@@ -12,8 +12,8 @@ import ffmpeg
 from foleycli.config import CinematicConfig, VariantConfig
 from foleycli.evaluate.clipset import Example
 from foleycli.evaluate.contestants import FULL
+from foleycli.frames.variants import Task, write_variant
 from foleycli.mux.ffmpeg import input_path, run_ffmpeg
-from foleycli.train.variants import Task, write_variant
 from foleycli.waveform.loudness import limit_peaks
 from foleycli.waveform.sound import at_loudness, read_native
 from foleycli.waveform.write import write_waveform

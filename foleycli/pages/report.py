@@ -13,7 +13,6 @@ from typing import Any
 
 from PIL import Image
 
-from foleycli import __version__
 from foleycli.errors import MediaError, UsageError
 from foleycli.evaluate.clipset import Example
 from foleycli.evaluate.controls import OWN
@@ -31,6 +30,7 @@ from foleycli.evaluate.table import (
 )
 from foleycli.output import atomic_output, check_output, output_error
 from foleycli.pages.media import encode64, first_picture, seen_film, small_picture, small_sound
+from foleycli.version import VERSION
 
 SCORES = ("kl", "cosy", "env", "onf1c", "sync_z")  # of each sound beside its player, where taken
 MEDIA = "media"  # the folder beside the page
@@ -123,7 +123,7 @@ def _page(results: Results, pictures: Sequence[tuple[str, str]], data: dict[str,
     plan = results.plan
     tables = [*result_tables(results), *difference_tables(results)]
     models = ", ".join(results.models)
-    about = f"{len(plan.examples)} clips, {models}, takes: {plan.takes}; foleycli {__version__}"
+    about = f"{len(plan.examples)} clips, {models}, takes: {plan.takes}; foleycli {VERSION}"
     shown = "".join(
         f'<figure><img data-name="{escape(name)}" alt="{escape(title)}"></figure>'
         for name, title in pictures

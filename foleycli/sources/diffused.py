@@ -11,7 +11,7 @@ from foleycli.config import GENERATE, GenerateConfig
 from foleycli.frames.decode import Picture
 from foleycli.latents.sampler import Progress
 from foleycli.library.bank import Bank
-from foleycli.models.identity import small_fingerprint
+from foleycli.sources.identity import small_fingerprint
 from foleycli.sources.small import SHIPPED, SmallModel
 from foleycli.sources.timbre import Examples
 from foleycli.spot.cues import Cue

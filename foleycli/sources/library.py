@@ -7,7 +7,7 @@ import numpy as np
 
 from foleycli.config import GENERATE, OUTPUT, GenerateConfig
 from foleycli.frames.decode import Picture
-from foleycli.library.bank import Bank
+from foleycli.library.index import open_bank
 from foleycli.library.place import place_cues
 from foleycli.spot.cues import Cue
 from foleycli.spot.encode import Encoder, encode_video
@@ -22,7 +22,7 @@ class LibrarySource:
     looking = 0.8  # measured on 1080p H.264
 
     def __init__(self, folder: Path | None = None, encoder: str = GENERATE.encoder) -> None:
-        self.bank = Bank.open(folder)
+        self.bank = open_bank(folder)
         self.fingerprint = self.bank.fingerprint
         self._encoder = Encoder.open(encoder)
 

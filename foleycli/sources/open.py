@@ -13,7 +13,7 @@ from foleycli.config import GenerateConfig
 from foleycli.errors import UsageError
 from foleycli.frames.decode import Picture
 from foleycli.models.bundle import Bundle
-from foleycli.models.identity import DIFF_FOLEY, SELVA, find_family, find_folder, resolve
+from foleycli.sources.identity import DIFF_FOLEY, SELVA, find_family, find_folder, resolve
 from foleycli.spot.cues import Cue
 from foleycli.spot.features import Features
 from foleycli.waveform.join import Share, nobody

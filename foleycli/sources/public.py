@@ -5,7 +5,6 @@ denoiser, autoencoder), ``guide`` (double guidance) and ``align`` (scores finish
 """
 
 import logging
-import pickle
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -19,7 +18,7 @@ from foleycli.errors import ModelError
 from foleycli.latents.align import Alignment
 from foleycli.latents.diff_foley import DiffFoley
 from foleycli.models.bundle import BROKEN, CONFIG, WEIGHTS, Bundle, broken, write_bundle
-from foleycli.models.unpickle import unpickle
+from foleycli.models.checkpoint import read_checkpoint
 from foleycli.output import atomic_output
 from foleycli.sight.cavp import Cavp
 from foleycli.sources.convert import COUNTER, from_public, to_public
@@ -37,41 +36,7 @@ PREFIXES = {
     "guide": "double_guidance",
     "align": "eval_classifier",
 }
-WRAPPERS = ("state_dict", "model", "generator")  # under which checkpoints hold their weights
 NEEDED = ("cavp", "diffusion")  # without these nothing sounds
-
-
-def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """The weights of a public ``.ckpt``, or of a ``.safetensors`` file with the same names.
-
-    Optimizer state is left in the file; nothing in it is executed.
-
-    Raises:
-        ModelError: not a checkpoint, or it holds objects that are no weights.
-    """
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors import SafetensorError
-            from safetensors.torch import load_file
-
-            try:
-                return load_file(path)
-            except SafetensorError as error:
-                raise broken(path, error) from error
-        state = unpickle(path)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise ModelError(
-            f"{path} cannot be read as weights: {reason}.",
-            "Fetch it again; never load a checkpoint whose source you do not trust.",
-        ) from error
-    wrapped = (state[name] for name in WRAPPERS if isinstance(state.get(name), Mapping))
-    weights = next(wrapped, state)
-    return {
-        name.replace("module.", ""): tensor  # left by training on several GPUs
-        for name, tensor in weights.items()
-        if isinstance(tensor, Tensor)
-    }
 
 
 def find_checkpoints(folder: Path) -> dict[str, Path]:

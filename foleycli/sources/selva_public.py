@@ -27,9 +27,10 @@ from foleycli.errors import ModelError
 from foleycli.latents import mel_vae
 from foleycli.latents.flow_transformer import FlowTransformer
 from foleycli.models.bundle import Bundle, write_bundle
+from foleycli.models.checkpoint import read_checkpoint
 from foleycli.sight.motionformer import PATCH
 from foleycli.sight.selva import SelvaEncoder
-from foleycli.sources.public import DTYPES, read_checkpoint
+from foleycli.sources.public import DTYPES
 from foleycli.spot.clip_text import ClipText
 from foleycli.spot.t5 import T5Encoder
 from foleycli.waveform import bigvgan

@@ -18,15 +18,15 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
-from foleycli import __version__
 from foleycli.clip.media import check_unchanged, content_hash
 from foleycli.errors import FoleyError, MediaError
-from foleycli.models.identity import source_fingerprint
 from foleycli.mux.names import sound_paths, take_paths
 from foleycli.processes import one_thread_each
 from foleycli.recipe import read_recipe, recipe_path
+from foleycli.sources.identity import source_fingerprint
 from foleycli.spot.cues import read_cues
 from foleycli.timeline.manifest import Job
+from foleycli.version import VERSION
 
 if TYPE_CHECKING:
     from foleycli.sources.open import Source
@@ -194,7 +194,7 @@ def _made(job: Job, out: Path, number: int, fingerprint: str) -> str:
     made_with = asdict(recipe.config)
     same = all(made_with.get(k) == v for k, v in options.items() if k not in _INDIFFERENT)
     same = same and recipe.config.seed == job.config.seed + number and cues == recipe.cues
-    same = same and (recipe.foleycli, recipe.source_fingerprint) == (__version__, fingerprint)
+    same = same and (recipe.foleycli, recipe.source_fingerprint) == (VERSION, fingerprint)
     return recipe.waveform_hash if same and recipe.clip_hash == content_hash(job.clip) else ""
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from foleycli import __version__
 from foleycli.clip.media import check_unchanged, content_hash
 from foleycli.config import OUTPUT, GenerateConfig
 from foleycli.errors import FoleyError, UsageError
@@ -39,6 +38,7 @@ from foleycli.timeline.model import Event, Media, Timeline, Track
 from foleycli.timeline.naming import Naming
 from foleycli.timeline.retime import retime_features
 from foleycli.timeline.shots import Shot
+from foleycli.version import VERSION
 from foleycli.waveform.loudness import limit_peaks
 from foleycli.waveform.stems import limit_stems
 
@@ -275,7 +275,7 @@ def shot_key(
     """A name for all that a shot's sound follows from but its cues: 16 hexadecimal digits."""
     options = {k: v for k, v in asdict(config).items() if k not in _INDIFFERENT}
     parts = [
-        __version__,
+        VERSION,
         content_hash(shot.film.path),
         [str(x) for x in (*shot.span, shot.speed, shot.duration, shot.fade_in, shot.fade_out)],
         first_sample(timeline, shot.begins),

@@ -134,7 +134,7 @@ def from_films(data: Path, model: str, seed: int, device: torch.device) -> Examp
     """
     from foleycli.latents.diff_foley import DiffFoley
     from foleycli.models.bundle import Bundle
-    from foleycli.models.identity import DIFF_FOLEY, find_family, find_folder
+    from foleycli.sources.identity import DIFF_FOLEY, find_family, find_folder
     from foleycli.sources.public import load_part
     from foleycli.train.films import Films, window_rows
 

@@ -24,7 +24,7 @@ from foleycli.errors import UsageError
 from foleycli.latents.diff_foley import DiffFoley
 from foleycli.latents.schedule import NoiseSchedule
 from foleycli.models.bundle import Bundle, write_bundle
-from foleycli.models.identity import DIFF_FOLEY, find_family, find_folder
+from foleycli.sources.identity import DIFF_FOLEY, find_family, find_folder
 from foleycli.sources.public import load_part
 from foleycli.train.films import Films, window_rows
 from foleycli.train.prepare import PreparedClip

@@ -29,8 +29,8 @@ from foleycli.config import FRAMES, CavpDistillTraining, DistillTraining
 from foleycli.errors import UsageError
 from foleycli.frames.windows import clip_random, draw_window, vary_frames
 from foleycli.models.bundle import CARD, FORMAT, Bundle, write_bundle
-from foleycli.models.identity import find_folder
 from foleycli.sight.cavp import Cavp
+from foleycli.sources.identity import find_folder
 from foleycli.sources.public import load_part
 from foleycli.train.prepare import Prepared, PreparedClip
 from foleycli.train.run import Run, RunOptions

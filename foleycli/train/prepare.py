@@ -36,10 +36,10 @@ from foleycli.config import (
 from foleycli.errors import FoleyError, MediaError, UsageError
 from foleycli.evaluate.clipset import Example
 from foleycli.frames.decode import Picture, decode_pictures
-from foleycli.models.identity import DIFF_FOLEY, find_family, find_folder, source_fingerprint
 from foleycli.output import atomic_output
 from foleycli.processes import do_all
 from foleycli.sources.diff_foley import SeenFeatures
+from foleycli.sources.identity import DIFF_FOLEY, find_family, find_folder, source_fingerprint
 from foleycli.sources.open import open_source
 from foleycli.spot.encode import FACTS, SHIPPED, Encoder, encode_video
 from foleycli.spot.features import Features

@@ -1,63 +1,23 @@
 """The way back, in one short function: a sound goes in, it is listened to, pictures are found or
 drawn, and the two become a film of the sound's exact length. Read this file first."""
 
-import json
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
-from foleycli import __version__
 from foleycli.clip.timecode import CLOCK, FRAMES, SECONDS, TIMECODE, Timecode
 from foleycli.config import VISUALIZE
 from foleycli.errors import UsageError
-from foleycli.output import atomic_output, check_output, scratch_folder
-from foleycli.visualize.film import find_kind, join_sound, keeps_samples, write_film
+from foleycli.output import check_output
+from foleycli.visualize.film import find_kind, keeps_samples
 from foleycli.visualize.hear import Heard, hear
+from foleycli.visualize.request import Progress, Request, Take, finish, silent
 from foleycli.visualize.sound import Sound, cut_sound, open_sound
 
 LOG = logging.getLogger("foleycli")
 WAYS = ("sheet", "rushes", "stills", "tempotokens")
 SMALLEST, LARGEST = (320, 180), (7680, 4320)  # pixels
-
-# (stage, how much of it is done, 0 to 1)
-Progress = Callable[[str, float], None]
-
-
-def silent(stage: str, done: float) -> None:
-    """Progress that nobody watches."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What is asked for."""
-
-    way: str = "sheet"
-    material: Path | None = None  # folder of rushes or stills
-    index: Path | None = None  # folder that keeps what was seen in rushes
-    frame_rate: Fraction | None = None  # None: what the broadcast wave says, else 24
-    width: int = VISUALIZE.width
-    height: int = VISUALIZE.height
-    start: str | None = None
-    end: str | None = None
-    prompt: str | None = None
-    takes: int = VISUALIZE.takes
-    seed: int = VISUALIZE.seed
-    burn: bool = True  # time, source and words along the lower edge of rushes and stills
-    lists: tuple[str, ...] = ("edl", "otio")  # the choice of rushes, also as these
-    overwrite: bool = False
-    model: dict[str, Any] = field(default_factory=dict)  # of tempotokens
-
-
-@dataclass(frozen=True, slots=True)
-class Take:
-    """One finished film."""
-
-    out: Path
-    lists: tuple[Path, ...]  # the choice as edit lists
-    facts: dict[str, Any]  # what was chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,35 +100,6 @@ def _draw(
     frames = draw_sheet(sound, heard, rate, size, lambda done: progress("drawing", done))
     finish(frames, sound, outs[0], rate, request, preset=VISUALIZE.sheet_preset)
     return [Take(outs[0], (), {})]
-
-
-def finish(frames, sound: Sound, out: Path, rate: Fraction, request: Request, **options) -> None:
-    """Encode frames, join the sound, and let the film appear whole or not at all."""
-    size = request.width, request.height
-    with (
-        atomic_output(out, overwrite=request.overwrite, inputs=(sound.path,)) as hidden,
-        scratch_folder(hidden.parent) as folder,
-    ):
-        picture = folder / "picture.mp4"
-        write_film(picture, frames, size, rate, **options)
-        join_sound(picture, sound, hidden, sound.timecode(rate))
-
-
-def write_facts(out: Path, sound: Sound, request: Request, facts: dict[str, Any]) -> Path:
-    """What made a film, beside it as ``<name>.visualize.json``."""
-    path = out.with_suffix(".visualize.json")
-    asked = {
-        "foleycli": __version__,
-        "sound": sound.path.name,
-        "way": request.way,
-        "prompt": request.prompt,
-        "size": f"{request.width}x{request.height}",
-        "seed": request.seed,
-    }
-    with atomic_output(path, overwrite=True) as beside:
-        text = json.dumps(asked | facts, indent=1, ensure_ascii=False, default=str)
-        beside.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
-    return path
 
 
 def check_request(request: Request) -> None:

@@ -23,8 +23,8 @@ from foleycli.visualize.burn import Burn, fit_frame
 from foleycli.visualize.cutting import Slot, find_slots
 from foleycli.visualize.hear import Heard
 from foleycli.visualize.index import MOTION_RATE, Seen, open_index
-from foleycli.visualize.make import Progress, Request, Take, finish, write_facts
 from foleycli.visualize.match import Floats, motion_score, query_of
+from foleycli.visualize.request import Progress, Request, Take, finish, write_facts
 from foleycli.visualize.seen import seen_vectors
 from foleycli.visualize.sound import Sound
 

@@ -21,8 +21,8 @@ from foleycli.timeline.model import STILLS
 from foleycli.visualize.burn import Burn
 from foleycli.visualize.cutting import Slot, find_slots
 from foleycli.visualize.hear import RATE, Heard
-from foleycli.visualize.make import Progress, Request, Take, finish, write_facts
 from foleycli.visualize.match import Floats, query_of, unit
+from foleycli.visualize.request import Progress, Request, Take, finish, write_facts
 from foleycli.visualize.sound import Sound
 
 DRIFT = 0.016  # of the picture's width that the camera goes by in a second, in quiet sound

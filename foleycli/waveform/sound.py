@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from foleycli.clip.media import own_layouts
 from foleycli.errors import MediaError
-from foleycli.listeners.yamnet import SAMPLE_RATE
 from foleycli.waveform import loudness
 from foleycli.waveform.loudness import from_db
 
+SAMPLE_RATE = 16_000  # Hz, at which sounds are measured
 LOUDNESS = -20.0  # LUFS at which sounds are compared
 
 

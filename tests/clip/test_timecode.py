@@ -6,7 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from foleycli.clip.timecode import Timecode, parse_time
+from foleycli.clip.moment import parse_time
+from foleycli.clip.timecode import Timecode
 from foleycli.errors import UsageError
 
 FILM = Fraction(24000, 1001)

@@ -7,9 +7,11 @@ import zlib
 import pytest
 
 from foleycli.errors import UsageError
-from foleycli.library.bank import SHIPPED, Bank, read_aliases, split_phrases
+from foleycli.library.bank import Bank, split_phrases
+from foleycli.library.index import open_bank
 from foleycli.library.level import SAMPLE_RATE, bed_level_db, hit_level_db
 from foleycli.library.packages import TABLE
+from foleycli.library.table import SHIPPED, read_aliases
 
 
 @pytest.fixture(scope="module")
@@ -127,4 +129,4 @@ def test_fingerprint_is_of_the_recordings(bank):
 
 def test_missing_folder(tmp_path):
     with pytest.raises(UsageError, match="no folder"):
-        Bank.open(tmp_path / "nowhere")
+        open_bank(tmp_path / "nowhere")

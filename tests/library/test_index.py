@@ -8,7 +8,7 @@ import soundfile
 
 from foleycli.errors import UsageError
 from foleycli.library import index
-from foleycli.library.bank import Bank
+from foleycli.library.index import open_bank
 from foleycli.library.level import SAMPLE_RATE
 
 
@@ -37,7 +37,7 @@ def folder(tmp_path):
 
 
 def test_hits_and_beds_are_found_with_their_words(folder):
-    bank = Bank.open(folder)
+    bank = open_bank(folder)
     hits = [r for r in bank.recordings if r.kind == "hit"]
     assert [r.label for r in hits] == ["heavy slam door wood"] * 2
     attacks = [(r.start + r.onset) / SAMPLE_RATE for r in hits]
@@ -47,20 +47,20 @@ def test_hits_and_beds_are_found_with_their_words(folder):
 
 
 def test_a_recording_inside_a_file_of_another_rate_is_cut_exactly(folder):
-    recording = next(r for r in Bank.open(folder).recordings if r.kind == "hit")
+    recording = next(r for r in open_bank(folder).recordings if r.kind == "hit")
     samples = recording.read()
     assert len(samples) == recording.samples
     assert abs(int(np.argmax(np.abs(samples) > 0.1)) - recording.onset) < 48
 
 
 def test_files_are_heard_once(folder, monkeypatch):
-    Bank.open(folder)
+    open_bank(folder)
     monkeypatch.setattr(index, "listen", lambda *_: pytest.fail("heard again"))
-    assert len(Bank.open(folder).recordings) == 3
+    assert len(open_bank(folder).recordings) == 3
 
 
 def test_an_interrupted_index_goes_on(folder, monkeypatch):
-    Bank.open(folder)
+    open_bank(folder)
     (memory,) = index.cache_folder("library").glob("*.jsonl")
     lines = memory.read_text().splitlines()
     kept = [line for line in lines if "Slam" in json.loads(line)[1]]
@@ -70,12 +70,12 @@ def test_an_interrupted_index_goes_on(folder, monkeypatch):
     monkeypatch.setattr(
         index, "listen", lambda file, root: heard.append(file.name) or listen(file, root)
     )
-    assert len(Bank.open(folder).recordings) == 3
+    assert len(open_bank(folder).recordings) == 3
     assert sorted(heard) == ["broken.wav", "strong wind.flac"]
 
 
 def test_unusable_files_are_named(folder, caplog):
-    Bank.open(folder)
+    open_bank(folder)
     assert "broken.wav" in caplog.text
 
 
@@ -93,31 +93,31 @@ def test_empty_folder(tmp_path, content):
     for name, text in content.items():
         (tmp_path / "sounds" / name).write_bytes(text)
     with pytest.raises(UsageError, match="no sound files"):
-        Bank.open(tmp_path / "sounds")
+        open_bank(tmp_path / "sounds")
 
 
 def test_only_silence(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.zeros(48_000), 48_000)
     with pytest.raises(UsageError, match="silent"):
-        Bank.open(tmp_path)
+        open_bank(tmp_path)
 
 
 def test_a_cache_nobody_may_write_costs_a_line(folder, tmp_path, monkeypatch, caplog):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("FOLEY_CACHE", str(tmp_path / "file" / "x"))
-    assert len(Bank.open(folder).recordings) == 3
+    assert len(open_bank(folder).recordings) == 3
     assert "cannot be written" in caplog.text and "FOLEY_CACHE" in caplog.text
 
 
 def test_a_cache_that_holds_something_else_is_made_again(folder, tmp_path):
-    Bank.open(folder)
+    open_bank(folder)
     cache = tmp_path / "cache" / "library"
     for file in cache.iterdir():
         file.write_bytes(b"[1]\n[[[\n" + b"[" * 5000 + b"\n" + b'[1, "a", "b", [["hit"]]]\n\xff')
-    assert len(Bank.open(folder).recordings) == 3
+    assert len(open_bank(folder).recordings) == 3
 
 
 def test_links_in_a_loop_are_no_sounds(folder):
     (folder / "loop.wav").symlink_to("loop.wav")
     (folder / "Weather" / "up").symlink_to(folder)
-    assert len(Bank.open(folder).recordings) == 3
+    assert len(open_bank(folder).recordings) == 3

@@ -47,7 +47,7 @@ def test_a_recording_is_most_like_itself_at_another_level_and_pitch(bank, tmp_pa
         other = np.interp(positions, np.arange(len(samples)), samples) * 0.4
         path = Path(tmp_path / f"{number}.wav")
         soundfile.write(path, np.concatenate([np.zeros(24_000), other]), 48_000)
-        order = np.argsort(-likeness(bank, path))
+        order = np.argsort(-likeness(bank.sounds, path))
         ranks.append([bank.recordings[n].id for n in order[:20]].index(hits[number].id))
     assert np.median(ranks) == 0
 

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from foleycli.library.bank import Bank, Category, Recording
+from foleycli.library.bank import Bank
 from foleycli.library.level import SAMPLE_RATE, bed_level_db, hit_level_db
 from foleycli.library.place import place_cues, plan_sounds
+from foleycli.library.table import Category, Recording
 from foleycli.spot.cues import Cue
 from foleycli.spot.text import embed_text
 

@@ -8,12 +8,11 @@ import pytest
 import torch
 
 from foleycli.evaluate import imagebind_score
-from foleycli.evaluate.imagebind_score import crops, look, mel_pieces, pairs
 from foleycli.evaluate.material import Film, Sound
 from foleycli.evaluate.measures import ClipMeasure, find_measure
 from foleycli.listeners.fbank import fbank
 from foleycli.listeners.heard import Heard
-from foleycli.listeners.imagebind import ImageBind, Trunk
+from foleycli.listeners.imagebind import ImageBind, Trunk, crops, look, mel_pieces, pairs
 from foleycli.models.filled import filled
 from foleycli.mux.ffmpeg import find_ffmpeg
 from tests.films import write_film

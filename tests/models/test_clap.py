@@ -14,8 +14,9 @@ from foleycli.errors import ModelError
 from foleycli.listeners import clap
 from foleycli.listeners import pulled as listeners
 from foleycli.models.filled import filled
-from foleycli.models.pull import pull, remove
+from foleycli.models.pull import remove
 from foleycli.models.registry import ModelFile, find_model
+from foleycli.sources.pull import pull
 
 SIZES = {
     "audio_config": {

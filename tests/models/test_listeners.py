@@ -9,14 +9,13 @@ import pytest
 import torch
 
 from foleycli.errors import ModelError, UsageError
-from foleycli.evaluate.imagebind_score import ImageBindListener, mel_pieces
 from foleycli.listeners import panns, passt, vggish
 from foleycli.listeners import pulled as listeners
-from foleycli.listeners.imagebind import ImageBind, Trunk
+from foleycli.listeners.imagebind import ImageBind, ImageBindListener, Trunk, mel_pieces
 from foleycli.models.filled import filled
-from foleycli.models.identity import find_folder
-from foleycli.models.pull import pull
 from foleycli.models.registry import ModelFile, find_model
+from foleycli.sources.identity import find_folder
+from foleycli.sources.pull import pull
 from tests.films import still, write_film
 
 NARROW = 16

@@ -13,7 +13,8 @@ from foleycli.errors import ModelError, OutputExistsError, UsageError
 from foleycli.latents.align import Alignment
 from foleycli.latents.diff_foley import DiffFoley
 from foleycli.models.bundle import CARD, CONFIG, SUMS, WEIGHTS, Bundle
-from foleycli.models.pull import pull, push, remove
+from foleycli.models.checkpoint import read_checkpoint
+from foleycli.models.pull import push, remove
 from foleycli.models.registry import ModelFile, find_model
 from foleycli.sight.cavp import Cavp
 from foleycli.sources.convert import to_public
@@ -21,9 +22,9 @@ from foleycli.sources.public import (
     convert_checkpoints,
     find_checkpoints,
     load_part,
-    read_checkpoint,
     write_public,
 )
+from foleycli.sources.pull import pull
 
 SIZES = LatentDiffusionConfig(base_channels=32, context_size=32, autoencoder_channels=32)
 

@@ -14,9 +14,9 @@ from foleycli.evaluate.desync import SyncJudge
 from foleycli.evaluate.material import Film, Sound
 from foleycli.listeners import pulled as listeners
 from foleycli.models.filled import filled
-from foleycli.models.pull import pull
 from foleycli.models.registry import ModelFile, find_model
 from foleycli.sight.synchformer import Synchformer
+from foleycli.sources.pull import pull
 from tests.films import strikes, write_film
 
 SMALL = SynchformerConfig(size=16, heads=2, blocks=1, picture_size=32, sync_heads=2, sync_blocks=1)

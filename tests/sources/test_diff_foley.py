@@ -17,7 +17,6 @@ from foleycli.errors import ModelError, UsageError
 from foleycli.frames.decode import Picture
 from foleycli.latents.align import Alignment
 from foleycli.latents.diff_foley import DiffFoley
-from foleycli.models.identity import resolve
 from foleycli.sight.cavp import Cavp
 from foleycli.sources.convert import to_public
 from foleycli.sources.diff_foley import (
@@ -26,6 +25,7 @@ from foleycli.sources.diff_foley import (
     group_shots,
     tile,
 )
+from foleycli.sources.identity import resolve
 from foleycli.sources.open import open_source
 from foleycli.sources.public import convert_checkpoints
 from foleycli.waveform.mel import log_mel

@@ -19,12 +19,12 @@ from foleycli.frames.decode import decode_pictures
 from foleycli.generate import generate, redo
 from foleycli.models.bundle import WEIGHTS, Bundle
 from foleycli.models.hub import write_lock
-from foleycli.models.identity import resolve
-from foleycli.models.pull import pull
 from foleycli.models.registry import MODELS, find_model
 from foleycli.recipe import read_recipe
 from foleycli.sources.asked import others_of
+from foleycli.sources.identity import resolve
 from foleycli.sources.open import open_source
+from foleycli.sources.pull import pull
 from foleycli.sources.selva import Lengths, SelvaModel, SelvaSource, segment_film
 from foleycli.sources.selva_public import convert_selva, find_files
 from tests.films import strikes, write_film

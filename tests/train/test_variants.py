@@ -13,9 +13,10 @@ from foleycli.clip.probe import probe
 from foleycli.config import VariantConfig
 from foleycli.errors import UsageError
 from foleycli.frames.decode import decode_pictures
+from foleycli.frames.variants import Variant
 from foleycli.frames.windows import clip_window, crop_for
 from foleycli.train.listing import read_rows
-from foleycli.train.variants import MANIFEST, Variant, make_variants, verify_variants
+from foleycli.train.variants import MANIFEST, make_variants, verify_variants
 
 CONFIG = VariantConfig(seed=3)
 PICTURE = ["-f", "lavfi", "-i", "testsrc2=s=320x180:r=24:d=2"]

@@ -16,8 +16,9 @@ from foleycli.visualize import index as index_room
 from foleycli.visualize.cutting import Slot, find_slots
 from foleycli.visualize.hear import Heard, hear
 from foleycli.visualize.index import Seen, open_index
-from foleycli.visualize.make import Request, visualize
+from foleycli.visualize.make import visualize
 from foleycli.visualize.match import motion_score, slide
+from foleycli.visualize.request import Request
 from foleycli.visualize.rushes import choose, list_shots
 from foleycli.visualize.sound import open_sound
 from tests.films import strikes, write_film

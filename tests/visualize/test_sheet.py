@@ -11,7 +11,8 @@ import soundfile
 from foleycli.clip.probe import probe
 from foleycli.errors import UsageError
 from foleycli.visualize.hear import find_spans, hear
-from foleycli.visualize.make import Request, visualize
+from foleycli.visualize.make import visualize
+from foleycli.visualize.request import Request
 from foleycli.visualize.sheet import Layout, assign_lanes, draw_sheet
 from foleycli.visualize.sound import cut_sound, open_sound, read_blocks
 from tests.visualize.sounds import clicks, write_wave

@@ -12,7 +12,8 @@ from PIL import Image
 from foleycli.errors import MediaError
 from foleycli.visualize.cutting import Slot
 from foleycli.visualize.hear import hear
-from foleycli.visualize.make import Request, visualize
+from foleycli.visualize.make import visualize
+from foleycli.visualize.request import Request
 from foleycli.visualize.sound import open_sound
 from foleycli.visualize.stills import look_at_stills, move
 from tests.visualize.sounds import clicks, write_wave

@@ -13,7 +13,8 @@ pytest.importorskip("transformers")
 from foleycli.errors import ModelError
 from foleycli.listeners.beats import relative_buckets
 from foleycli.models.filled import filled
-from foleycli.visualize.make import Request, visualize
+from foleycli.visualize.make import visualize
+from foleycli.visualize.request import Request
 from foleycli.visualize.tempotokens.make import open_networks
 from foleycli.visualize.tempotokens.prompts import FIRST, prompt_ids
 from foleycli.visualize.tempotokens.sample import make_scheduler, per_frame, window_starts

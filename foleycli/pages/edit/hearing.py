@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foleycli.config import OUTPUT, GenerateConfig
-from foleycli.library.bank import Bank, Match, Recording, split_phrases
+from foleycli.library.bank import Bank, Match, split_phrases
 from foleycli.library.place import CHANCE, Voice, arrange, mix_voices, split_recording
+from foleycli.library.table import Recording
 from foleycli.sources.library import LibrarySource
 from foleycli.sources.open import Source
 from foleycli.spot.cues import Cue

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
-from foleycli import __version__
 from foleycli.clip.find import VIDEO_SUFFIXES, name_output
 from foleycli.clip.probe import Clip, probe
 from foleycli.config import GenerateConfig
@@ -36,6 +35,7 @@ from foleycli.timeline.files import SUFFIXES
 from foleycli.timeline.reel import ReelPlan, plan_reel, sound_reel
 from foleycli.timeline.shots import Shot
 from foleycli.timeline.sound import shot_features
+from foleycli.version import VERSION
 
 LOG = logging.getLogger("foleycli")
 Tell = Callable[[dict[str, Any]], None]
@@ -280,7 +280,7 @@ class Desk:
     def _key(self, source: Source) -> Path:
         span = [str(self.film.start), str(self._end), str(self.speed)]
         span += [str(self.shot.duration)] if self.shot else []
-        said = [__version__, source.name, source.fingerprint, self.config.encoder, *span]
+        said = [VERSION, source.name, source.fingerprint, self.config.encoder, *span]
         name = hashlib.blake2b(json.dumps(said).encode(), digest_size=8).hexdigest()
         return cache_folder("edit") / self.film.hash / f"{name}.looked"
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from foleycli.errors import ModelError, UsageError
 from foleycli.listeners.beats import SAMPLE_RATE, Beats, beats_fbank
 from foleycli.visualize.hear import Heard
-from foleycli.visualize.make import Progress, Request, Take, finish, write_facts
+from foleycli.visualize.request import Progress, Request, Take, finish, write_facts
 from foleycli.visualize.sound import Sound, read_blocks
 from foleycli.visualize.tempotokens.prompts import frame_prompts, prompt_ids, text_prompt
 from foleycli.visualize.tempotokens.sample import make_scheduler, sample, window_starts

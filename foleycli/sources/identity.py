@@ -7,6 +7,7 @@ from pathlib import Path
 from foleycli.config import GenerateConfig
 from foleycli.errors import ModelError, UsageError
 from foleycli.library.bank import Bank
+from foleycli.library.index import open_bank
 from foleycli.models.bundle import CONFIG, Bundle, broken, read_config
 from foleycli.models.registry import MODELS, find_model, require_installed
 
@@ -79,7 +80,7 @@ def source_fingerprint(config: GenerateConfig) -> str:
 @lru_cache(maxsize=8)
 def _fingerprint(name: str, library: str | None) -> str:
     if name == "library":
-        return Bank.open(Path(library) if library else None).fingerprint
+        return open_bank(Path(library) if library else None).fingerprint
     folder = find_folder(name)
     if find_family(folder) in (DIFF_FOLEY, SELVA):
         return Bundle.open(folder).fingerprint

@@ -1,0 +1,3 @@
+"""The version, which recipes and caches carry."""
+
+VERSION = "0.1.0"
