@@ -1,8 +1,9 @@
-"""Many independent tasks in several processes; what one of them breaks costs nobody else."""
+"""Many independent tasks in several processes, and steps of one task side by side in threads."""
 
 import logging
 import multiprocessing
 import os
+import queue
 import signal
 import sys
 import threading
@@ -10,14 +11,84 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
-from types import FrameType
-from typing import TypeVar
+from types import FrameType, TracebackType
+from typing import Generic, TypeVar
 
 from foleycli.errors import FoleyError
 
 LOG = logging.getLogger("foleycli")
 Task = TypeVar("Task")
 THREADS = "OMP_NUM_THREADS"  # read by torch, BLAS and OpenMP when they are loaded
+
+
+def count_threads() -> int:
+    """Threads this process may compute in: what OMP_NUM_THREADS says, else the cores it may use."""
+    asked = os.environ.get(THREADS, "").partition(",")[0]
+    if asked.isdecimal() and int(asked):
+        return int(asked)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class Aside(Generic[Task]):
+    """Does work on things, in the order in which they are handed in, in a thread beside.
+
+    A few may wait; with more, whoever hands in waits himself, so that memory stays flat. Where the
+    process has one core, or is to use one, nothing runs beside and work is done at once. Use it as
+    a context manager: left by an exception, it drops what waits.
+    """
+
+    def __init__(self, work: Callable[[Task], None], ahead: int = 4) -> None:
+        self._work = work
+        self._problem: BaseException | None = None
+        self._waiting: queue.Queue[tuple[Task] | None] = queue.Queue(ahead)
+        self._thread: threading.Thread | None = None
+        if count_threads() > 1:
+            self._thread = threading.Thread(target=self._do, daemon=True)
+            self._thread.start()
+
+    def put(self, task: Task) -> None:
+        """Hand in; raises what went wrong with an earlier one."""
+        if self._thread is None:
+            self._work(task)
+            return
+        self._waiting.put((task,))
+        if self._problem is not None:
+            self.finish()
+
+    def finish(self) -> None:
+        """Wait until all is done; raises what went wrong."""
+        if self._thread is not None:
+            self._waiting.put(None)
+            self._thread.join()
+            self._thread = None
+        problem, self._problem = self._problem, None
+        if problem is not None:
+            raise problem
+
+    def _do(self) -> None:
+        while (task := self._waiting.get()) is not None:
+            if self._problem is not None:  # nobody is kept waiting
+                continue
+            try:
+                self._work(*task)
+            except BaseException as problem:  # raised to who hands in
+                self._problem = problem
+
+    def __enter__(self) -> "Aside[Task]":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _: object, __: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.finish()
+        elif self._thread is not None:
+            self._problem = self._problem or RuntimeError("stopped")
+            self._waiting.put(None)
+            self._thread.join()
+            self._thread = None
 
 
 def do_all(

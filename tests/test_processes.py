@@ -4,13 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from foleycli.processes import THREADS, do_all, one_thread_each
+from foleycli.processes import THREADS, Aside, count_threads, do_all, one_thread_each
 
 
 def write_threads(path) -> None:
@@ -42,6 +43,7 @@ def sleep_long(path) -> None:
 
 SLOW = """
 import sys
+import threading
 from pathlib import Path
 from foleycli.processes import do_all
 from tests.test_processes import sleep_long
@@ -82,3 +84,33 @@ def is_alive(process: int) -> bool:
         return False
     state = Path(f"/proc/{process}/stat")
     return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_what_is_handed_in_is_done_in_order_beside(monkeypatch):
+    monkeypatch.setenv(THREADS, "2")
+    done, threads = [], set()
+
+    def work(number):
+        threads.add(threading.get_ident())
+        done.append(number)
+
+    with Aside(work, ahead=1) as aside:
+        for number in range(20):
+            aside.put(number)
+    assert done == list(range(20))
+    assert threading.get_ident() not in threads
+
+
+def test_what_goes_wrong_beside_is_raised_to_who_hands_in(monkeypatch):
+    for threads in ("1", "2"):
+        monkeypatch.setenv(THREADS, threads)
+        with pytest.raises(ZeroDivisionError), Aside(lambda n: 1 // n) as aside:
+            for number in (1, 0, *range(1, 9)):
+                aside.put(number)
+
+
+def test_threads_are_those_that_are_asked_for_or_the_cores(monkeypatch):
+    monkeypatch.setenv(THREADS, "3,2")
+    assert count_threads() == 3
+    monkeypatch.delenv(THREADS)
+    assert 1 <= count_threads() <= (os.cpu_count() or 1)

@@ -84,6 +84,8 @@ def main() -> None:
     with suppress(RuntimeError):  # nobody's home: a container without one
         # matplotlib's list of fonts goes into our cache, not into a folder of its own in the home
         os.environ.setdefault("MPLCONFIGDIR", str(cache_folder("matplotlib")))
+    # numpy's products are small here: threads of its BLAS wait for each other longer than they work
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # no run ends over a name that it cannot show
             stream.reconfigure(errors="backslashreplace")

@@ -22,6 +22,8 @@ def open_session(model: Path | bytes) -> "InferenceSession":
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
+    # weights of 8 bits become floats once, when it is opened, and not at every run
+    options.add_session_config_entry("session.disable_quant_qdq", "1")
     options.log_severity_level = 3  # errors; it warns of constants that nothing uses
     try:
         return onnxruntime.InferenceSession(

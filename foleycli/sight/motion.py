@@ -221,9 +221,14 @@ def _hats(places: Floats) -> Floats:
 
 def _beyond(difference: Floats, warped: Floats) -> Floats:
     """How far a difference passes what a pixel's 3 x 3 neighbours could explain, up or down."""
-    above = difference - (_around(warped, np.maximum) - warped)
-    below = (_around(warped, np.minimum) - warped) - difference
-    return np.maximum(above, 0) + np.maximum(below, 0)
+    above = _around(warped, np.maximum)
+    above -= warped
+    np.maximum(np.subtract(difference, above, out=above), 0, out=above)
+    below = _around(warped, np.minimum)
+    below -= warped
+    np.maximum(np.subtract(below, difference, out=below), 0, out=below)
+    above += below
+    return above
 
 
 def _around(pictures: Floats, extreme: np.ufunc) -> Floats:
@@ -256,8 +261,9 @@ def _flow(
     warped[moving] = _warp(earlier.half[moving], camera[moving], 1.0)
     error = (later.half - warped - brightness[:, None, None]) * inside
     right, down = later.right, later.down
-    products = (right * right, right * down, down * down, right * error, down * error)
-    xx, xy, yy, xe, ye = (25 * _cells(product) for product in products)
+    pairs = ((right, right), (right, down), (down, down), (right, error), (down, error))
+    product = np.empty_like(right)
+    xx, xy, yy, xe, ye = (25 * _cells(np.multiply(one, other, out=product)) for one, other in pairs)
     xx, yy = xx + 50, yy + 50  # levels squared: a flat cell stays still
     inverse = -1 / (xx * yy - xy * xy)
     flow_right = np.clip((yy * xe - xy * ye) * inverse, -MAX_FLOW, MAX_FLOW)

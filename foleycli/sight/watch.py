@@ -45,7 +45,8 @@ class Watcher:
 
     def __init__(self) -> None:
         self.sightings: list[Sighting] = []
-        self._before: tuple[Fraction, Luma] | None = None
+        self._compared: Fraction | None = None  # when a picture was last taken
+        self._before: Luma | None = None
         self._looked_at: Luma | None = None  # when things were last looked for
         self._last: dict[str, Fraction] = {}
         self._paid = -THINGS_SAVED  # until when the looks at things are spread out
@@ -68,11 +69,26 @@ class Watcher:
 
     def push(self, picture: Picture) -> None:
         """Take the next picture, and look at it if that pays."""
+        if self.takes(picture):
+            self.look(picture)
+
+    def takes(self, picture: Picture) -> bool:
+        """Whether the next picture is to be handed to `look`; others come too soon.
+
+        May be asked in another thread than the one that looks.
+        """
+        since = None if self._compared is None else picture.time - self._compared
+        if picture.larger is None or (since is not None and since < TICK):
+            return False
+        self._compared = picture.time
+        return True
+
+    def look(self, picture: Picture) -> None:
+        """Compare a picture with the one before, and look for what is due."""
         time, larger = picture.time, picture.larger
-        if larger is None or (self._before and time - self._before[0] < TICK):
-            return
-        before = picture.luma if self._before is None else self._before[1]
-        self._before = time, picture.luma
+        assert larger is not None
+        before = picture.luma if self._before is None else self._before
+        self._before = picture.luma
         moved = _cells(before, picture.luma)
         if (moved > MOVES).all() and _is_cut(before, picture.luma):
             self._forget()

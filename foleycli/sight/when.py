@@ -5,7 +5,7 @@ heard; ``activity`` (0 to 1) says how much goes on sounding.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -61,6 +61,11 @@ class MotionReader:
         self._waiting.append((time, luma))
         if len(self._waiting) == TOGETHER:
             self._take_in()
+
+    def push_all(self, pictures: Iterable[tuple[Fraction, Luma]]) -> None:
+        """Take the next pictures, each as `push` takes it."""
+        for time, luma in pictures:
+            self.push(time, luma)
 
     def curves(self, duration: Fraction) -> tuple[Floats, Floats]:
         """Hit strength and activity, each (round(duration * 64),) float32, point i at i / 64 s."""

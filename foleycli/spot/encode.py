@@ -6,7 +6,9 @@ docs/distillation.md). The student ships and is used unless another is asked for
 """
 
 import itertools
+from collections import deque
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
@@ -20,15 +22,19 @@ from foleycli.config import FEATURES, GENERATE
 from foleycli.documents import parse_json
 from foleycli.errors import MediaError, ModelError
 from foleycli.frames.decode import Picture
+from foleycli.processes import Aside, count_threads
 from foleycli.sight.track import Reading
 from foleycli.sight.watch import Watcher
-from foleycli.sight.when import MotionReader
+from foleycli.sight.when import TOGETHER, MotionReader
 from foleycli.sight.when_net import load_net, read_weighed_stops
 from foleycli.spot.features import Features
 from foleycli.spot.select import Selector, choose
 from foleycli.spot.what import Seer, is_dark
 
-BATCH = 16  # pictures the encoder sees at once
+BATCH = 16  # pictures whose rows are made at once
+MOST_EYES = 4  # pictures that are looked at side by side; one thread each
+SAME = 2.0  # levels by which a 14th of a picture, each way, may differ from the last one looked at
+PARTS = 14
 ROWS_AT_ONCE = 1024  # of features, so that a long film takes no more memory than it must
 SHIPPED = Path(__file__).parent.parent / "models" / "small"
 WHAT, WHEN, TEACHER_WHEN = "what.safetensors", "when.safetensors", "when_teacher.safetensors"
@@ -126,32 +132,29 @@ def encode_video(
         MediaError: there is not one picture.
     """
     motion, watcher = MotionReader(encoder.reading, keep=bool(words)), Watcher()
-    selector = Selector(words, encoder.seer)
-    what: list[np.ndarray] = []
-    classes: list[np.ndarray] = []
-    dark: list[np.ndarray] = []
-    frames: list[NDArray[np.uint8]] = []
-    repeats: list[int] = []
+    selector, looker = Selector(words, encoder.seer), _Looker(encoder.seer)
+    moves: list[tuple[Fraction, NDArray[np.uint8]]] = []
     end = Fraction(0)
-    for picture in pictures:
-        motion.push(picture.time, picture.luma)
-        if watch:
-            watcher.push(picture)
-        end = picture.end
-        if picture.rgb is not None:
-            frames.append(picture.rgb)
-            repeats.append(picture.repeats)
-            selector.look(float(picture.time), picture.rgb)
-        if len(frames) == BATCH:
-            _look(encoder.seer, frames, repeats, what, classes, dark)
-    if frames:
-        _look(encoder.seer, frames, repeats, what, classes, dark)
+    with Aside(motion.push_all) as reading, Aside(watcher.look) as watching, looker:
+        for picture in pictures:
+            moves.append((picture.time, picture.luma))
+            if len(moves) == TOGETHER:
+                reading.put(moves)
+                moves = []
+            if watch and watcher.takes(picture):
+                watching.put(picture)
+            end = picture.end
+            if picture.rgb is not None:
+                looker.push(picture.rgb, picture.repeats)
+                selector.look(float(picture.time), picture.rgb)
+        reading.put(moves)
+    what, classes, dark = looker.seen
     if not what:
         raise MediaError("The clip has no picture in that span.", "Check --in and --out.")
     hits, activity = motion.curves(end)
     cuts = motion.cuts()
     seen = np.concatenate(what)
-    what.clear()
+    what.clear()  # as long as the film
     rows = share_context(seen, cuts, encoder.reach)
     features = Features.assemble(
         rows,
@@ -185,20 +188,71 @@ def share_context(
     return shared
 
 
-def _look(
-    seer: Seer,
-    frames: list[NDArray[np.uint8]],
-    repeats: list[int],
-    what: list[np.ndarray],
-    classes: list[np.ndarray],
-    dark: list[np.ndarray],
-) -> None:
-    """Take the frames away, and add what they show: rows (n, 384), ImageNet's classes (n, 1000)
-    float16, and whether they are dark (n,)."""
-    pixels = np.stack(frames)
-    probabilities = seer.classify(pixels)
-    what.append(np.repeat(seer.words(probabilities, pixels), repeats, axis=0))
-    classes.append(np.repeat(probabilities.astype(np.float16), repeats, axis=0))
-    dark.append(np.repeat(is_dark(pixels), repeats))
-    frames.clear()
-    repeats.clear()
+class _Looker:
+    """Pictures -> what they show, in their order; several are looked at side by side.
+
+    A picture in which nothing differs from the last one that was looked at is taken for it.
+    """
+
+    def __init__(self, seer: Seer) -> None:
+        self.seen: tuple[list[NDArray], list[NDArray], list[NDArray]] = ([], [], [])
+        self.looks = 0
+        self._seer = seer
+        self._waiting: deque[tuple[NDArray[np.uint8], int, Future[NDArray[np.float32]]]] = deque()
+        self._pool: ThreadPoolExecutor | None = None
+        self._last: tuple[NDArray[np.uint8], Future[NDArray[np.float32]]] | None = None
+
+    def __enter__(self) -> "_Looker":
+        threads = count_threads()
+        if threads > 1:
+            self._pool = ThreadPoolExecutor(min(threads, MOST_EYES))
+        return self
+
+    def push(self, rgb: NDArray[np.uint8], repeats: int) -> None:
+        """Take a picture (224, 224, 3) that fills so many rows."""
+        if self._last is None or _differs(rgb, self._last[0]):
+            self._last = rgb, self._looked_at(rgb)
+        self._waiting.append((rgb, repeats, self._last[1]))
+        if len(self._waiting) == 2 * BATCH:  # the first half is done, or nearly
+            self._gather()
+
+    def _looked_at(self, rgb: NDArray[np.uint8]) -> Future[NDArray[np.float32]]:
+        self.looks += 1
+        if self._pool is not None:
+            return self._pool.submit(self._seer.classify, rgb[None])
+        done: Future[NDArray[np.float32]] = Future()
+        done.set_result(self._seer.classify(rgb[None]))
+        return done
+
+    def _gather(self) -> None:
+        """What up to 16 pictures show: rows (n, 384), ImageNet's classes (n, 1000) float16, and
+        whether they are dark (n,)."""
+        count = min(BATCH, len(self._waiting))
+        frames, repeats, looks = zip(*(self._waiting.popleft() for _ in range(count)), strict=True)
+        pixels = np.stack(frames)
+        probabilities = np.concatenate([look.result() for look in looks])
+        shown = (
+            self._seer.words(probabilities, pixels),
+            probabilities.astype(np.float16),
+            is_dark(pixels),
+        )
+        for kept, rows in zip(self.seen, shown, strict=True):
+            kept.append(np.repeat(rows, repeats, axis=0))
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            while self._waiting and kind is None:
+                self._gather()
+        finally:
+            if self._pool is not None:
+                self._pool.shutdown(cancel_futures=True)
+
+
+def _differs(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
+    """Whether some part of two pictures (224, 224, 3) differs by more than `SAME` levels."""
+    difference = np.maximum(one, other) - np.minimum(one, other)
+    if int(difference.sum(dtype=np.uint32)) >= SAME * difference.size:
+        return True
+    cells = len(one) // PARTS
+    rows = difference.reshape(len(one), PARTS, -1).sum(axis=2, dtype=np.uint32)
+    return bool(rows.reshape(PARTS, cells, PARTS).sum(axis=1).max() >= SAME * cells * cells * 3)

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from foleycli.clip.probe import probe
+from foleycli.errors import MediaError
 from foleycli.frames.decode import decode_pictures
+from foleycli.sight.watch import Watcher
 from foleycli.spot.encode import Encoder, encode_video, share_context
-from tests.films import strikes, write_film
+from foleycli.spot.what import Seer
+from tests.films import still, strikes, write_film
 
 RISING = np.arange(12, dtype=np.float32)[:, None]
 
@@ -40,3 +43,49 @@ def test_classes_are_those_of_the_networks_row_by_row(tmp_path):
     assert features.classes.dtype == np.float16
     seen = encoder.seer.classify(frames)
     assert features.classes[: len(seen)] == pytest.approx(seen, abs=1e-3)
+
+
+def encoded(film, threads, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", str(threads))
+    return encode_video(decode_pictures(probe(film)), Encoder.open())
+
+
+def test_threads_change_nothing(tmp_path, monkeypatch):
+    film = write_film(tmp_path / "a.mp4", strikes([0.5, 1.5, 2.5], 3))
+    one, several = (encoded(film, threads, monkeypatch) for threads in (1, 3))
+    assert np.array_equal(one.rows, several.rows)
+    assert np.array_equal(one.classes, several.classes)
+    assert one.cuts == several.cuts
+    assert [seen.time for seen in one.sightings] == [seen.time for seen in several.sightings]
+
+
+def test_a_picture_that_is_the_same_is_not_looked_at_again(tmp_path, monkeypatch):
+    looks = []
+    classify = Seer.classify
+
+    def counted(self, frames):
+        looks.append(len(frames))
+        return classify(self, frames)
+
+    monkeypatch.setattr(Seer, "classify", counted)
+    film = write_film(tmp_path / "a.mp4", [*still(2), *strikes([0.5, 1.5], 2)])
+    pictures = list(decode_pictures(probe(film)))
+    features = encode_video(pictures, Encoder.open())
+    assert sum(looks) < 12  # of 16 pictures
+    frames = np.stack([picture.rgb for picture in pictures if picture.rgb is not None])
+    every = classify(Encoder.open().seer, frames)
+    assert features.classes is not None and len(every) == len(features.classes) == 16
+    apart = np.linalg.norm(features.classes - every)
+    assert apart < 0.01 * np.linalg.norm(every)
+
+
+def test_what_goes_wrong_in_a_picture_is_told(tmp_path, monkeypatch):
+    film = write_film(tmp_path / "a.mp4", strikes([0.5], 1))
+
+    def broken(self, picture):
+        raise MediaError("no picture", "none")
+
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    monkeypatch.setattr(Watcher, "look", broken)
+    with pytest.raises(MediaError):
+        encode_video(decode_pictures(probe(film)), Encoder.open())
