@@ -10,6 +10,8 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from foleycli.models.sessions import open_session
+
 WEIGHTS = Path(__file__).with_name("silero_vad.onnx")
 SAMPLE_RATE = 16_000  # Hz
 WINDOW, CONTEXT = 512, 64  # samples
@@ -32,14 +34,7 @@ class SpeechReader:
     """
 
     def __init__(self, sample_rate: int) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(
-            str(WEIGHTS), options, providers=["CPUExecutionProvider"]
-        )
+        self._session = open_session(WEIGHTS)
         self._resampler = soxr.ResampleStream(sample_rate, SAMPLE_RATE, 1, dtype="float32")
         self._state = np.zeros((2, 1, 128), np.float32)
         self._rest = np.zeros(CONTEXT, np.float32)  # context, then what fills no window yet

@@ -13,12 +13,12 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from scipy.special import expit
 
 from foleycli.errors import ModelError
 from foleycli.listeners.yamnet import HOP, SAMPLE_RATE, WINDOW, log_mel
+from foleycli.models.sessions import open_session
 
 PATCH, PATCH_HOP = 96, 48  # mel frames, 10 ms each
 OFFSET = 1e-5  # added to magnitudes before the logarithm
@@ -41,10 +41,7 @@ class Ear:
     def __init__(self, weights: Path = SHIPPED / "ear.onnx") -> None:
         try:
             content = weights.read_bytes()
-            options = onnxruntime.SessionOptions()
-            options.intra_op_num_threads = 1
-            providers = ["CPUExecutionProvider"]
-            self._session = onnxruntime.InferenceSession(content, options, providers=providers)
+            self._session = open_session(content)
             facts = self._session.get_modelmeta().custom_metadata_map
             self.classes = tuple(json.loads(facts["classes"]))
             self.mean = np.array(json.loads(facts["mean"]), np.float32)  # of the words' vectors

@@ -13,14 +13,18 @@ import tempfile
 import zipfile
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from foleycli.errors import ModelError
 from foleycli.install import get_packages
 from foleycli.listeners.heard import Heard
+from foleycli.models.sessions import open_session
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
 SAMPLE_RATE = 16_000  # Hz, of every sound that is scored
 PATCH, PATCH_HOP = 96, 48  # mel frames
@@ -113,17 +117,12 @@ def _data_folder() -> Path:
     return Path(spec.submodule_search_locations[0]) / "data"
 
 
-def _open_session(archive: Path) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
+def _open_session(archive: Path) -> "InferenceSession":
     with tempfile.TemporaryDirectory() as folder:
         zipfile.ZipFile(archive).extractall(folder)
         graph = next(Path(folder).rglob("*.onnx"))
-        options.add_session_config_entry(
-            "session.model_external_initializers_file_folder_path", str(graph.parent)
-        )
         model = graph.read_bytes() + _more_outputs(LOGITS, EMBEDDING)
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        return open_session(model, beside=graph.parent)
 
 
 def _more_outputs(*names: str) -> bytes:

@@ -9,11 +9,12 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 
-def open_session(model: Path | bytes) -> "InferenceSession":
+def open_session(model: Path | bytes, beside: Path | None = None) -> "InferenceSession":
     """A network to run: one thread, since a look takes milliseconds and clips run side by side.
 
     Args:
         model: an ONNX file, or its content.
+        beside: the folder of weights that the content keeps in a file of their own.
 
     Raises:
         ModelError: it is not there, or cannot be read.
@@ -25,6 +26,10 @@ def open_session(model: Path | bytes) -> "InferenceSession":
     # weights of 8 bits become floats once, when it is opened, and not at every run
     options.add_session_config_entry("session.disable_quant_qdq", "1")
     options.log_severity_level = 3  # errors; it warns of constants that nothing uses
+    if beside is not None:
+        options.add_session_config_entry(
+            "session.model_external_initializers_file_folder_path", str(beside)
+        )
     try:
         return onnxruntime.InferenceSession(
             model if isinstance(model, bytes) else str(model),

@@ -208,7 +208,7 @@ def clip_timeline(clip: Clip, cuts: Sequence[Fraction] = ()) -> Timeline:
     start = clip.timecode.frames if clip.timecode else 0
     length = round(clip.duration * rate)
     edges = sorted({0, *(round(cut * rate) for cut in cuts), length})
-    heard = next((track for track in clip.audio if track.is_default), next(iter(clip.audio), None))
+    heard = clip.main_sound
     film = Media(
         name=clip.path.name,
         path=str(clip.path.absolute()),
@@ -235,7 +235,7 @@ def clip_timeline(clip: Clip, cuts: Sequence[Fraction] = ()) -> Timeline:
         start=start,
         tracks=(
             Track(kind="picture", events=events, name="V1"),
-            *([Track(kind="sound", events=events, name="A1")] if clip.audio else []),
+            *([Track(kind="sound", events=events, name="A1")] if heard else []),
         ),
     )
 

@@ -16,6 +16,8 @@ from foleycli.mux import mux
 from foleycli.mux.look import keenest_ffmpeg, look, read_listing
 from foleycli.mux.mux import check_mux, mux_audio
 from foleycli.mux.verify import compare_times, verify_picture
+from foleycli.pages.edit.film import Film
+from foleycli.timeline.markers import clip_timeline
 from foleycli.waveform.write import write_waveform
 from tests.mux.isobmff import box, change_entry, with_boxes
 from tests.mux.test_mux import HUM, X264, ffmpeg, sound_of
@@ -259,6 +261,19 @@ def test_where_none_is_default_the_first_that_is_no_commentary_is_mixed(tmp_path
     main = probe(clip).main_sound
     assert main is not None
     assert main.index == {440: 1, 880: 2}[heard]
+
+
+def test_the_page_and_timelines_take_the_main_sound_too(tmp_path):
+    clip = tmp_path / "f.mkv"
+    ffmpeg(f"{PICTURE} {TONE.format(440)} {TONE.format(880)} -map 0 -map 1 -map 2 {X264} -c:a flac"
+           " -ac:a:1 2 -disposition:a:0 0 -disposition:a:1 0 -metadata:s:a:0 title=Commentary",
+           clip)  # fmt: skip
+    heard = Film(probe(clip)).own_sound(0, 0.5)
+    assert np.argmax(np.abs(np.fft.rfft(heard))) * 48_000 / len(heard) == pytest.approx(880, abs=5)
+    (media,) = {
+        event.media for track in clip_timeline(probe(clip)).tracks for event in track.events
+    }
+    assert media is not None and media.channels == 2
 
 
 # Beside the picture -----------------------------------------------------------------------------

@@ -137,12 +137,12 @@ class Film:
         return None
 
     def own_sound(self, begin: float, end: float) -> NDArray[np.float32]:
-        """The film's own sound, its default track, all channels together: (samples,) at 48 kHz."""
+        """The film's own sound, all channels together: (samples,) at 48 kHz."""
         first, last = round(begin * RATE), round(end * RATE)
         heard = np.zeros(max(0, last - first), np.float32)
-        if not self.clip.audio:
+        track = self.clip.main_sound
+        if track is None:
             return heard
-        track = next((t for t in self.clip.audio if t.is_default), self.clip.audio[0])
         origin = self.clip.start + self.start
         with open_media(self.clip.path) as file:
             stream = file.streams[track.index]
