@@ -28,7 +28,7 @@ from foleycli.train.muddy import make_muddy
 from foleycli.waveform.sound import read_native, read_sound
 
 RATE, SECONDS = 44_100, 10
-METHODS = ("input", "loudness", "base", "rule", "mix")
+METHODS = ("input", "loudness", "base", "rule", "mix:rnnoise", "mix:deepfilter", "voice-known")
 
 
 def main() -> None:

@@ -507,7 +507,7 @@ def eval_highlight(
         str,
         typer.Option(
             help="Of input, loudness, base, rule, picture, picture-other, picture-reversed, "
-            "learned, mix; commas between."
+            "learned, mix, mix:rnnoise, mix:deepfilter, mix:bandit-v2, voice-known; commas between."
         ),
     ] = "input,loudness,base,rule",
     learned: Annotated[

@@ -89,6 +89,13 @@ def highlight(
             exists=True, dir_okay=False, help="visah: rows of what is seen, one a second (.npy)."
         ),
     ] = None,
+    separator: Annotated[
+        str | None,
+        typer.Option(
+            metavar="bandit-v2|deepfilter|rnnoise",
+            help="What takes a mix apart; by default the best that is installed.",
+        ),
+    ] = None,
     gains: Annotated[
         Path | None,
         typer.Option(
@@ -166,6 +173,7 @@ def highlight(
         learned=learned,
         weights=weights,
         context=context,
+        separator=separator,
         overwrite=overwrite,
     )
     _check_network(model, weights, sounds, request)

@@ -26,7 +26,8 @@ from foleycli.highlight.muddy import block_loudness
 from foleycli.highlight.picture import Motion, read_motion, seen_effects
 from foleycli.highlight.remix import Remix
 from foleycli.highlight.rule import balance, second_edges
-from foleycli.highlight.separate import separate
+from foleycli.highlight.highlight import rule_gains
+from foleycli.highlight.separate import SEPARATORS, Separator, find_separator, separate
 from foleycli.highlight.stems import Stems, stems_of
 from foleycli.output import atomic_output, scratch_folder
 from foleycli.waveform.loudness import from_db
@@ -34,6 +35,7 @@ from foleycli.waveform.loudness import from_db
 RATE = 44_100  # Hz of the measures
 SEEN_DB = 3.0  # of the picture's term where it is off by default
 QUIET = -70.0  # LUFS of a second in which a stem's gain does not matter
+VOICE_KNOWN = "voice-known"
 Sound = NDArray[np.float32]
 Gains = NDArray[np.float64]
 LEVELS = ((6, "low"), (9, "moderate"), (12, "high"))  # dB that the loudest was turned down
@@ -158,16 +160,34 @@ def _mend(
         even = at_loudness(spoiled, wanted)
         return even, _flat(case), wanted - block_loudness(spoiled, RATE)
     stems = stems_of({stem: case.folder / f"{stem}.wav" for stem in STEMS}, len(spoiled))
-    if method.startswith("mix"):
+    by = _separator(method)
+    if method == VOICE_KNOWN:
+        stems = _voice_known(case, room)
+    elif by:
         mix = stems_of({"effects": case.folder / "input.wav"}, len(spoiled))
-        parts = separate(mix, "effects", room)
-        stems = stems_of({"dialogue": parts.voice, "effects": parts.rest}, len(spoiled))
-    spans = _gains(method, case, other, stems, config, learned)
+        stems = separate(mix, "effects", room, by)
+    spans = _gains(method, case, other, stems, config, learned, by)
     mixed = np.concatenate([block[:, 0] for block in Remix.of(stems, spans).mix()])
     gain_db = wanted - block_loudness(mixed, RATE)
     sound = mixed * from_db(gain_db) if np.isfinite(gain_db) else mixed
     sound = sound.astype(np.float32)
-    return sound, None if method.startswith("mix") else spans, gain_db
+    return sound, None if by else spans, gain_db
+
+
+def _separator(method: str) -> Separator | None:
+    """What takes the mix apart in a method: ``mix``, ``mix:rnnoise``, or the voice as it is."""
+    name, _, said = method.partition(":")
+    if method == VOICE_KNOWN:  # what no separator of voice can pass
+        return replace(next(one for one in SEPARATORS if len(one.parts) == 2), most_db=np.inf)
+    return find_separator(said or None) if name == "mix" else None
+
+
+def _voice_known(case: Case, room: Path) -> Stems:
+    """The voice as it is in the mix, and all the rest as one."""
+    rest = _read(case.folder / "music.wav") + _read(case.folder / "effects.wav")
+    soundfile.write(room / "rest.wav", rest, RATE, "FLOAT")
+    files = {"dialogue": case.folder / "dialogue.wav", "effects": room / "rest.wav"}
+    return stems_of(files, len(rest))
 
 
 def _gains(
@@ -177,6 +197,7 @@ def _gains(
     stems: Stems,
     config: HighlightConfig,
     learned: Path | None,
+    by: Separator | None,
 ) -> Spans:
     edges = second_edges(stems.duration)
     if method == "learned":
@@ -188,8 +209,8 @@ def _gains(
     if method == "base":
         plain = replace(config, dip_db=0.0, seen_db=0.0)
         return balance(hear_stems(stems), edges, plain)
-    if method in ("rule", "mix"):
-        return balance(hear_stems(stems), edges, config, parted=method == "mix")
+    if method == "rule" or by:
+        return rule_gains(hear_stems(stems), edges, config, by=by)
     if method in ("picture", "picture-other", "picture-reversed"):
         motion = _motion(other if method == "picture-other" else case, len(edges))
         if motion is not None and method == "picture-reversed":
@@ -203,7 +224,7 @@ def _gains(
 
 METHODS = (
     *("input", "loudness", "base", "rule", "picture", "picture-other", "picture-reversed"),
-    *("learned", "mix"),
+    *("learned", "mix", VOICE_KNOWN, *(f"mix:{one.name}" for one in SEPARATORS)),
 )
 
 

@@ -23,7 +23,7 @@ from foleycli.highlight.curves import (
     write_gains,
 )
 from foleycli.highlight.keyframes import check_keyframes, write_keyframes
-from foleycli.highlight.levels import hear_stems
+from foleycli.highlight.levels import Levels, hear_stems
 from foleycli.highlight.picture import read_motion, seen_effects
 from foleycli.highlight.recipe import (
     HighlightRecipe,
@@ -34,9 +34,9 @@ from foleycli.highlight.recipe import (
     write_recipe,
 )
 from foleycli.highlight.remix import Remix, settle
-from foleycli.highlight.rule import FITS, NO_SPEECH, balance, second_edges
-from foleycli.highlight.separate import check_separator, separate
-from foleycli.highlight.stems import Stems, open_stems, stems_of
+from foleycli.highlight.rule import FITS, NO_SPEECH, Seen, balance, second_edges
+from foleycli.highlight.separate import Separator, find_separator, separate
+from foleycli.highlight.stems import Stems, open_stems
 from foleycli.mux.bwf import Broadcast, write_broadcast
 from foleycli.mux.mux import Track, check_mux, mux_audio
 from foleycli.output import check_output, make_folder, scratch_folder
@@ -49,7 +49,6 @@ PER = ("second", "shot")
 TITLE = "Mix"
 WAVE = ".wav"  # an output of this kind is the sound alone
 Sound = str | Path | tuple[Path, int]  # a file, a track's number, a file's stream
-SEPARATOR = "rnnoise"
 Progress = Callable[[str, float], None]
 
 
@@ -70,6 +69,7 @@ class HighlightRequest:
     learned: Path | None = None  # of foley train highlight, in place of the rule
     weights: Path | None = None  # of VisAH's network, which gives the clip's own mix anew
     context: Path | None = None  # rows of what is seen, for it
+    separator: str | None = None  # what takes a mix apart; the best that is installed when None
     overwrite: bool = False
 
 
@@ -115,13 +115,12 @@ def highlight(
     _check(config, request)
     target = LOUDNESS[request.loudness] if request.loudness else None
     place = Path(out) if out else film.path.with_name(f"{film.path.stem}_mix{film.path.suffix}")
-    sources, parted = _open(film, sounds, request)
-    _check_outputs(film, place, sources, request, parted)
+    sources, by = _open(film, sounds, request)
+    _check_outputs(film, place, sources, request, by)
     before = _hashes(sources)
     followed = request.gains is not None and request.gains.is_file()
     with scratch_folder() as folder:
-        remade = request.weights is not None
-        stems = _parted(sources, folder, progress) if parted and not remade else sources
+        stems = _parted(sources, by, folder, progress)
         if request.weights is not None:
             stems, spans = _remade(sources, folder, config, request.weights, request, progress)
         elif followed:
@@ -129,8 +128,8 @@ def highlight(
         elif request.learned:
             spans = _learned_gains(film, stems, config, request.learned, progress)
         else:
-            spans = find_gains(film, stems, config, progress, parted=parted)
-        job = _Job(film, place, sources, stems, spans, config, request, target)
+            spans = find_gains(film, stems, config, progress, by)
+        job = _Job(film, place, sources, stems, spans, config, request, target, by)
         made = _make(job, progress)
     for path, digest in before.items():
         check_unchanged(path, digest)
@@ -142,20 +141,37 @@ def find_gains(
     stems: Stems,
     config: HighlightConfig,
     progress: Progress = silent,
-    *,
-    parted: bool = False,
+    by: Separator | None = None,
 ) -> list[Span]:
-    """What the rule turns each stem by; the picture is looked at only where a term asks for it."""
+    """What the rule turns each stem by; the picture is looked at only where a term asks for it.
+
+    Args:
+        by: what took a mix apart into these stems, if something did.
+    """
     looks = "effects" in stems.names and bool(config.seen_db or config.close_db)
     onsets = ("effects",) if looks else ()
     levels = hear_stems(stems, onsets=onsets, told=lambda done: progress("looking", done))
     progress("looking", 1.0)
     edges = _edges(film, stems, config)
     seen = seen_effects(levels, read_motion(film.path), edges) if looks else None
-    spans = balance(levels, edges, config, seen, parted=parted)
-    if parted and spans[0].reason in (NO_SPEECH, FITS):
+    spans = rule_gains(levels, edges, config, seen, by)
+    if by and spans[0].reason in (NO_SPEECH, FITS):
         LOG.warning("%s", spans[0].reason)
     return spans
+
+
+def rule_gains(
+    levels: Levels,
+    edges: list[Fraction],
+    config: HighlightConfig,
+    seen: Seen | None = None,
+    by: Separator | None = None,
+) -> list[Span]:
+    """The rule, within what the separator that made the stems allows."""
+    if by is None:
+        return balance(levels, edges, config, seen)
+    bounded = replace(config, max_gain_db=min(config.max_gain_db, by.most_db))
+    return balance(levels, edges, bounded, seen, parted=len(by.parts))
 
 
 def _edges(film: Clip, stems: Stems, config: HighlightConfig) -> list[Fraction]:
@@ -204,21 +220,18 @@ def redo(
     target = LOUDNESS[made.loudness] if made.loudness else None
     sources = open_stems(film, find_sounds(made, path), Fraction(made.duration))
     place = Path(out) if out else path.with_name(made.out)
-    parted = bool(made.separator)
+    by = find_separator(made.separator) if made.separator else None
     if made.model:
         weights = same_file(path, made.model["weights"], made.model["weights_hash"])
         rows = made.model.get("context")
         context = same_file(path, rows, made.model["context_hash"]) if rows else None
         request = replace(request, weights=weights, context=context)
-        parted = False
-    if parted:
-        check_separator()
-    _check_outputs(film, place, sources, request, parted)
+    _check_outputs(film, place, sources, request, by)
     with scratch_folder() as folder:
-        stems = _parted(sources, folder, progress) if parted else sources
+        stems = _parted(sources, by, folder, progress)
         if request.weights is not None:
             stems, _ = _remade(sources, folder, made.config, request.weights, request, progress)
-        job = _Job(film, place, sources, stems, made.spans, made.config, request, target)
+        job = _Job(film, place, sources, stems, made.spans, made.config, request, target, by)
         again = _make(job, progress)
     return again, again.waveform_hash == made.waveform_hash
 
@@ -235,22 +248,22 @@ class _Job:
     config: HighlightConfig
     request: HighlightRequest
     target: LoudnessTarget | None
+    by: Separator | None = None  # what took a mix apart
 
 
 def _open(
     film: Clip, sounds: Mapping[Stem, Sequence[Sound]], request: HighlightRequest
-) -> tuple[Stems, bool]:
-    """What is balanced; the clip's own sound alone is a mix that is to be parted."""
+) -> tuple[Stems, Separator | None]:
+    """What is balanced, and what takes it apart where it is the clip's own mix alone."""
     if any(sounds.values()):
-        return open_stems(film, _with_own(film, sounds, request.mode)), False
+        return open_stems(film, _with_own(film, sounds, request.mode)), None
     if not film.audio:
         raise MediaError(
             f"{film.path.name} has no sound of its own to balance.",
             "Give --dialogue, --music or --effects.",
         )
-    if not request.weights:
-        check_separator()
-    return open_stems(film, {"effects": ["1"]}), True
+    by = None if request.weights else find_separator(request.separator)
+    return open_stems(film, {"effects": ["1"]}), by
 
 
 def _remade(
@@ -269,9 +282,10 @@ def _remade(
     return remake(mix, folder, weights, request.context, config.strength, told)
 
 
-def _parted(mix: Stems, folder: Path, progress: Progress) -> Stems:
-    parts = separate(mix, "effects", folder, lambda done: progress("looking", done / 2))
-    return stems_of({"dialogue": parts.voice, "effects": parts.rest}, mix.samples)
+def _parted(sources: Stems, by: Separator | None, folder: Path, progress: Progress) -> Stems:
+    if by is None:
+        return sources
+    return separate(sources, "effects", folder, by, lambda done: progress("looking", done / 2))
 
 
 def _make(job: _Job, progress: Progress) -> Highlighted:
@@ -316,7 +330,7 @@ def _make(job: _Job, progress: Progress) -> Highlighted:
             job.config,
             mode=request.mode,
             loudness=request.loudness,
-            separator="" if request.weights or job.stems is job.sources else SEPARATOR,
+            separator=job.by.name if job.by else "",
             model=_model(out, request),
             waveform_hash=digest,
         ),
@@ -391,7 +405,7 @@ def _check(config: HighlightConfig, request: HighlightRequest) -> None:
 
 
 def _check_outputs(
-    film: Clip, out: Path, stems: Stems, request: HighlightRequest, parted: bool
+    film: Clip, out: Path, stems: Stems, request: HighlightRequest, by: Separator | None
 ) -> None:
     inputs = tuple(
         {film.path, *(part.path for several in stems.parts.values() for part in several)}
@@ -402,12 +416,12 @@ def _check_outputs(
         check_output(out, overwrite=request.overwrite, inputs=inputs)
         check_mux(film, out, request.mode, overwrite=request.overwrite)
     check_recipe(out, overwrite=request.overwrite)
-    names = ("dialogue", "effects") if parted else stems.names
+    names = by.parts if by else stems.names
     beside = [*_stem_paths(out, names, request).values()]
     if request.wav and out.suffix.lower() != WAVE:
         beside.append(out.with_suffix(WAVE))
     if request.keyframes:
-        if parted or request.weights:
+        if by or request.weights:
             raise UsageError(
                 "A mix alone has no stems that keyframes could turn.",
                 "Leave out --keyframes, or give --dialogue, --music and --effects.",

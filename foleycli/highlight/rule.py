@@ -54,7 +54,7 @@ def balance(
     config: HighlightConfig = HIGHLIGHT,
     seen: Seen | None = None,
     *,
-    parted: bool = False,
+    parted: int = 0,
 ) -> list[Span]:
     """Gains of every span.
 
@@ -62,16 +62,17 @@ def balance(
         levels: what was heard of the stems.
         edges: where spans begin, in seconds, and the end of the last.
         seen: what the picture says about the effects.
-        parted: the dialogue was taken out of a mix, and the effects are all the rest; where nobody
-            speaks both get the same gain, so that what the parting did is not heard.
+        parted: into how many parts a mix was taken, 0 where the stems are known. Of two the
+            effects are all but the voice: where nobody speaks both get the same gain, so that what
+            the parting did is not heard.
     """
     stems = [stem for stem in STEMS if stem in levels.energies]
-    base = _parted_gains(levels, config) if parted else base_gains(levels, config)
+    whole = parted == 2  # the effects are all the rest
+    base = _parted_gains(levels, config) if whole else base_gains(levels, config)
     if parted:
-        config = replace(config, max_gain_db=min(config.max_gain_db, config.parted_gain_db))
-        if levels.speech.sum() < LEAST_SPEECH * STEPS:
+        if whole and levels.speech.sum() < LEAST_SPEECH * STEPS:
             return _untouched(edges, stems, config, NO_SPEECH)
-        if abs(base.get("effects", 0.0)) < config.parted_least_db:
+        if np.ptp([base.get(stem, 0.0) for stem in stems]) < config.parted_least_db:
             return _untouched(edges, stems, config, FITS)
     speaks = _speaks(levels, edges)
     terms: dict[str, Floats] = {
@@ -79,14 +80,14 @@ def balance(
     }
     for stem, clear in (
         ("music", config.clear_of_music),
-        ("effects", config.speech_over_rest if parted else config.speech_over_effects),
+        ("effects", config.speech_over_rest if whole else config.speech_over_effects),
     ):
         if stem in stems and speaks.any():
             dips = dip(levels, edges, speaks, stem, base, clear, config.dip_db)
             terms[f"{stem} dip"] = dips
     if "effects" in stems and seen:
         terms |= _seen_terms(seen, config)
-    if parted:
+    if whole:
         terms["dialogue as the rest"] = np.where(
             speaks, 0.0, terms["effects base"] - terms["dialogue base"]
         )

@@ -43,7 +43,7 @@ class Model:
 
     name: str
     summary: str
-    kind: Literal["recordings", "diffusion", "listener"]
+    kind: Literal["recordings", "diffusion", "listener", "separator"]
     code_licence: str
     weights_licence: str
     folder: Path  # where its files are, or will be
@@ -394,6 +394,27 @@ MODELS = (
             ),
         ),
         page="https://github.com/hkchengrex/MMAudio/releases/tag/v0.1",
+    ),
+    Model(
+        name="bandit-v2",
+        summary="Bandit v2: a mix taken apart into dialogue, music and effects, for `highlight`.",
+        kind="separator",
+        code_licence="Apache-2.0",
+        weights_licence="CC BY-SA 4.0: what is made of the weights is to be shared alike",
+        folder=cache_folder("models") / "bandit-v2",
+        card_folder=PACKAGE / "models" / "listeners" / "bandit",
+        files=BUNDLE_FILES,
+        downloads=(
+            ModelFile(
+                "checkpoint-multi.ckpt",
+                446_680_129,
+                "abcfccf65446752a057f4a302c941479a54b7560ebf8d7bca039d2ea98e64cfc",
+                url="https://zenodo.org/records/12701995/files/checkpoint-multi.ckpt?download=1",
+                md5="fea2868787551b0cff36cfcf7c3622a3",
+            ),
+        ),
+        keeps=("model.",),
+        page="https://zenodo.org/records/12701995",
     ),
 )
 

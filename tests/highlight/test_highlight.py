@@ -238,17 +238,22 @@ def muddy_film(folder, tmp_path):
     return highlight(folder / "film.mp4", tmp_path / "muddy.mov", {"effects": [mix]}).out, mix
 
 
-def test_a_mix_alone_is_parted_and_at_strength_0_comes_back_bit_for_bit(muddy_film, tmp_path):
-    from foleycli.highlight.separate import check_separator
+@pytest.mark.parametrize("name", ["rnnoise", "deepfilter"])
+def test_a_mix_alone_is_parted_and_at_strength_0_comes_back_bit_for_bit(
+    muddy_film, tmp_path, name
+):
+    from foleycli.highlight.separate import find_separator
 
     try:
-        check_separator()
+        find_separator(name)
     except ModelError:
-        pytest.skip("RNNoise is not installed")
+        pytest.skip(f"{name} is not installed")
     film, mix = muddy_film
-    still = highlight(film, tmp_path / "a.wav", {}, HIGHLIGHT.__class__(strength=0.0))
+    by = HighlightRequest(separator=name)
+    still = highlight(film, tmp_path / "a.wav", {}, HIGHLIGHT.__class__(strength=0.0), by)
     assert np.array_equal(soundfile.read(still.out)[0], soundfile.read(mix)[0])
-    made = highlight(film, tmp_path / "b.wav", {})
+    made = highlight(film, tmp_path / "b.wav", {}, request=by)
+    assert json.loads(made.recipe.read_text())["separator"] == name
     assert made.stems == ("dialogue", "effects")
     spoken, silent = made.spans[2].gains_db, made.spans[5].gains_db
     assert spoken["dialogue"] - spoken["effects"] > 1
