@@ -50,6 +50,7 @@ def examine() -> Iterator[Check]:
         _pyav,
         _weights,
         _models,
+        _separators,
         _cache,
         _temporary,
     ):
@@ -218,6 +219,15 @@ def _model(model: Model) -> Check:
     state: State = "missing" if model.name == "library" else "warn"
     absent = ", ".join(_absent(model))
     return Check("model", state, f"{model.name} lacks {absent}", OURS_AGAIN)
+
+
+def _separators() -> Iterator[Check]:
+    """What takes a mix apart for ``foley highlight``; known stems need none of it."""
+    from foleycli.highlight.separate import SEPARATORS, is_installed
+
+    there = [one.name for one in SEPARATORS if is_installed(one)]
+    found = ", ".join(there) or "none; foley highlight balances known stems only (optional)"
+    yield Check("separator", "ok", found)
 
 
 def _absent(model: Model) -> list[str]:

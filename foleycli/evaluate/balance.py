@@ -21,12 +21,12 @@ from foleycli.errors import MediaError, UsageError
 from foleycli.evaluate.highlight import envelope, mag, w_dis
 from foleycli.evaluate.interval import bootstrap
 from foleycli.highlight.curves import STEMS, Span, Stem
+from foleycli.highlight.highlight import rule_gains
 from foleycli.highlight.levels import hear_stems, lufs
 from foleycli.highlight.muddy import block_loudness
 from foleycli.highlight.picture import Motion, read_motion, seen_effects
 from foleycli.highlight.remix import Remix
 from foleycli.highlight.rule import balance, second_edges
-from foleycli.highlight.highlight import rule_gains
 from foleycli.highlight.separate import SEPARATORS, Separator, find_separator, separate
 from foleycli.highlight.stems import Stems, stems_of
 from foleycli.output import atomic_output, scratch_folder
@@ -165,7 +165,9 @@ def _mend(
         stems = _voice_known(case, room)
     elif by:
         mix = stems_of({"effects": case.folder / "input.wav"}, len(spoiled))
-        stems = separate(mix, "effects", room, by)
+        own = room / by.name
+        own.mkdir()
+        stems = separate(mix, "effects", own, by)
     spans = _gains(method, case, other, stems, config, learned, by)
     mixed = np.concatenate([block[:, 0] for block in Remix.of(stems, spans).mix()])
     gain_db = wanted - block_loudness(mixed, RATE)

@@ -28,6 +28,7 @@ SAMPLE_RATE = 48_000  # Hz
 PUBLIC: dict[Stem, str] = {"dialogue": "speech", "music": "music", "effects": "sfx"}
 SECONDS = 8.0  # of a window, as published
 HOP = 4.0  # seconds from window to window; published: 1, which costs four times as much
+OWN = ("band_split.", "tf_model.", "mask_estim.")  # beginnings of names of tensors
 Bands = list[tuple[int, int]]
 Block = NDArray[np.float32]
 
@@ -58,7 +59,7 @@ def musical_bands(bands: int, n_fft: int, sample_rate: int) -> Tensor:
     centres = 440 * 2 ** ((np.linspace(max(0, low), high, bands) - 69) / 12)
     first = np.floor(centres / reach / step).astype(int)
     last = np.ceil(centres * reach / step).astype(int)
-    held = torch.zeros(bands, bins)
+    held = torch.zeros(bands, bins, device="cpu")  # also where the net is built without numbers
     for band in range(bands):
         held[band, first[band] : last[band] + 1] = 1
     held[0, : first[0]] = 1
@@ -215,14 +216,17 @@ class BanditNet(nn.Module):
 def public_names(net: nn.Module, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """The published tensors by the network's names.
 
-    The checkpoint is of a training system, whose part ``model.`` is the network; each layer of a
-    mask stands in it twice, the second time under ``combined``.
+    The checkpoint is of a training system, whose part ``model.`` is the network; windows of its
+    spectrograms lie in it too, and each layer of a mask twice, the second time under ``combined``.
     """
-    named = {name.removeprefix("model.").replace("_orig_mod.", ""): t for name, t in tensors.items()}
+    named = {
+        name.removeprefix("model.").replace("_orig_mod.", ""): tensor
+        for name, tensor in tensors.items()
+    }
     return {
         name: tensor
         for name, tensor in named.items()
-        if not (name.startswith("mask_estim.") and ".combined." in name)
+        if name.startswith(OWN) and not (name.startswith("mask_estim.") and ".combined." in name)
     }
 
 

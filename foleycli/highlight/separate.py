@@ -359,7 +359,7 @@ def separate(
     return stems_of(files, stems.samples)
 
 
-def _at(samples: Block, start: int):  # noqa: ANN202  a pointer
+def _at(samples: Block, start: int):
     return samples[start:].ctypes.data_as(Floats)
 
 

@@ -239,9 +239,7 @@ def muddy_film(folder, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["rnnoise", "deepfilter"])
-def test_a_mix_alone_is_parted_and_at_strength_0_comes_back_bit_for_bit(
-    muddy_film, tmp_path, name
-):
+def test_a_mix_alone_is_parted_and_at_strength_0_comes_back_bit_for_bit(muddy_film, tmp_path, name):
     from foleycli.highlight.separate import find_separator
 
     try:

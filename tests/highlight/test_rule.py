@@ -148,13 +148,13 @@ def test_loudness_of_steps_is_that_of_the_meter():
 
 def test_a_mix_is_left_where_nobody_speaks_or_the_voice_fits_and_a_loud_voice_goes_down():
     edges = second_edges(SECONDS)
-    silent = balance(levels(speech=(0, 0), effects=-20), edges, parted=True)
-    fits = balance(levels(dialogue=-23, effects=-25), edges, parted=True)
+    silent = balance(levels(speech=(0, 0), effects=-20), edges, parted=2)
+    fits = balance(levels(dialogue=-23, effects=-25), edges, parted=2)
     assert not any(any(s.gains_db.values()) for s in (*silent, *fits))
     assert "no speech" in silent[0].reason and "near its offset" in fits[0].reason
-    loud = balance(levels(dialogue=-15, effects=-33), edges, parted=True)
+    loud = balance(levels(dialogue=-15, effects=-33), edges, parted=2)
     assert loud[4].gains_db["dialogue"] < -3 < loud[4].gains_db["effects"]
     assert loud[9].gains_db["dialogue"] == loud[9].gains_db["effects"]
-    buried = balance(levels(dialogue=-35, effects=-18), edges, parted=True)
+    buried = balance(levels(dialogue=-35, effects=-18), edges, parted=2)
     assert buried[4].gains_db["dialogue"] - buried[4].gains_db["effects"] > 10
-    assert max(abs(g) for s in buried for g in s.gains_db.values()) <= HIGHLIGHT.parted_gain_db
+    assert max(abs(g) for s in buried for g in s.gains_db.values()) <= HIGHLIGHT.max_gain_db
