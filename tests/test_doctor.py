@@ -20,7 +20,7 @@ def test_everything_is_looked_at_and_this_machine_can_run() -> None:
     names = {check.name for check in checks}
     assert names == {
         *("python", "command", "packages", "torch", "device", "ffmpeg", "encoders", "pyav"),
-        *("weights", "model", "cache", "temporary"),
+        *("weights", "model", "separator", "cache", "temporary"),
     }
     assert can_run(checks), [check for check in checks if check.state == "missing"]
 
