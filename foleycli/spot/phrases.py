@@ -4,7 +4,10 @@
 of what is seen; as there are fewer phrases than numbers in a row, the shares can be read back, also
 from the mean of many rows.
 
-The vectors of the words ship; after a change of ``phrases.csv`` this writes them anew:
+``asked.csv`` has what no picture shows and people ask for in words all the same: sounds of its own,
+a car's horn or a zipper, and other words for those that are known.
+
+The vectors of the words ship; after a change of either table this writes them anew:
 
     python -m foleycli.spot.phrases
 """
@@ -36,7 +39,10 @@ STRIKES = re.compile(
 SAME = {"drumstick": "wooden stick", "drumsticks": "wooden stick"}  # what it is, not what it is for
 SAME_MEANING = 0.72  # likeness from which words mean what a phrase means
 UNDERSTOOD = 0.5  # likeness to any phrase from which words are a sound at all
-SMALL_WORDS = frozenset("a an and at by in into of on the with".split())
+SMALL_WORDS = frozenset(
+    "a an and at away by down for from in into near of off on out over the to up with".split()
+)
+MOST_SAID = 3  # sounds that one part of a prompt asks for, at most
 ROWS_AT_ONCE = 1024  # read in double precision, which for all of a long film would be large
 RIDGE = 1e-3  # keeps near-synonyms from cancelling each other when shares are read back
 
@@ -71,6 +77,29 @@ def vocabulary() -> tuple[Phrase, ...]:
 
 
 @lru_cache(maxsize=1)
+def asked_vocabulary() -> tuple[Phrase, ...]:
+    """The phrases of ``asked.csv``: sounds that are only ever asked for in words."""
+    return tuple(
+        Phrase(row["words"], layer_of(row["layer"]), _how(row["how"]), float(row["gap"]))
+        for row in _asked_rows()
+        if not row["sounds"]
+    )
+
+
+@lru_cache(maxsize=1)
+def other_words() -> dict[str, str]:
+    """Words -> the sounds of the vocabulary that they ask for, as a row of ``scenes.csv`` has
+    them."""
+    return {row["words"]: row["sounds"] for row in _asked_rows() if row["sounds"]}
+
+
+@lru_cache(maxsize=1)
+def _asked_rows() -> tuple[dict[str, str], ...]:
+    with (files("foleycli.spot") / "asked.csv").open(encoding="utf-8") as file:
+        return tuple(csv.DictReader(file))
+
+
+@lru_cache(maxsize=1)
 def phrase_vectors() -> NDArray[np.float32]:
     """Embeddings of the vocabulary, (phrases, 384), unit rows."""
     return embed_text([phrase.words for phrase in vocabulary()])
@@ -96,7 +125,7 @@ def split_prompt(prompt: str) -> list[str]:
     """The sounds that a prompt asks for in words, each to be found and timed on its own.
 
     Commas, semicolons, slashes, "and", "while" and "then" part sounds; what stands in brackets is
-    a remark.
+    a remark, and a verb alone ("then flying off") is what somebody does who was named before.
 
     Example:
         "dog barking, man at door (night)" -> "dog barking"; "man at door"
@@ -104,16 +133,41 @@ def split_prompt(prompt: str) -> list[str]:
     plain = re.sub(r"\([^)]*\)|\[[^\]]*\]", " ", prompt)
     parts = re.split(r"[,;/&+\n]|\band\b|\bwhile\b|\bthen\b", plain, flags=re.IGNORECASE)
     wordy = [" ".join(part.split()) for part in parts if re.search(r"[^\W\d_]{2,}", part)]
-    return [words for words in wordy or prompt.split("\n")[:1] if words.strip()]
+    sounds = [words for words in wordy if not _is_verb(words) or said_names(words)]
+    return [words for words in sounds or wordy or prompt.split("\n")[:1] if words.strip()]
+
+
+def _is_verb(words: str) -> bool:
+    content = [word for word in words.lower().split() if word not in SMALL_WORDS]
+    return len(content) == 1 and content[0].endswith("ing")
+
+
+def said_names(words: str) -> list[str]:
+    """The phrases and other words of the tables all of whose words are said, none of them twice;
+    the rarest words first, then the likest."""
+    said = {stem(word) for word in re.findall(r"[a-z]+", words.lower())}
+    names, sets, weights = _stems()
+    there = [i for i, stems in enumerate(sets) if stems and stems <= said]
+    if not there:
+        return []
+    vectors = embed_text([words, *(names[i] for i in there)])
+    likeness = dict(zip(there, vectors[1:] @ vectors[0], strict=True))
+    found: list[str] = []
+    for i in sorted(there, key=lambda i: (-sum(weights[w] for w in sets[i]), -likeness[i])):
+        if sets[i] <= said and len(found) < MOST_SAID:
+            found.append(names[i])
+            said -= sets[i]
+    return found
 
 
 def said_phrase(words: str) -> Phrase | None:
-    """The known phrase all of which the words say, the likest if there are several."""
-    said = _said_by(words)
-    if not (said >= 1).any():
+    """The known phrase all of which the words say, the one of the rarest words if there are
+    several."""
+    names = said_names(words)
+    if not names:
         return None
-    likeness = phrase_vectors() @ embed_text([words])[0]
-    return vocabulary()[int(np.where(said >= 1, likeness, -1).argmax())]
+    sounds = other_words().get(names[0], names[0])
+    return known_phrase(sounds.split(";")[0].partition("@")[0].strip())
 
 
 def phrase_of(words: str) -> Phrase:
@@ -126,8 +180,8 @@ def phrase_of(words: str) -> Phrase:
     """
     if known := said_phrase(words):
         return known
-    likeness = phrase_vectors() @ embed_text([words])[0]
-    nearest = vocabulary()[int(likeness.argmax())]
+    likeness = _all_vectors() @ embed_text([words])[0]
+    nearest = _all_phrases()[int(likeness.argmax())]
     if likeness.max() >= SAME_MEANING:
         return nearest
     if struck := STRIKES.match(words):
@@ -148,37 +202,40 @@ def in_layers(cues: Iterable[Cue]) -> dict[Layer, list[Cue]]:
 
 def is_understood(phrase: Phrase) -> bool:
     """Whether words are near enough to some known phrase to be looked for in its place."""
-    return bool((phrase_vectors() @ embed_text([phrase.words])[0]).max() >= UNDERSTOOD)
+    return bool((_all_vectors() @ embed_text([phrase.words])[0]).max() >= UNDERSTOOD)
 
 
-def _said_by(words: str) -> NDArray[np.float32]:
-    """(phrases,): how much of each phrase the words say, 0 to 1; rare words count most."""
-    said = {stem(word) for word in re.findall(r"[a-z]+", words.lower())}
-    phrases, weights = _stems()
-    return np.array(
-        [sum(weights[w] for w in p & said) / sum(weights[w] for w in p) for p in phrases],
-        np.float32,
+@lru_cache(maxsize=1)
+def _stems() -> tuple[list[str], list[frozenset[str]], dict[str, float]]:
+    """Phrases and other words; the stems of each that say something; and how rare each stem is."""
+    names = [*(phrase.words for phrase in _all_phrases()), *other_words()]
+    sets = [
+        frozenset(stem(w) for w in name.replace("-", " ").split() if w not in SMALL_WORDS)
+        for name in names
+    ]
+    counts = Counter(word for words in sets for word in words)
+    return names, sets, {word: math.log(1 + len(sets) / count) for word, count in counts.items()}
+
+
+@lru_cache(maxsize=1)
+def _all_phrases() -> tuple[Phrase, ...]:
+    return *vocabulary(), *asked_vocabulary()
+
+
+@lru_cache(maxsize=1)
+def _all_vectors() -> NDArray[np.float32]:
+    return np.concatenate(
+        [phrase_vectors(), embed_text([phrase.words for phrase in asked_vocabulary()])]
     )
 
 
 @lru_cache(maxsize=1)
-def _stems() -> tuple[list[frozenset[str]], dict[str, float]]:
-    """The stems of each phrase's words that say something, and how rare each is."""
-    sets = [
-        frozenset(stem(w) for w in phrase.words.split() if w not in SMALL_WORDS)
-        for phrase in vocabulary()
-    ]
-    counts = Counter(word for words in sets for word in words)
-    return sets, {word: math.log(1 + len(sets) / count) for word, count in counts.items()}
-
-
-@lru_cache(maxsize=1)
 def _by_words() -> dict[str, Phrase]:
-    return {phrase.words: phrase for phrase in vocabulary()}
+    return {phrase.words: phrase for phrase in _all_phrases()}
 
 
 def known_phrase(words: str) -> Phrase:
-    """The phrase of the vocabulary with exactly these words."""
+    """The phrase of either table with exactly these words."""
     return _by_words()[words]
 
 
@@ -190,5 +247,5 @@ def _how(text: str) -> How:
 
 
 if __name__ == "__main__":
-    known = [phrase.words for phrase in vocabulary()]  # and their words, which a bank asks for too
+    known = [phrase.words for phrase in _all_phrases()]  # and their words: a bank asks for them too
     keep_vectors(list(dict.fromkeys([*known, *" ".join(known).lower().split()])))

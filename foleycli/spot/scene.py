@@ -22,13 +22,25 @@ from numpy.typing import NDArray
 
 from foleycli.config import FEATURES
 from foleycli.sight.sightings import Sighting
-from foleycli.spot.phrases import STRIKES, Phrase, known_phrase, phrase_of, said_phrase
+from foleycli.spot.phrases import (
+    STRIKES,
+    Phrase,
+    known_phrase,
+    other_words,
+    phrase_of,
+    said_names,
+)
 
 CHANCE = 0.02  # probability of a class that is worth a mention
+EACH_BY_CHANCE = 0.0005  # of every one of many classes that say the same
 THING_CHANCE = 0.1  # score of a thing that is
 CLASSES = 1000
 SOUNDS_ITSELF = 0.5  # weight from which a scene's sound may come from a thing
 SPEAKS_ALONE = 0.7  # weight from which a thing's name stands for a scene
+AFTER_A_NOUN = re.compile(
+    r"\b(?:across|against|along|around|at|behind|by|down|from|in|inside|into|near|of|on|onto|over"
+    r"|past|through|to|towards|under|up|with)\b"
+)
 Scores = NDArray[np.float32]
 
 
@@ -71,6 +83,9 @@ class Witnesses(NamedTuple):
         """(n, witnesses) -> (n, hypotheses): evidence for each, 0 where nothing speaks for it."""
         shares = np.zeros((len(self.weights), len(seen)), np.float64)
         np.add.at(shares, self.groups, (seen / chance).T)
+        # a hundred kinds of dog have some share of every picture that is like none
+        many = np.bincount(self.groups, minlength=len(self.weights)) * EACH_BY_CHANCE / CHANCE
+        shares /= np.maximum(1.0, many)[:, None]
         return (np.log1p(shares).T @ self.weights).astype(np.float32)
 
     def strongest(self, seen: NDArray[np.floating], hypothesis: int, most: int = 3) -> list[int]:
@@ -131,22 +146,35 @@ def gather_evidence(
 
 
 def asked_lines(words: str) -> tuple[Line, ...]:
-    """The sounds that words ask for: those of a known phrase, of a scene or of what is seen in one
+    """The sounds that words ask for: those of known phrases, of a scene or of what is seen in one
     where the words name it ("snowmobile"), or the words themselves."""
-    if (known := said_phrase(words)) or STRIKES.match(words):
-        return (Line(known or phrase_of(words)),)
-    said = [_singular(word) for word in re.findall(r"[a-z]+", words.lower())]
+    if names := said_names(words):
+        lines = [line for name in names for line in _lines(other_words().get(name, name))]
+        return tuple({line.phrase: line for line in reversed(lines)}.values())[::-1]
+    if STRIKES.match(words):
+        return (Line(phrase_of(words)),)
+    named = [
+        scene
+        for part in AFTER_A_NOUN.split(words.lower())
+        if (scene := _named_scene([_singular(word) for word in re.findall(r"[a-z]+", part)]))
+    ]
+    sounding = [scene.lines for scene in named if scene.lines]
+    return sounding[0] if sounding else () if named else (Line(phrase_of(words)),)
+
+
+def _named_scene(said: Sequence[str]) -> Scene | None:
+    """The scene that words name, the last word first: a fire truck is a truck."""
     scenes = {scene.name: scene for scene in all_scenes()}
-    for word in said:  # what sounds comes first
+    for word in reversed(said):
         if word in scenes:
-            return scenes[word].lines
+            return scenes[word]
     spoken, names = scene_witnesses(), witness_names()
     named = [i for i, name in enumerate(names) if set(name.lower().split()) <= set(said)]
     for witness in sorted(named, key=lambda i: -len(names[i])):
         weights = spoken.weights[spoken.groups[witness]]
         if weights.max() >= SPEAKS_ALONE:
-            return all_scenes()[int(weights.argmax())].lines
-    return (Line(phrase_of(words)),)
+            return all_scenes()[int(weights.argmax())]
+    return None
 
 
 @lru_cache(maxsize=512)
@@ -198,7 +226,7 @@ def all_scenes() -> tuple[Scene, ...]:
             row["name"],
             row["place"],
             row["moves"] == "yes",
-            tuple(_line(words) for words in row["sounds"].split(";") if words.strip()),
+            _lines(row["sounds"]),
         )
         for row in _rows("scenes.csv")
     )
@@ -265,6 +293,11 @@ def _witnesses(spoken: Sequence[str], names: Sequence[str]) -> Witnesses:
 
 def _scene_names() -> list[str]:
     return [scene.name for scene in all_scenes()]
+
+
+def _lines(sounds: str) -> tuple[Line, ...]:
+    """The sounds of a row, "rain @-6; thunder"."""
+    return tuple(_line(words) for words in sounds.split(";") if words.strip())
 
 
 def _line(words: str) -> Line:
