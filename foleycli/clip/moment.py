@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 from foleycli.clip.probe import Clip
-from foleycli.clip.timecode import CLOCK, FRAMES, SECONDS, TIMECODE, Timecode
+from foleycli.clip.timecode import TIMECODE, Timecode, parse_offset
 from foleycli.errors import UsageError
 
 
@@ -21,16 +21,7 @@ def parse_time(text: str, clip: Clip) -> Fraction:
     text = text.strip()
     if TIMECODE.fullmatch(text):
         return _parse_timecode(text, clip)
-    if match := FRAMES.fullmatch(text):
-        return int(match[1]) / _frame_rate(clip, text)
-    if match := SECONDS.fullmatch(text):
-        return Fraction(match[1])
-    if match := CLOCK.fullmatch(text):
-        return (int(match[1] or 0) * 60 + int(match[2])) * 60 + Fraction(match[3])
-    raise UsageError(
-        f'"{text}" is not a time.',
-        "Write a timecode (01:00:00:00), seconds (12.5) or frames (300f).",
-    )
+    return parse_offset(text, lambda: _frame_rate(clip, text))
 
 
 def _parse_timecode(text: str, clip: Clip) -> Fraction:

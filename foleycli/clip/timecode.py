@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -12,6 +13,27 @@ TIMECODE = re.compile(r"(\d{1,2}):(\d{2}):(\d{2})([:;])(\d{1,3})")
 CLOCK = re.compile(r"(?:(\d{1,6}):)?(\d{1,2}):(\d{2}(?:\.\d{1,30})?)")
 SECONDS = re.compile(r"(\d{1,12}(?:\.\d{0,30})?|\.\d{1,30})\s*s?")
 FRAMES = re.compile(r"(\d{1,12})\s*f")
+
+
+def parse_offset(text: str, frame_rate: Callable[[], Fraction]) -> Fraction:
+    """Seconds that are written as frames ``300f``, seconds ``12.5`` or a clock ``1:02.5``.
+
+    Args:
+        frame_rate: asked only where frames are written.
+
+    Raises:
+        UsageError: it is none of them.
+    """
+    if match := FRAMES.fullmatch(text):
+        return int(match[1]) / frame_rate()
+    if match := SECONDS.fullmatch(text):
+        return Fraction(match[1])
+    if match := CLOCK.fullmatch(text):
+        return (int(match[1] or 0) * 60 + int(match[2])) * 60 + Fraction(match[3])
+    raise UsageError(
+        f'"{text}" is not a time.',
+        "Write a timecode (01:00:00:00), seconds (12.5) or frames (300f).",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from foleycli.clip.timecode import CLOCK, FRAMES, SECONDS, TIMECODE, Timecode
+from foleycli.clip.timecode import TIMECODE, Timecode, parse_offset
 from foleycli.config import VISUALIZE
 from foleycli.errors import UsageError
 from foleycli.output import check_output
@@ -160,13 +160,4 @@ def parse_place(text: str | None, sound: Sound, rate: Fraction) -> Fraction | No
         asked = Timecode.parse(text, rate, own.drop)
         since = asked.since(own)
         return since if since <= sound.duration else asked.seconds
-    if match := FRAMES.fullmatch(text):
-        return int(match[1]) / rate
-    if match := SECONDS.fullmatch(text):
-        return Fraction(match[1])
-    if match := CLOCK.fullmatch(text):
-        return (int(match[1] or 0) * 60 + int(match[2])) * 60 + Fraction(match[3])
-    raise UsageError(
-        f'"{text}" is not a time.',
-        "Write a timecode (01:00:00:00), seconds (12.5) or frames (300f).",
-    )
+    return parse_offset(text, lambda: rate)
