@@ -54,6 +54,20 @@ class Changes:
     brightness: Floats  # (n,) levels that the whole picture gained
 
 
+def is_unlike(
+    one: NDArray[np.uint8], other: NDArray[np.uint8], rows: int, columns: int, levels: float
+) -> bool:
+    """Whether in some cell of a grid two pictures (height, width, ...) differ by so many levels on
+    average, or more."""
+    difference = np.maximum(one, other) - np.minimum(one, other)
+    if int(difference.sum(dtype=np.uint32)) >= levels * difference.size:
+        return True  # then some cell does
+    height = len(one)
+    sums = difference.reshape(height, columns, -1).sum(axis=2, dtype=np.uint32)
+    most = sums.reshape(rows, height // rows, columns).sum(axis=1).max()
+    return bool(most >= levels * (difference.size // (rows * columns)))
+
+
 def _window() -> Floats:
     rows, columns = np.hanning(HALF[0]), np.hanning(HALF[1])
     return (rows[:, None] * columns[None, :]).astype(np.float32)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foleycli.clip.shots import ShotDetector
-from foleycli.sight.motion import CHANNELS, COLUMNS, ROWS, Floats, compare, prepare
+from foleycli.sight.motion import CHANNELS, COLUMNS, ROWS, Floats, compare, is_unlike, prepare
 from foleycli.sight.track import RATE, Reading, Track, at_points
 from foleycli.sight.when_net import read_weighed_stops
 from foleycli.waveform.filters import slide_maximum, slide_mean
@@ -138,7 +138,7 @@ class MotionReader:
         newest = self._held[-1]
         if time - newest.until < DENSEST:
             return None
-        if _same(newest.luma, luma):
+        if not is_unlike(newest.luma, luma, ROWS, COLUMNS, SAME):
             if time - newest.until > REPEAT:  # it stands still: not a repeat between movements
                 self._rows.append(_Row(float(newest.until), float(time), float(luma.mean())))
                 newest.until = time
@@ -249,15 +249,6 @@ def _place(track: Track, points: NDArray[np.float64]) -> Floats:
     smooth = slide_mean(weighed, 5)
     at = at_points(points, track.times, smooth)
     return np.where(at[:, 1] > 0, at[:, 0] / np.maximum(at[:, 1], 1e-6), 0).astype(np.float32)
-
-
-def _same(a: Luma, b: Luma) -> bool:
-    """Whether no cell of the picture differs by more than noise."""
-    difference = np.maximum(a, b) - np.minimum(a, b)
-    if difference.sum(dtype=np.uint32) >= SAME * a.size:
-        return False
-    cells = difference.reshape(ROWS, a.shape[0] // ROWS, COLUMNS, -1).mean(axis=(1, 3))
-    return bool(cells.max() < SAME)
 
 
 def _padded(curve: Floats) -> Floats:

@@ -23,6 +23,7 @@ from foleycli.documents import parse_json
 from foleycli.errors import MediaError, ModelError
 from foleycli.frames.decode import Picture
 from foleycli.processes import Aside, count_threads
+from foleycli.sight.motion import is_unlike
 from foleycli.sight.track import Reading
 from foleycli.sight.watch import Watcher
 from foleycli.sight.when import TOGETHER, MotionReader
@@ -210,7 +211,7 @@ class _Looker:
 
     def push(self, rgb: NDArray[np.uint8], repeats: int) -> None:
         """Take a picture (224, 224, 3) that fills so many rows."""
-        if self._last is None or _differs(rgb, self._last[0]):
+        if self._last is None or is_unlike(rgb, self._last[0], PARTS, PARTS, SAME):
             self._last = rgb, self._looked_at(rgb)
         self._waiting.append((rgb, repeats, self._last[1]))
         if len(self._waiting) == 2 * BATCH:  # the first half is done, or nearly
@@ -246,13 +247,3 @@ class _Looker:
         finally:
             if self._pool is not None:
                 self._pool.shutdown(cancel_futures=True)
-
-
-def _differs(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
-    """Whether some part of two pictures (224, 224, 3) differs by more than `SAME` levels."""
-    difference = np.maximum(one, other) - np.minimum(one, other)
-    if int(difference.sum(dtype=np.uint32)) >= SAME * difference.size:
-        return True
-    cells = len(one) // PARTS
-    rows = difference.reshape(len(one), PARTS, -1).sum(axis=2, dtype=np.uint32)
-    return bool(rows.reshape(PARTS, cells, PARTS).sum(axis=1).max() >= SAME * cells * cells * 3)
