@@ -246,7 +246,6 @@ class BanditReader:
         self._fade = np.hanning(self._width + 1)[:-1].astype(np.float32)
         self._rest = np.zeros(0, np.float32)
         self._tail = np.zeros((2, 0), np.float32)  # what the last window gives to the next
-        self._first = True
 
     @classmethod
     def open(cls, sample_rate: int) -> "BanditReader":
@@ -295,11 +294,11 @@ class BanditReader:
             stems = self._net(torch.from_numpy(samples.copy())[None])
         parts = torch.stack([stems["dialogue"][0], stems["music"][0]]).numpy()
         fade = self._fade.copy()
-        if self._first:
+        if not self._tail.size:  # the first window fades in after nothing
             fade[: self._hop] = 1
         if last:
             fade[self._hop :] = 1
         faded = parts * fade
         faded[:, : self._tail.shape[1]] += self._tail
-        self._tail, self._first = faded[:, self._hop :].copy(), False
+        self._tail = faded[:, self._hop :].copy()
         return faded

