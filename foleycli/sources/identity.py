@@ -40,12 +40,12 @@ def find_folder(name: str) -> Path:
 
     Raises:
         ModelError: it is unknown, or not installed.
-        UsageError: it measures sound and makes none.
+        UsageError: it hears sound, or parts it, and makes none.
     """
     if Path(name).is_dir():
         return Path(name)
     model = find_model(name)
-    if model.kind == "listener":
+    if model.kind in ("listener", "separator"):
         raise UsageError(f"{name} listens, it makes no sound.", "Name a model to sound with.")
     return require_installed(model).folder
 

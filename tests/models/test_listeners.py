@@ -172,6 +172,7 @@ def test_another_network_in_its_place_is_refused(hub, tmp_path, monkeypatch):
         vggish.VggishListener(NARROW)
 
 
-def test_a_listener_is_no_source_of_sound():
+@pytest.mark.parametrize("name", ["eval-panns", "bandit-v2"])
+def test_a_listener_is_no_source_of_sound(name):
     with pytest.raises(UsageError, match="makes no sound"):
-        find_folder("eval-panns")
+        find_folder(name)
