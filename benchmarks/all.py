@@ -17,50 +17,23 @@ import resource
 import subprocess
 import sys
 import tempfile
-import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from decode import best, read
-from generate import render
+from generate import Cost, gen, measure, render
 
 from foleycli.mux.ffmpeg import find_ffmpeg
 from foleycli.processes import count_threads
 
+MODEL = "library"
 QUIET = ["-nostdin", "-loglevel", "error"]
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """The least of some runs of a process."""
-
-    wall: float  # seconds
-    cpu: float  # seconds
-    peak: float  # MiB at most
-
-
 def cost(command: list[str], rounds: int) -> Cost:
-    """What a whole process takes."""
-    runs = []
-    for _ in range(rounds):
-        began = time.perf_counter()
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            raise SystemExit(f"{' '.join(command)} failed with exit code {process.returncode}")
-        unit = 2**20 if sys.platform == "darwin" else 2**10
-        cpu = usage.ru_utime + usage.ru_stime
-        runs.append((time.perf_counter() - began, cpu, usage.ru_maxrss / unit))
-    wall, cpu, _ = (min(values) for values in zip(*runs, strict=True))
-    return Cost(wall, cpu, max(run[2] for run in runs))
-
-
-def gen(clip: Path, model: str = "library") -> list[str]:
-    """The command that sounds a clip."""
-    out = str(clip.with_name("out.mp4"))
-    command = [sys.executable, "-m", "foleycli.cli.main", "gen", str(clip), "-o", out]
-    return [*command, "--overwrite", "-q", "--model", model]
+    """The least seconds of some runs, and the most memory."""
+    runs = [measure(command) for _ in range(rounds)]
+    wall, cpu = min(run.wall for run in runs), min(run.cpu for run in runs)
+    return Cost(wall, cpu, max(run.peak for run in runs))
 
 
 def describe_machine() -> str:
@@ -102,17 +75,17 @@ def main() -> None:
         clip = render(here / "clip.mp4", 10, "1920x1080")
         torch = cost([sys.executable, "-c", "import torch"], options.rounds)
         row('`python -c "import torch"`', torch, 1, "itself")
-        cost(gen(frame), 1)  # graphs and tables are kept from now on
-        used = cost(gen(frame), options.rounds)
+        cost(gen(frame, MODEL), 1)  # graphs and tables are kept from now on
+        used = cost(gen(frame, MODEL), options.rounds)
         row("one frame of 1080p, `library`", used, used.wall / torch.wall, "import torch")
-        for model in ("library", *(("small",) if options.small else ())):
+        for model in (MODEL, *(("small",) if options.small else ())):
             used = cost(gen(clip, model), options.rounds)
             row(f"10 s of 1080p, `{model}`", used, used.wall / 10, "real time")
         film = render(here / "film.mp4", options.film, "320x180")
         for name, path in (("10 s of 1080p", clip), (f"{options.film:g} s of 320x180", film)):
             reading(name, path, options.rounds)
-        minute = cost(gen(render(here / "minute.mp4", 60, "320x180")), 1)
-        used = cost(gen(film), 1)
+        minute = cost(gen(render(here / "minute.mp4", 60, "320x180"), MODEL), 1)
+        used = cost(gen(film, MODEL), 1)
         row(
             f"{options.film:g} s of 320x180, `library`", used, used.wall / options.film, "real time"
         )

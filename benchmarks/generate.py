@@ -9,12 +9,12 @@ length of the clip. Peak memory is the largest resident set of the process.
 
 import argparse
 import os
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from foleycli.mux.ffmpeg import find_ffmpeg
@@ -41,32 +41,33 @@ def _ffmpeg(*arguments: str) -> None:
     subprocess.run([find_ffmpeg(), *quiet, *arguments], check=True)
 
 
-def run(clip: Path, *options: str) -> tuple[float, float]:
-    """Wall seconds and peak MiB of one ``foley gen``."""
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / f"out{clip.suffix}"
-        command = [
-            sys.executable,
-            "-m",
-            "foleycli.cli.main",
-            "gen",
-            str(clip),
-            "-o",
-            str(out),
-            "-q",
-        ]
-        began = time.perf_counter()
-        process = subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL)
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - began
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            raise SystemExit(f"foley gen failed with exit code {process.returncode}")
-    return seconds, _peak(usage)
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a whole process takes."""
+
+    wall: float  # seconds
+    cpu: float  # seconds, of all its threads
+    peak: float  # MiB
 
 
-def _peak(usage: resource.struct_rusage) -> float:
-    return usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+def measure(command: list[str]) -> Cost:
+    """Run a command to its end."""
+    began = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    wall = time.perf_counter() - began
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)} failed with exit code {process.returncode}")
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / unit)
+
+
+def gen(clip: Path, model: str) -> list[str]:
+    """The command that sounds a clip."""
+    out = str(clip.with_name(f"out{clip.suffix}"))
+    command = [sys.executable, "-m", "foleycli.cli.main", "gen", str(clip), "-o", out]
+    return [*command, "--overwrite", "-q", "--model", model]
 
 
 def main() -> None:
@@ -92,15 +93,12 @@ def time_models(folder: Path, options: argparse.Namespace) -> None:
     frame = render(folder / "frame.mp4", 1 / 24, options.size)
     print("| model | start-up s | run s | real-time factor | peak MiB |\n|---|---|---|---|---|")
     for model in options.models.split(","):
-        chosen = ("--model", model)
-        run(frame, *chosen)  # warms the file cache
-        starts = [run(frame, *chosen)[0] for _ in range(options.runs)]
-        runs = [run(clip, *chosen) for _ in range(options.runs)]
-        start, took = statistics.median(starts), statistics.median(r[0] for r in runs)
-        factor = (took - start) / options.seconds
-        print(
-            f"| {model} | {start:.2f} | {took:.2f} | {factor:.2f} | {max(r[1] for r in runs):.0f} |"
-        )
+        measure(gen(frame, model))  # warms the file cache
+        starts = [measure(gen(frame, model)).wall for _ in range(options.runs)]
+        runs = [measure(gen(clip, model)) for _ in range(options.runs)]
+        start, took = statistics.median(starts), statistics.median(run.wall for run in runs)
+        factor, peak = (took - start) / options.seconds, max(run.peak for run in runs)
+        print(f"| {model} | {start:.2f} | {took:.2f} | {factor:.2f} | {peak:.0f} |")
 
 
 def compare_memory(folder: Path, options: argparse.Namespace) -> None:
@@ -111,9 +109,9 @@ def compare_memory(folder: Path, options: argparse.Namespace) -> None:
         "| model | peak MiB, 1 min | peak MiB, long | ratio | long run s |\n|---|---|---|---|---|"
     )
     for model in options.models.split(","):
-        _, small = run(minute, "--model", model)
-        seconds, large = run(film, "--model", model)
-        print(f"| {model} | {small:.0f} | {large:.0f} | {large / small:.3f} | {seconds:.0f} |")
+        small, large = measure(gen(minute, model)), measure(gen(film, model))
+        peaks = f"{small.peak:.0f} | {large.peak:.0f} | {large.peak / small.peak:.3f}"
+        print(f"| {model} | {peaks} | {large.wall:.0f} |")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Where the CPU seconds of ``foley gen`` by recordings go, stage by stage.
 
-    python benchmarks/profile.py CLIP
+    python benchmarks/stages.py CLIP
 
 One thread, so that the stages add up; each is what its own calls take, in CPU seconds. Network
 sessions are opened within the first look of each.
