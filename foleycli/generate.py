@@ -35,7 +35,8 @@ from foleycli.recipe import (
 )
 from foleycli.sources.asked import for_source
 from foleycli.sources.open import Source, open_source
-from foleycli.spot.cues import Cue, find_likes, read_cues
+from foleycli.sources.played import Played, find_played, find_unheard, say_played
+from foleycli.spot.cues import NO_RECORDING, Cue, find_likes, read_cues
 from foleycli.spot.features import Features
 from foleycli.spot.phrases import in_layers
 from foleycli.spot.select import check_cues, cues_of, find_asked
@@ -76,6 +77,7 @@ class Result:
     cues: tuple[Cue, ...]
     takes: tuple[Take, ...]
     follows_cues: bool = True  # False: the model follows the picture itself, and finds no cues
+    unheard: tuple[str, ...] = ()  # words that the library has no recording of
 
 
 def generate(
@@ -113,6 +115,8 @@ def generate(
     if edited is not None and config.cues and config.like:
         found = ask_like(found, Path(config.like), keep_words=True)
     check_cues(found, config)
+    unheard = find_unheard(found, find_played(source, features, found, config))
+    _tell_missing(unheard, film)
     seeds = range(config.seed, config.seed + config.takes)
     takes = tuple(
         make_take(film, take_out, features, found, source, replace(config, seed=seed), told)
@@ -124,7 +128,7 @@ def generate(
             "%s ends at %.2f s, before --out.", film.path.name, float(start + features.duration)
         )
     duration, follows = features.duration, features.says_what
-    return Result(film.path, source.name, duration, tuple(found), takes, follows)
+    return Result(film.path, source.name, duration, tuple(found), takes, follows, unheard)
 
 
 def read_sheet(config: GenerateConfig) -> list[Cue]:
@@ -157,7 +161,9 @@ def make_take(
         )
         progress("muxing", 0.0)
         recipe = recipe_path(out)
-        with recipe_first(recipe, Recipe.of(film, out, config, source, cues, waveform_hash)):
+        made = Recipe.of(film, out, config, source, cues, waveform_hash)
+        played = find_played(source, features, cues, config)
+        with recipe_first(recipe, made, say_played(cues, played)):
             track = mux_audio(
                 film,
                 sound,
@@ -194,6 +200,46 @@ def describe_sound(film: Clip, start: Fraction, config: GenerateConfig) -> Broad
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Spotted:
+    """What would sound in a clip, and with which recordings."""
+
+    clip: Path
+    model: str
+    duration: Fraction  # seconds
+    cues: tuple[Cue, ...]
+    played: list[Played] | None  # the recordings of each; None: the model makes its own sounds
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is played for each cue, in words: "dog_012: dog bark"."""
+        return say_played(self.cues, self.played)
+
+    @property
+    def unheard(self) -> tuple[str, ...]:
+        """The words that the library has no recording of."""
+        return find_unheard(self.cues, self.played)
+
+
+def spot(
+    clip: str | Path,
+    config: GenerateConfig | None = None,
+    progress: Progress = silent,
+    source: Source | None = None,
+    **options,
+) -> Spotted:
+    """The cues `generate` would set sounds at, and the recordings it would play for them;
+    ``config``, ``source`` and ``options`` as there."""
+    config = replace(config or GenerateConfig(), **options)
+    film = probe(Path(clip))
+    source = source or open_source(config)
+    features = watch(source, film, *find_span(film, config), config, progress)
+    cues = find_wanted(features, config)
+    played = find_played(source, features, cues, config)
+    _tell_missing(find_unheard(cues, played), film)
+    return Spotted(film.path, source.name, features.duration, tuple(cues), played)
+
+
 def look(
     clip: str | Path,
     config: GenerateConfig | None = None,
@@ -201,10 +247,7 @@ def look(
     **options,
 ) -> list[Cue]:
     """The cues `generate` would set sounds at; ``config`` and ``options`` as there."""
-    config = replace(config or GenerateConfig(), **options)
-    film = probe(Path(clip))
-    features = watch(open_source(config), film, *find_span(film, config), config, progress)
-    return find_wanted(features, config)
+    return list(spot(clip, config, progress, **options).cues)
 
 
 def find_wanted(features: Features, config: GenerateConfig) -> list[Cue]:
@@ -269,6 +312,11 @@ def plan_outputs(film: Clip, out: str | Path | None, config: GenerateConfig) -> 
         for wav in sound_paths(planned, config):
             check_output(wav, overwrite=config.overwrite)
     return outs
+
+
+def _tell_missing(words: tuple[str, ...], film: Clip) -> None:
+    if words:
+        LOG.warning("%s: %s: %s.", film.path.name, NO_RECORDING, ", ".join(words))
 
 
 def _tell_unheard(cues: list[Cue], duration: Fraction, film: Clip) -> None:

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -21,6 +21,8 @@ from foleycli.version import VERSION
 
 if TYPE_CHECKING:
     from foleycli.sources.open import Source
+
+PLAYED = "played"  # of a cue in a recipe: the recordings that it is heard with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,11 +98,19 @@ def write_recipe(path: Path, recipe: Recipe) -> None:
 
 
 @contextmanager
-def recipe_first(path: Path, recipe: Recipe) -> Iterator[None]:
+def recipe_first(path: Path, recipe: Recipe, played: Sequence[str] = ()) -> Iterator[None]:
     """Have a recipe on the disk, hidden, while what it describes is written, and show it when that
-    ended well: on a disk that fills up there is neither the one nor the other."""
+    ended well: on a disk that fills up there is neither the one nor the other.
+
+    Args:
+        played: for each cue what is played for it, in words, for whoever reads the file; it follows
+            from the rest, and `read_recipe` passes over it.
+    """
     with atomic_output(path, overwrite=True) as beside:
-        text = json.dumps(asdict(recipe), indent=1, default=_plain, ensure_ascii=False)
+        stated = asdict(recipe)
+        for cue, words in zip(stated["cues"], played, strict=False):
+            cue |= {PLAYED: words} if words else {}
+        text = json.dumps(stated, indent=1, default=_plain, ensure_ascii=False)
         # a byte of a name that is not UTF-8 becomes \udcXX, which JSON reads as it was
         beside.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
         flush(beside)
@@ -170,7 +180,8 @@ def _cue(stated: dict[str, Any]) -> Cue:
     Raises:
         ValueError: it cannot be.
     """
-    stated = {**stated, **{name: exact_number(str(stated[name])) for name in ("start", "duration")}}
+    stated = {name: value for name, value in stated.items() if name != PLAYED}
+    stated |= {name: exact_number(str(stated[name])) for name in ("start", "duration")}
     cue = Cue(**stated)
     for field in dataclasses.fields(cue):
         value = getattr(cue, field.name)

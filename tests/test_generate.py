@@ -13,6 +13,7 @@ import soundfile
 import foleycli
 from foleycli.config import LOUDNESS, GenerateConfig
 from foleycli.errors import MediaError, OutputExistsError, UsageError
+from foleycli.generate import spot
 from foleycli.mux.ffmpeg import find_ffmpeg
 from foleycli.mux.loudness import measure_loudness
 from foleycli.recipe import read_recipe
@@ -130,6 +131,30 @@ def test_an_edited_sheet_is_followed(film, library, tmp_path):
     sound, _ = soundfile.read(wav)
     assert not sound[: int(0.97 * RATE)].any()
     assert np.abs(sound[RATE : int(1.1 * RATE)]).max() > 0.05
+
+
+def test_what_there_is_no_recording_of_is_said_and_silent(film, library, tmp_path, caplog):
+    asked = {"prompt": "theremin; wood hit", "source": library}
+    result = foleycli.generate(film, tmp_path / "a.mp4", **asked)
+    assert result.unheard == ("theremin",)
+    assert "no recording of that: theremin" in caplog.text
+    seen = spot(film, source=library, prompt="theremin; wood hit")
+    assert seen.cues == result.cues and seen.unheard == ("theremin",)
+    played = {cue.what: remark for cue, remark in zip(seen.cues, seen.remarks, strict=True)}
+    assert played["theremin"] == "no recording of that"
+    assert played["wood impact"].partition(": ")[0] in library.bank.by_id
+    stated = json.loads(result.takes[0].recipe.read_text())["cues"]
+    assert {cue["what"]: cue["played"] for cue in stated} == played
+    assert read_recipe(result.takes[0].recipe).cues == result.cues
+
+
+def test_a_sheet_with_what_will_be_played_sounds_as_without(film, library, tmp_path):
+    sheet = tmp_path / "cues.csv"
+    seen = spot(film, source=library, prompt="wood hit")
+    write_cues(sheet, seen.cues, remarks=seen.remarks)
+    alone = foleycli.generate(film, tmp_path / "a.mp4", source=library, prompt="wood hit")
+    edited = foleycli.generate(film, tmp_path / "b.mp4", source=library, cues=read_cues(sheet))
+    assert edited.takes[0].waveform_hash == alone.takes[0].waveform_hash
 
 
 def test_only_the_air_sounds_where_nothing_is_seen(library, tmp_path):

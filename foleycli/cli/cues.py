@@ -1,12 +1,13 @@
 """``foley cues``: the cue sheet of a clip."""
 
 import csv
+import json
 import logging
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,6 +17,7 @@ from foleycli.config import GenerateConfig
 from foleycli.errors import MediaError
 
 if TYPE_CHECKING:
+    from foleycli.generate import Spotted
     from foleycli.spot.cues import Cue
 
 LOG = logging.getLogger("foleycli")
@@ -55,28 +57,58 @@ def cues(
         ),
     ] = None,
     overwrite: options.Overwrite = False,
+    as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Write what sounds when, as a sheet to edit and give back with `foley gen --cues`."""
+    """Write what sounds when and why, as a sheet to edit and give back with `foley gen --cues`.
+
+    The recording that will be played stands in brackets; without them it is kept whatever else
+    changes. "no recording of that": nothing is played for the cue.
+    """
     from foleycli.spot.cues import sheet_rows, write_cues
 
-    listen_for_warnings(quiet=quiet, verbose=False)
+    warnings = listen_for_warnings(quiet=quiet, verbose=False)
     as_markers = output is not None and (resolve or output.suffix.lower() != ".csv")
     if markers is None:
-        from foleycli.generate import look
+        from foleycli.generate import spot
 
         with show_progress(clip.name, quiet=quiet) as progress:
-            found = look(clip, config, progress)
+            spotted = spot(clip, config, progress)
+        found, remarks = list(spotted.cues), spotted.remarks
     else:
-        found = _read(clip, markers, config.start, offset)
-    if output is None:
-        csv.writer(sys.stdout).writerows(sheet_rows(found))
-        return
-    if as_markers:
+        spotted, remarks, found = None, None, _read(clip, markers, config.start, offset)
+    if as_markers and output is not None:
         _write(clip, output, found, config.start, offset, overwrite)
+    elif output is not None:
+        write_cues(output, found, remarks=remarks, overwrite=overwrite)
+    if as_json:
+        about = _described(clip, found, spotted)
+        print(json.dumps(about | {"output": output, "warnings": list(warnings)}, default=str))
+    elif output is None:
+        csv.writer(sys.stdout).writerows(sheet_rows(found, remarks))
     else:
-        write_cues(output, found, overwrite=overwrite)
-    print(f"{output}  {len(found)} cues")
+        print(f"{output}  {len(found)} cues")
+
+
+def _described(clip: Path, found: list["Cue"], spotted: "Spotted | None") -> dict[str, Any]:
+    """Cues as JSON: times are seconds; ``played`` lists the recordings of each, empty where there
+    is none of that, and is left out where the model makes its sounds itself."""
+    cues = [
+        {**asdict(cue), "start": float(cue.start), "duration": float(cue.duration)} for cue in found
+    ]
+    if spotted is None:
+        return {"clip": clip, "cues": cues}
+    for cue, played in zip(cues, spotted.played or [], strict=False):
+        cue["played"] = [{"id": one.id, "label": one.label} for one in played or ()]
+    for cue, remark in zip(cues, spotted.remarks, strict=True):
+        cue["remark"] = remark
+    return {
+        "clip": clip,
+        "model": spotted.model,
+        "duration": float(spotted.duration),
+        "cues": cues,
+        "unheard": spotted.unheard,
+    }
 
 
 def _read(clip: Path, markers: Path, start: str | None, offset: str | None) -> list["Cue"]:

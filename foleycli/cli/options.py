@@ -46,7 +46,7 @@ TABLE: dict[str, Row] = {
         commands=LOOKING,
         environment=True,
     ),
-    "negative_prompt": Row(panel=SOUND, help="Words for what must not sound."),
+    "negative_prompt": Row(panel=SOUND, help="Words for what must not sound.", commands=LOOKING),
     "air": Row(
         panel=SOUND,
         help="The sound of the place that is seen, under everything; --no-air leaves it out.",
@@ -78,7 +78,7 @@ TABLE: dict[str, Row] = {
         commands=("gen", "edit"),
         path="file",
     ),
-    "seed": Row(panel=SOUND, help="Same seed, same sound.", commands=(*MAKING, "eval run")),
+    "seed": Row(panel=SOUND, help="Same seed, same sound.", commands=(*LOOKING, "eval run")),
     "takes": Row(panel=SOUND, help="Several versions, each with the next seed.", commands=FILES),
     "start": Row(
         panel=TIME,
@@ -95,6 +95,7 @@ TABLE: dict[str, Row] = {
     "model": Row(
         panel=MODEL,
         help="auto, library, small, or a bundle's folder; see `foley models list`.",
+        commands=LOOKING,
         environment=True,
     ),
     "library": Row(

@@ -42,7 +42,7 @@ def preview(
         made = preview_takes(clip, folder, config, keep_best=keep == "best", progress=progress)
     for take in made.takes:
         if as_json:
-            print(json.dumps(asdict(take), default=str))
+            print(json.dumps(asdict(take) | {"unheard": made.unheard}, default=str))
         else:
             score = take.score
             print(

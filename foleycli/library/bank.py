@@ -42,6 +42,8 @@ LIKE_SCORE = 1.0  # of the recording that is least like a sound: some one is alw
 LIKE_WORDS = 0.5  # of words beside the sound that is to be met
 SURE, UNSURE = 0.80, 0.40  # scores that mean confidence 1 and 0
 LEAST_SCORE = 0.62  # under which a recording is of something else
+LEAST_MEANT = 0.80  # the same of one whose label shares no word with what is asked for
+NOTHING = 0.4  # of a label that answers nothing
 ALIAS_SCORE, ALIAS_STEP = 1.2, 0.03  # of an alias's first label, and less for each further one
 
 
@@ -154,7 +156,7 @@ class Bank:
         if key not in self._found:
             scores = self._wanted(phrase)
             if avoid and avoid.strip():
-                unwanted = [self._similarity(part) for part in split_phrases(avoid)]
+                unwanted = [self._nearness(part) for part in split_phrases(avoid)]
                 scores = scores - AVOID_WEIGHT * np.maximum(0, np.max(unwanted, axis=0) - 0.25)
             if len(self._found) > 256:
                 self._found.clear()
@@ -184,6 +186,15 @@ class Bank:
         return np.asarray(alike, np.float32)
 
     def _similarity(self, phrase: str) -> NDArray[np.float32]:
+        """How near each recording is to a phrase, and little where it is none of that."""
+        near = self._nearness(phrase)
+        if phrase in self._aliases or not self._aliases:  # a bank of one's own knows no synonyms
+            return near
+        # aliases have said which other words answer: likeness in meaning alone must be great
+        meant = self._shares_word(phrase)[self._label_of] | (near + self._merit >= LEAST_MEANT)
+        return np.where(meant, near, np.minimum(near, NOTHING)).astype(np.float32)
+
+    def _nearness(self, phrase: str) -> NDArray[np.float32]:
         if phrase in self._aliases:
             return self._answered(self._aliases[phrase])
         vector = embed_text([phrase])[0]
@@ -192,6 +203,13 @@ class Bank:
         )
         by_class = CLASS_WEIGHT * self.class_likeness(phrase)
         return (by_label[self._label_of] + by_class[self._class_of]).astype(np.float32)
+
+    def _shares_word(self, phrase: str) -> NDArray[np.bool_]:
+        """(labels,): those with a word of the phrase's that can name a sound."""
+        sets, _ = self._stems
+        said = {stem(word) for word in re.findall(r"[a-z]{2,}", phrase.lower())}
+        named = said - GENERIC or said
+        return np.array([bool(label & named) for label in sets], bool)
 
     def _answered(self, labels: Sequence[str]) -> NDArray[np.float32]:
         """Scores where it is known which labels answer; nothing else does."""

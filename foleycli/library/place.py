@@ -149,6 +149,31 @@ def arrange(
     return sorted(voices, key=lambda voice: voice.start)
 
 
+def name_recordings(
+    cues: Sequence[Cue], voices: Sequence[Voice], duration: Fraction, sample_rate: int
+) -> list[tuple[Recording, ...] | None]:
+    """The recordings that each cue is heard with, of the voices of `arrange`, in order of time;
+    none where there is no recording of that, None where the cue begins after the end."""
+    by_cue: list[list[Voice]] = [[] for _ in cues]
+    for voice in voices:
+        for place in voice.sound.cues:
+            by_cue[place].append(voice)
+    total = round(duration * sample_rate)
+    return [
+        None if round(cue.start * sample_rate) >= total else _inside(cue, own, sample_rate)
+        for cue, own in zip(cues, by_cue, strict=True)
+    ]
+
+
+def _inside(cue: Cue, voices: Sequence[Voice], sample_rate: int) -> tuple[Recording, ...]:
+    """What is heard in a cue's own span of a sound, which several cues may make up; in a pause
+    between its hits, the last one."""
+    start, end = round(cue.start * sample_rate), round(cue.end * sample_rate)
+    heard = [voice for voice in voices if voice.start < end and voice.end > start]
+    before = [voice for voice in voices if voice.start < end] or list(voices)
+    return tuple(dict.fromkeys(voice.recording for voice in heard or before[-1:]))
+
+
 def _known_voices(stage: "_Stage", sound: Sound, known: dict[object, list[Voice]]) -> list[Voice]:
     key = (sound, stage.before(sound))
     if key not in known:

@@ -17,6 +17,7 @@ from foleycli.documents import is_file, parse_json
 from foleycli.errors import MediaError
 from foleycli.evaluate.rank import TakeScore
 from foleycli.output import atomic_output
+from foleycli.spot.cues import NO_RECORDING
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ def write_page(
     clip: Path,
     picture: Path,
     takes: Sequence[Audition],
+    unheard: Sequence[str] = (),
     *,
     offset: float = 0.0,
     overwrite: bool = False,
@@ -45,6 +47,7 @@ def write_page(
         clip: the film that is played.
         picture: PNG of film strip, waveforms and onsets.
         takes: in the order they are shown, the best first.
+        unheard: words that nothing is played for.
         offset: seconds from the film's first frame at which the sounds begin.
     """
     rows = "".join(_row(path, clip, number, take) for number, take in enumerate(takes))
@@ -55,6 +58,7 @@ def write_page(
         film=escape(_link(path, clip)),
         picture=escape(_link(path, picture)),
         rows=rows,
+        remark=f"<p>{_capital(NO_RECORDING)}: {escape(', '.join(unheard))}.</p>" if unheard else "",
         offset=json.dumps(offset),
     )
     with atomic_output(path, overwrite=overwrite) as beside:
@@ -98,6 +102,10 @@ def _row(page: Path, clip: Path, number: int, take: Audition) -> str:
     )
 
 
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 def _link(page: Path, file: Path) -> str:
     relative = os.path.relpath(file.resolve(), page.parent.resolve())
     return quote(os.fsencode(relative.replace(os.sep, "/")))  # names need not be UTF-8
@@ -116,6 +124,7 @@ code {{ background: #eee; color: #000; padding: .2em .4em; user-select: all }}
 <video id="film" src="{film}" controls muted playsinline></video>
 <table><tr><th>take</th><th>seed</th><th>sync (z)</th><th>speech</th><th>music</th></tr>
 {rows}</table>
+{remark}
 <p>Keys 1 to 9 choose a take while the film runs. To render the chosen one:</p>
 <p><code id="command"></code> <button id="copy">Copy</button></p>
 <p>Or <a id="save" download="{stem}_choice.json">save the choice</a> and run

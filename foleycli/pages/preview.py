@@ -22,6 +22,7 @@ class Preview:
     takes: tuple[Audition, ...]  # the best first
     picture: Path
     page: Path
+    unheard: tuple[str, ...] = ()  # words that the library has no recording of
 
 
 def preview_takes(
@@ -67,5 +68,6 @@ def preview_takes(
         sounds = [(f"seed {take.seed}", take.score.sound) for take in takes]
         contact_sheet(clip, sounds, result.cues, beside, motion=True)
     start, _ = find_span(probe(clip), config)
-    write_page(page, clip, picture, takes, offset=float(start), overwrite=True)
-    return Preview(takes, picture, page)
+    unheard = result.unheard
+    write_page(page, clip, picture, takes, unheard, offset=float(start), overwrite=True)
+    return Preview(takes, picture, page, unheard)

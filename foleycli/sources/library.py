@@ -8,7 +8,8 @@ import numpy as np
 from foleycli.config import GENERATE, OUTPUT, GenerateConfig
 from foleycli.frames.decode import Picture
 from foleycli.library.index import open_bank
-from foleycli.library.place import place_cues
+from foleycli.library.place import arrange, name_recordings, place_cues
+from foleycli.library.table import Recording
 from foleycli.spot.cues import Cue
 from foleycli.spot.encode import Encoder, encode_video
 from foleycli.spot.features import Features
@@ -47,3 +48,19 @@ class LibrarySource:
             cuts=features.cuts,
             avoid=config.negative_prompt or "",
         )
+
+    def choose(
+        self, features: Features, cues: Sequence[Cue], config: GenerateConfig
+    ) -> list[tuple[Recording, ...] | None]:
+        """The recordings that `render` gives each cue, in the order they are heard; none where
+        there is no recording of that, None where the cue begins after the end."""
+        voices = arrange(
+            cues,
+            self.bank,
+            features.duration,
+            OUTPUT.sample_rate,
+            config.seed,
+            features.cuts,
+            avoid=config.negative_prompt or "",
+        )
+        return name_recordings(cues, voices, features.duration, OUTPUT.sample_rate)

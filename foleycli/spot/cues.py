@@ -5,7 +5,7 @@ Every source of sound is driven by cues, so an edited sheet always takes effect:
 """
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -21,6 +21,7 @@ Kind = Literal["hit", "bed"]
 Layer = Literal["feet", "moves", "props", "hard", "voices", "air", ""]
 LAYERS: tuple[Layer, ...] = ("feet", "moves", "props", "hard", "voices", "air")
 LIKE = "like:"  # in a cue's words: a sound file follows, and recordings like it are wanted
+NO_RECORDING = "no recording of that"  # said of a cue that nothing is played for
 LATEST = 1_000_000  # seconds that are believed
 SOFTEST, LOUDEST = -300, 60  # dB that are believed
 SUREST = 1
@@ -53,7 +54,9 @@ class Cue:
     pan: float = 0.0  # -1 left to 1 right of the picture
     distance: float = 0.0  # metres from the camera; 0 where nobody knows
     evidence: str = ""  # what was seen, for a person to judge by
-    recording: str = ""  # id of the one recording of the library to sound; empty: any that fits
+    # id of the one recording of the library to sound; empty: any that fits; in a sheet also what
+    # will be played, in brackets
+    recording: str = ""
 
     @property
     def end(self) -> Fraction:
@@ -86,24 +89,38 @@ def _found_like(what: str, folder: Path) -> str:
     return f"{words} {LIKE}{path}".strip()
 
 
-def sheet_rows(cues: Iterable[Cue]) -> Iterator[tuple[str, ...]]:
-    """The lines of a cue sheet; times are decimal seconds, exact on the curves' 1/64 s grid."""
+def sheet_rows(
+    cues: Iterable[Cue], remarks: Sequence[str] | None = None
+) -> Iterator[tuple[str, ...]]:
+    """The lines of a cue sheet; times are decimal seconds, exact on the curves' 1/64 s grid.
+
+    Args:
+        remarks: for each cue what is played for it, said in brackets where its ``recording`` says
+            nothing: it informs, and `read_cues` does not read it.
+    """
     yield COLUMNS
-    for cue in cues:
+    cues = list(cues)
+    for cue, remark in zip(cues, remarks or [""] * len(cues), strict=True):
         times = (f"{float(cue.start):.6f}", f"{float(cue.duration):.6f}")
         numbers = (f"{cue.level_db:.1f}", f"{cue.confidence:.2f}")
         place = (f"{cue.pan:.2f}", f"{cue.distance:.1f}")
-        words = (cue.evidence, cue.recording)
+        words = (cue.evidence, cue.recording or (f"({remark})" if remark else ""))
         yield (*times, cue.kind, cue.what, *numbers, cue.layer, cue.surface, *place, *words)
 
 
-def write_cues(path: Path, cues: Iterable[Cue], *, overwrite: bool = False) -> None:
-    """Write a cue sheet as CSV, whole or not at all."""
+def write_cues(
+    path: Path,
+    cues: Iterable[Cue],
+    *,
+    remarks: Sequence[str] | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Write a cue sheet as CSV, whole or not at all; ``remarks`` as in `sheet_rows`."""
     with (
         atomic_output(path, overwrite=overwrite) as beside,
         beside.open("w", newline="", encoding="utf-8") as file,
     ):
-        csv.writer(file).writerows(sheet_rows(cues))
+        csv.writer(file).writerows(sheet_rows(cues, remarks))
 
 
 def read_cues(path: Path) -> list[Cue]:
@@ -161,7 +178,7 @@ def _parse(row: dict[str, str | None], path: Path, line: int) -> Cue:
             pan=float(said("pan", "0")),
             distance=float(said("distance", "0")),
             evidence=said("evidence"),
-            recording=said("recording"),
+            recording=_pinned(said("recording")),
         )
     except (ValueError, ZeroDivisionError) as error:
         raise MediaError(
@@ -172,6 +189,11 @@ def _parse(row: dict[str, str | None], path: Path, line: int) -> Cue:
     if wrong := what_is_wrong(cue):
         raise MediaError(f"{path.name}, line {line}: {wrong}.", "Correct the line or delete it.")
     return cue
+
+
+def _pinned(recording: str) -> str:
+    """The recording that a sheet asks for; what stands in brackets is a remark."""
+    return "" if recording.startswith("(") and recording.endswith(")") else recording
 
 
 def what_is_wrong(cue: Cue) -> str:

@@ -47,6 +47,7 @@ STRUCK = {  # what a thing of a material sounds like when it is struck
     "stone": "stone hit",
     "wood": "wood impact",
 }
+ASKED = "asked for"  # a cue's evidence begins so, where words say it
 Curve = NDArray[np.float32]
 
 
@@ -73,6 +74,8 @@ class Stretch:
     place: Place
     place_score: float
     material: str  # "" where none is sure
+    why_place: str = ""  # what was seen that says so, and of the material
+    why_material: str = ""
 
 
 def find_cues(features: Features, prompt: str | None = None, *, air: bool = True) -> list[Cue]:
@@ -83,18 +86,20 @@ def find_cues(features: Features, prompt: str | None = None, *, air: bool = True
             sounds. The place that is seen stays, unless the prompt names one.
         air: whether the sound of the place lies under everything.
     """
-    asked = [line for words in split_prompt(prompt or "") for line in asked_lines(words)]
+    asked = [(said, a) for said in split_prompt(prompt or "") for a in asked_lines(said)]
     stretches = list(watch(features))
     heard: list[Heard] = []
     for stretch in stretches:
         if prompt:
             span = stretch.start, stretch.end
-            heard += [Heard(a.phrase, 1.0, *span, a.level_db, "asked for") for a in asked]
-            if asked and not any(is_understood(line.phrase) for line in asked):
+            heard += [
+                Heard(a.phrase, 1.0, *span, a.level_db, f"{ASKED}: {said}") for said, a in asked
+            ]
+            if asked and not any(is_understood(line.phrase) for _, line in asked):
                 heard += hear(features, stretch)  # "badminton tutorial" is no sound
         else:
             heard += hear(features, stretch)
-    if air and not any(line.phrase.layer == "air" for line in asked):
+    if air and not any(line.phrase.layer == "air" for _, line in asked):
         heard += breathe(stretches, heard)
     steps = [] if asked else [cue for s in stretches for cue in _steps(features, s)]
     walked = [(cue.start, cue.end) for cue in steps]
@@ -158,6 +163,8 @@ def _stretch(evidence: Evidence, rows: slice, start: Fraction, end: Fraction) ->
         all_places()[where],
         float(places[where]),
         materials()[material] if made_of[material] >= CUES.sure_material else "",
+        evidence.why_place(rows, where),
+        evidence.why_material(rows, material),
     )
 
 
@@ -176,7 +183,7 @@ def hear(features: Features, stretch: Stretch) -> Iterator[Heard]:
                 stretch.start,
                 stretch.end,
                 line.level_db + quieter,
-                f"{scene.name}: {why}",
+                _because(scene.name, why),
                 things_of(scene),
             )
     if struck and stretch.material in STRUCK and stretch.place.name not in CUES.never_struck:
@@ -185,7 +192,7 @@ def hear(features: Features, stretch: Stretch) -> Iterator[Heard]:
             CUES.struck_confidence,
             stretch.start,
             stretch.end,
-            evidence=f"struck {stretch.material}",
+            evidence=_because(f"struck {stretch.material}", stretch.why_material),
         )
 
 
@@ -203,8 +210,13 @@ def breathe(stretches: Sequence[Stretch], heard: Sequence[Heard]) -> Iterator[He
             continue
         busy = any(sound.start < end and sound.end > start for sound in heard)
         level = place.air.level_db + (CUES.air_db if busy else CUES.alone_db)
-        score = max(stretch.place_score for stretch in run)
-        yield Heard(place.air.phrase, _confidence(score), start, end, level, f"place: {place.name}")
+        surest = max(run, key=lambda stretch: stretch.place_score)
+        score, why = surest.place_score, _because(f"place {place.name}", surest.why_place)
+        yield Heard(place.air.phrase, _confidence(score), start, end, level, why)
+
+
+def _because(what: str, why: str) -> str:
+    return f"{what}: {why}" if why else what
 
 
 def _confidence(score: float) -> float:

@@ -34,6 +34,7 @@ from foleycli.spot.phrases import (
 CHANCE = 0.02  # probability of a class that is worth a mention
 EACH_BY_CHANCE = 0.0005  # of every one of many classes that say the same
 THING_CHANCE = 0.1  # score of a thing that is
+LEAST = 0.005  # of what is seen, that is worth a mention
 CLASSES = 1000
 SOUNDS_ITSELF = 0.5  # weight from which a scene's sound may come from a thing
 SPEAKS_ALONE = 0.7  # weight from which a thing's name stands for a scene
@@ -110,9 +111,20 @@ class Evidence:
 
     def why(self, rows: slice, scene: int) -> str:
         """In words what speaks for a scene: "hatchet .31, barrel .12"."""
+        return self._said_by(scene_witnesses(), rows, scene)
+
+    def why_place(self, rows: slice, place: int) -> str:
+        """The same of a place."""
+        return self._said_by(place_witnesses(), rows, place)
+
+    def why_material(self, rows: slice, material: int) -> str:
+        """The same of what something is made of."""
+        return self._said_by(material_witnesses(), rows, material)
+
+    def _said_by(self, witnesses: Witnesses, rows: slice, hypothesis: int) -> str:
         mean = self.seen[rows].mean(axis=0)
         names = witness_names()
-        found = scene_witnesses().strongest(mean / _chance(), scene)
+        found = [i for i in witnesses.strongest(mean / _chance(), hypothesis) if mean[i] >= LEAST]
         return ", ".join(f"{names[i]} {mean[i]:.2f}".replace(" 0.", " .") for i in found)
 
 

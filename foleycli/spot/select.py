@@ -25,7 +25,7 @@ from foleycli.sight.sightings import Box, Sighting
 from foleycli.sight.things import NAMES as THINGS
 from foleycli.spot.cues import Cue
 from foleycli.spot.features import Features, Selection
-from foleycli.spot.find import find_cues
+from foleycli.spot.find import ASKED, find_cues
 from foleycli.spot.phrases import Phrase, split_prompt
 from foleycli.spot.scene import (
     CLASSES,
@@ -54,7 +54,6 @@ HANDS = re.compile(r"\b(hands?|typ(es|ing)|keyboard\w*|clap\w*|keys?|writ\w+|fin
 PEOPLE = re.compile(
     r"\b(man|men|woman|women|people|person|boy|girl|child(ren)?|baby|crowd|he|she|his|her|somebody)\b"
 )
-ASKED = "asked for"  # a cue's evidence, where words say it
 ANKLES, WRISTS = (15, 16), (9, 10)  # of MoveNet's joints
 REACH = 0.12  # share of the picture's width around a joint that belongs to it
 

@@ -22,6 +22,7 @@ from foleycli.mux.names import check_stems, stem_path
 from foleycli.mux.stems import write_sound
 from foleycli.output import check_output
 from foleycli.sources.open import Source
+from foleycli.sources.played import find_played, say_played
 from foleycli.spot.cues import LAYERS, Cue, read_cues, write_cues
 from foleycli.spot.features import Features
 from foleycli.spot.find import find_cues
@@ -176,11 +177,12 @@ def _sound_shot(
     sheet = wav.with_suffix(".csv")
     if edited is None and any(_BY_HAND in description.split() for description in made):
         _set_aside(sheet)
+    seeded = replace(config, seed=config.seed * 1_000_003 + shot.seed, stems=stems)
     if edited is None or not (sheet.is_file() and read_cues(sheet) == edited):
-        write_cues(sheet, cues, overwrite=True)
+        remarks = say_played(cues, find_played(source, features, cues, seeded))
+        write_cues(sheet, cues, remarks=remarks, overwrite=True)
     if edited is None:
         cues = read_cues(sheet)
-    seeded = replace(config, seed=config.seed * 1_000_003 + shot.seed)
     length = first_sample(timeline, shot.end + shot.tail) - first_sample(timeline, shot.begins)
 
     def about(path: Path) -> Broadcast:

@@ -7,11 +7,12 @@ import zlib
 import pytest
 
 from foleycli.errors import UsageError
-from foleycli.library.bank import Bank, split_phrases
+from foleycli.library.bank import LEAST_SCORE, Bank, split_phrases
 from foleycli.library.index import open_bank
 from foleycli.library.level import SAMPLE_RATE, bed_level_db, hit_level_db
 from foleycli.library.packages import TABLE
 from foleycli.library.table import SHIPPED, read_aliases
+from foleycli.spot.phrases import asked_vocabulary, vocabulary
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +85,38 @@ def test_words_with_an_alias_are_answered_by_its_labels_alone(bank):
     assert bank.find("windshield wiper") == []  # there is no recording of that
     for labels in read_aliases(SHIPPED).values():
         assert set(labels) <= {recording.label for recording in bank.recordings}
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["theremin", "spaceship", "donkey braying", "dial-up modem", "tractor", "lawn mower", "kayak"],
+)
+def test_what_it_has_no_recording_of_is_not_answered_by_the_nearest(bank, words):
+    assert bank.find(words, "hit") == bank.find(words, "bed") == []
+
+
+@pytest.mark.parametrize(
+    ("words", "label"),
+    [("cat meowing", "cat meow"), ("horse neighing", "horse neigh"), ("car horn", "car horn"),
+     ("ice cubes in a glass", "glass"), ("umbrella opening", "umbrella")],
+)  # fmt: skip
+def test_what_it_has_is_found(bank, words, label):
+    assert bank.find(words, None, 1)[0].recording.label == label
+
+
+def test_every_sound_that_can_be_seen_or_asked_for_by_name_is_answered_as_the_nearest_is(bank):
+    """What is taken for nothing was never the best answer to a phrase of the vocabulary."""
+    names = [phrase.words for phrase in (*vocabulary(), *asked_vocabulary())]
+    for phrase in (part for words in names for part in split_phrases(words)):
+        best, nearest = bank.scores(phrase), bank._nearness(phrase) + bank._merit
+        if nearest.max() >= LEAST_SCORE:
+            assert best.argmax() == nearest.argmax() and best.max() == nearest.max(), phrase
+
+
+def test_words_to_avoid_keep_away_what_means_the_same(bank):
+    dog = bank.scores("animal", "dog") - bank.scores("animal")
+    puppies = [dog[i] for i, r in enumerate(bank.recordings) if r.label == "puppy bark"]
+    assert max(puppies) < -0.1
 
 
 def test_no_held_out_sound_is_in_it():

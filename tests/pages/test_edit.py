@@ -154,6 +154,22 @@ def test_what_nobody_touched_is_the_same_byte_for_byte(film) -> None:
     project.close()
 
 
+def test_a_row_that_there_is_no_recording_of_says_so(film) -> None:
+    project = open_project(film, GenerateConfig(model="library"))
+    ready(project)
+    desk = project.desks[0]
+    assert not any(unheard(desk))
+    desk.change("another word", {2: {"what": "theremin"}}, [], None)
+    assert unheard(desk) == [number == 2 for number, _ in desk.session.cues()]
+    desk.undo()
+    project.close()
+
+
+def unheard(desk) -> list[bool]:
+    heard = desk.hearing.heard()
+    return [desk.hearing.is_unheard(number, cue, heard) for number, cue in desk.session.cues()]
+
+
 def test_what_is_moved_keeps_its_sound(film) -> None:
     project = open_project(film, GenerateConfig(model="library"))
     ready(project)

@@ -14,7 +14,7 @@ import soundfile
 from foleycli.config import GenerateConfig
 from foleycli.errors import MediaError, OutputExistsError
 from foleycli.evaluate.rank import rank_takes
-from foleycli.pages.audition import read_choice
+from foleycli.pages.audition import read_choice, write_page
 from foleycli.pages.preview import preview_takes
 from tests.films import strikes, write_film
 from tests.timeline.clicks import Clicks
@@ -52,6 +52,7 @@ def test_takes_a_picture_and_a_page_whose_links_lead_somewhere(film, tmp_path) -
     page = made.page.read_text()
     links = [unquote(link) for link in re.findall(r'src="([^"]+)"', page)]
     assert len(links) == 5
+    assert "No recording of that" not in page
     for link in links:
         assert (made.page.parent / link.replace("&amp;", "&")).is_file(), link
     assert made.picture.read_bytes()[:4] == b"\x89PNG"
@@ -162,3 +163,9 @@ def test_a_choice_is_rendered(tmp_path, monkeypatch, capsys) -> None:
     take.recipe.unlink()
     with pytest.raises(MediaError, match="is not in"):
         read_choice(choice)
+
+
+def test_the_page_says_what_nothing_is_played_for(film, tmp_path) -> None:
+    page = tmp_path / "index.html"
+    write_page(page, film, tmp_path / "a.png", [], ["theremin", "<b>"])
+    assert "<p>No recording of that: theremin, &lt;b&gt;.</p>" in page.read_text()

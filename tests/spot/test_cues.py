@@ -1,5 +1,6 @@
 """A cue sheet survives the file, says which line is wrong, and draws the features it stands for."""
 
+import csv
 from dataclasses import replace
 from fractions import Fraction
 
@@ -8,7 +9,7 @@ import pytest
 
 from foleycli.config import FEATURES
 from foleycli.errors import MediaError
-from foleycli.spot.cues import Cue, read_cues, write_cues
+from foleycli.spot.cues import NO_RECORDING, Cue, read_cues, write_cues
 from foleycli.spot.features import Features, row_count
 from foleycli.spot.render import render_features
 
@@ -76,6 +77,14 @@ def test_a_sheet_in_another_encoding_is_refused_with_the_remedy(tmp_path):
     sheet.write_bytes("start,what\n1,café door\n".encode("cp1252"))
     with pytest.raises(MediaError, match="CSV UTF-8"):
         read_cues(sheet)
+
+
+def test_what_will_be_played_is_a_remark_and_pins_nothing(tmp_path):
+    sheet, pinned = tmp_path / "cues.csv", replace(HIT, recording="wood_012~7")
+    write_cues(sheet, [HIT, BED, pinned], remarks=["dog_3: dog bark", NO_RECORDING, "x"])
+    said = [row["recording"] for row in csv.DictReader(sheet.read_text().splitlines())]
+    assert said == ["(dog_3: dog bark)", "(no recording of that)", "wood_012~7"]
+    assert read_cues(sheet) == sorted([HIT, BED, pinned], key=lambda cue: cue.start)
 
 
 def test_rows_cover_the_duration():

@@ -45,6 +45,17 @@ def test_where_nobody_knows_there_is_air_and_no_knock():
     assert words(cues) == words(cues, "air") != set()
 
 
+def test_every_cue_says_who_spoke_for_it():
+    seen = film(hits=(1, 3), hatchet=0.4, barrel=0.2, broom=0.2)
+    said = {cue.what: cue.evidence for cue in find_cues(seen)}
+    assert said["chopping wood"].startswith("chopwood: hatchet .40")
+    air = next(cue for cue in find_cues(seen) if cue.layer == "air")
+    assert air.evidence.startswith("place yard: ") and ".40" in air.evidence
+    asked = find_cues(seen, "dog barking; rain")
+    assert {c.evidence for c in asked if c.layer != "air"} == {
+        "asked for: dog barking", "asked for: rain"}  # fmt: skip
+
+
 def test_air_is_one_bed_across_cuts_and_can_be_left_out():
     cut = film(cuts=(Fraction(2), Fraction(5)), lakeside=0.9)
     shown = find_cues(cut)

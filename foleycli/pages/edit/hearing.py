@@ -7,7 +7,7 @@ samples follow from, and what has the same voices is the same, byte for byte.
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -67,6 +67,10 @@ class Hearing:
     def heard(self) -> dict[int, Heard]:
         """What is heard of each row; nothing where the source does not say."""
         return {}
+
+    def is_unheard(self, number: int, cue: Cue, heard: Mapping[int, Heard]) -> bool:
+        """Whether there is no recording of a row that should be heard."""
+        return False
 
     def mix(self, begin: int, end: int, silent: frozenset[int] = frozenset()) -> Samples:
         """Samples [begin, end) without those of some rows, before the limiter."""
@@ -154,6 +158,9 @@ class LibraryHearing(Hearing):
                     numbers[0],
                 )
         return found
+
+    def is_unheard(self, number: int, cue: Cue, heard: Mapping[int, Heard]) -> bool:
+        return number not in heard and cue.start < self.duration
 
     def mix(self, begin: int, end: int, silent: frozenset[int] = frozenset()) -> Samples:
         with self._lock:

@@ -363,7 +363,7 @@ export class Lanes {
     if (this.drag) return;
     const found = this.hit(this.place(event));
     this.canvas.style.cursor = !found ? "default" : { start: "ew-resize", end: "ew-resize", level: "ns-resize", pan: "ew-resize", body: "grab" }[found.part];
-    this.canvas.title = found ? `${found.event.what}${found.event.label ? ` (${found.event.label})` : ""}` : "";
+    this.canvas.title = found ? `${found.event.what}${found.event.label || found.event.unheard ? ` (${found.event.label || found.event.unheard})` : ""}` : "";
   }
 
   down(event) {

@@ -207,7 +207,7 @@ function inspect() {
   put("pan", first.pan);
   $("level-out").value = `${first.level_db > 0 ? "+" : ""}${first.level_db} dB`;
   $("pan-out").value = first.pan === 0 ? "centre" : `${Math.round(Math.abs(first.pan) * 100)} ${first.pan < 0 ? "left" : "right"}`;
-  $("evidence").textContent = one ? [first.evidence && `Seen: ${first.evidence}`, first.label && `Heard: ${first.label}`, first.confidence < 1 && `Sure: ${Math.round(first.confidence * 100)} %`].filter(Boolean).join(". ") : `${all.length} events`;
+  $("evidence").textContent = one ? [first.evidence && `Seen: ${first.evidence}`, first.label && `Heard: ${first.label}`, first.unheard && `Heard: ${first.unheard}`, first.confidence < 1 && `Sure: ${Math.round(first.confidence * 100)} %`].filter(Boolean).join(". ") : `${all.length} events`;
   const said = one ? lanes.say(first) : `${all.length} events selected`;
   if ($("said").textContent !== said) $("said").textContent = said;
 }

@@ -33,7 +33,7 @@ from foleycli.library.bank import Bank
 from foleycli.pages.edit.hearing import RATE, LibraryHearing, pinned, seconds_of
 from foleycli.pages.edit.project import Desk, Project
 from foleycli.pages.edit.session import ConflictError
-from foleycli.spot.cues import LAYERS
+from foleycli.spot.cues import LAYERS, NO_RECORDING
 from foleycli.waveform.loudness import limit_peaks
 
 POLICY = (
@@ -250,7 +250,10 @@ class Server:
             with session.lock:
                 revision, labels = session.revision, session.labels()
                 for number, cue in session.cues():
-                    events.append(_event(number, session.rows[number], heard.get(number), cue))
+                    event = _event(number, session.rows[number], heard.get(number), cue)
+                    if hearing and hearing.is_unheard(number, cue, heard):
+                        event["unheard"] = NO_RECORDING
+                    events.append(event)
         clip = desk.clip
         return {
             "title": desk.title,
