@@ -125,11 +125,23 @@ class SelectConfig:
     named: float = 0.5  # likeness from which a class is what words name, and may be missed
     by_itself: tuple[str, ...] = ("voices", "hard", "air")  # layers of what can be missed
     seen: float = 0.005  # evidence under which what is named is not there
+    there: float = 0.5  # how sure trained eyes must once be that it is there
     least: float = 1e-4  # of evidence, before its logarithm
     contrast: float = 0.7  # of that logarithm between places, under which the whole is followed
     steep: float = 12.0  # how sharply a part is told from the rest, over the whole contrast
     thing: float = 0.6  # likeness from which one of COCO's things is what words name
     joint: float = 0.2  # score from which a foot or a hand is there
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextSelectConfig:
+    """Sizes of what looks in a map for what words name; docs/training.md."""
+
+    channels: int  # of the map
+    size: int = 256  # of a place that asks
+    heads: int = 4
+    text_size: int = 384  # MiniLM text embedding
+    extra_words: int = 5  # [SUP]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -704,6 +716,25 @@ class CavpDistillTraining(DistillTraining):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SelectTraining(DistillTraining):
+    """What looks for words in a map, on two clips side by side (arXiv 2512.02650, stage 1).
+
+    ``proportion`` is how often a clip is a close-up or a camera move before it is mixed.
+    """
+
+    proportion: float = 0.0
+    frames: int = 32  # of an example, four a second
+    mixed: float = 0.75  # share of a batch that is mixed; the rest is seen alone
+    spread: float = 1.0  # of the share of the width: Beta(spread, spread)
+    least: float = 0.2  # of the width, that each clip has
+    absent: float = 0.1  # how often words are asked that name nothing there
+    presence: float = 0.3  # weight of telling what is there from what is not
+    size: int = 256  # of a place that asks
+    heads: int = 4
+    extra_words: int = 5  # [SUP]; 0 for an ablation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UNetTraining(TrainingConfig):
     """The denoiser of ``diff-foley``, on latents of prepared films."""
 
@@ -934,6 +965,25 @@ TRAINING: dict[str, dict[str, TrainingConfig]] = {
         # AdamW, rate, batch, epochs, k and f_cu: arXiv 2507.02271, section 4.1; a level rate.
         "paper": CavpDistillTraining(
             updates=0, batch=32, rate=5e-4, warm_up=0, cool_down=0.0, weight_decay=0.01
+        ),
+    },
+    # SelVA (arXiv 2512.02650) mixes three quarters, clips at least a fifth wide, and has five [SUP]
+    # rows; its rates and lengths are not published. On a map of CAVP or of EfficientNet-lite.
+    "select": {
+        "small": SelectTraining(
+            updates=1500, batch=32, rate=1e-3, warm_up=50, bf16=False, frames=1, validate=250
+        ),
+        "paper": SelectTraining(updates=28_000, batch=32, rate=1e-3, warm_up=500),
+        "tiny": SelectTraining(
+            updates=60,
+            batch=8,
+            rate=2e-3,
+            warm_up=5,
+            average=0.9,
+            bf16=False,
+            frames=2,
+            validate=30,
+            size=64,
         ),
     },
     "listener": {

@@ -108,7 +108,7 @@ TABLE: dict[str, Row] = {
     "encoder": Row(
         panel=MODEL,
         help="What looks, for library and small: student, teacher, or a folder that foley train "
-        "distill or when wrote.",
+        "distill, when or select wrote.",
         commands=LOOKING,
         environment=True,
         folders=True,

@@ -15,7 +15,7 @@ import typer
 
 from foleycli.cli.options import Quiet, Verbose
 from foleycli.cli.progress import count_progress, listen_for_warnings
-from foleycli.config import PATCHES, TRAINING
+from foleycli.config import GENERATE, PATCHES, TRAINING
 from foleycli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -337,6 +337,45 @@ def distill(
         stills = needed(photos, "--photos", "distill")
         kept = kept or asked.out.parent / f"kept-{part}"
         print(recipe.train(stills, kept, asked.out, config, options))
+
+
+@app.command()
+@asks
+def select(
+    asked: Asked,
+    data: SomeData = None,
+    photos: Annotated[
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="In place of films: folder of .jpg files."),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Whose eyes: small, or a bundle of diff-foley's family (paper)."),
+    ] = None,
+    encoder: Annotated[
+        str, typer.Option(help="Of small: student, teacher, or an encoder's folder.")
+    ] = GENERATE.encoder,
+    sup: Annotated[
+        bool, typer.Option("--sup/--no-sup", help="[SUP] rows, or none, for an ablation.")
+    ] = True,
+    variation: Annotated[str | None, typer.Option(help="cu, cm or both.")] = None,
+    proportion: Annotated[
+        float | None,
+        typer.Option("--k", min=0, max=1, help="How often a clip is varied before it is mixed."),
+    ] = None,
+) -> None:
+    """What looks for words, for --source: of two clips side by side, what is seen of the one named.
+
+    Gives a folder for foley gen --encoder, or a bundle for --model.
+    """
+    given = {"variation": variation, "proportion": proportion, "extra_words": None if sup else 0}
+    changes = {name: value for name, value in given.items() if value is not None}
+    config = replace(asked.config("select"), **changes)
+    model = model or (DIFF_FOLEY if asked.preset == "paper" else "small")
+    with asked.options("select", config.updates) as options:
+        from foleycli.train.select import train
+
+        print(train(data, photos, model, encoder, asked.out, config, options))
 
 
 @app.command()

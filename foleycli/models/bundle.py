@@ -194,6 +194,10 @@ def _read_tensors(path: Path, prefix: str, without: tuple[str, ...]) -> "dict[st
             begin, end = place["data_offsets"]
             if not 0 <= begin <= end <= size:
                 raise ValueError(f"{name} lies outside of the file")
+            if end == begin:
+                empty = torch.empty(place["shape"], dtype=dtypes[place["dtype"]])
+                tensors[name.removeprefix(prefix)] = empty
+                continue
             # Memory of its own, not the heap's: it goes back as soon as the tensor is let go.
             data = mmap.mmap(-1, max(1, end - begin))
             file.seek(8 + length + begin)

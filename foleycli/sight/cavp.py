@@ -5,7 +5,7 @@ frames a second, a Cnn14 hears a mel spectrogram, and both end in rows of 512 nu
 the names and shapes of the public checkpoint, so that it loads without renaming.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 import torch.nn.functional as F
@@ -101,14 +101,18 @@ class SlowOnly(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         """(batch, time, 3, height, width) in [0, 1] -> (batch, time, 32 x base_channels)."""
-        batch, time = frames.shape[:2]
+        return self.look(frames).mean((2, 3)).view(*frames.shape[:2], -1)
+
+    def look(self, frames: Tensor) -> Tensor:
+        """Maps of the pictures of `forward`: (batch * time, 32 x base_channels, h / 32, w / 32)."""
+        time = frames.shape[1]
         pictures = frames.flatten(0, 1)
         # A batch norm that is being trained must see all of them at once.
         groups = (pictures,) if self.training else pictures.split(self.GROUP)
         pictures = torch.cat([self._see_alone(group) for group in groups])
         for stage in range(self.ALONE, len(self.BLOCKS)):
             pictures = self._pass(stage, pictures, time)
-        return pictures.mean((2, 3)).view(batch, time, -1)
+        return pictures
 
     def _see_alone(self, pictures: Tensor) -> Tensor:
         pictures = pictures.contiguous(memory_format=torch.channels_last)
@@ -178,10 +182,26 @@ class Cavp(nn.Module):
         Returns:
             (batch, time, 512)
         """
+        return self.video_project_head(self.video_encoder(self._in_unit(frames))).float()
+
+    def unit_rows(self, frames: Tensor) -> Tensor:
+        """One film (time, 3, height, width) -> (time, 512) of unit length."""
+        return unit_rows(self.encode_frames(frames[None])[0])
+
+    def maps(self, frames: Tensor) -> Tensor:
+        """What `encode_frames` takes the mean of, place by place: (batch, time, channels, h, w)."""
+        maps = self.video_encoder.look(self._in_unit(frames))
+        return maps.unflatten(0, frames.shape[:2])
+
+    def rows(self, pooled: Tensor) -> Tensor:
+        """What places add up to, (..., channels), as rows (..., 512), not yet of unit length."""
         weight = self.video_project_head.weight
+        return self.video_project_head(pooled.to(weight.dtype)).float()
+
+    def _in_unit(self, frames: Tensor) -> Tensor:
         if frames.dtype == torch.uint8:
             frames = frames.float() / 255
-        return self.video_project_head(self.video_encoder(frames.to(weight.dtype))).float()
+        return frames.to(self.video_project_head.weight.dtype)
 
     def encode_mel(self, mel: Tensor) -> Tensor:
         """(batch, 128, time) log mel in [0, 1], hop 250 at 16 kHz -> (batch, time / 16, 512)."""
@@ -202,7 +222,12 @@ def pool_time(features: Tensor, steps: int = 16) -> Tensor:
 
 
 @torch.inference_mode()
-def encode_long(cavp: Cavp, frames: Iterable[Tensor], chunk: int = 32) -> Iterator[Tensor]:
+def encode_long(
+    cavp: Cavp,
+    frames: Iterable[Tensor],
+    chunk: int = 32,
+    read: Callable[[Tensor], Tensor] | None = None,
+) -> Iterator[Tensor]:
     """Rows of a film of any length, as if it had been encoded whole, in memory that stays flat.
 
     The reference encodes 40 frames at a time, with zeros for neighbours where it cuts; the rows
@@ -212,23 +237,21 @@ def encode_long(cavp: Cavp, frames: Iterable[Tensor], chunk: int = 32) -> Iterat
     Args:
         frames: (3, 224, 224) uint8 each, four a second.
         chunk: rows that leave at once.
+        read: frames (time, 3, 224, 224) -> what is made of them, (time, ...); rows of unit length
+            (time, 512) when None.
 
     Yields:
-        (up to ``chunk``, 512) of unit length.
+        (up to ``chunk``, 512) of unit length, or what ``read`` makes.
     """
-    reach = cavp.video_encoder.REACH
+    reach, read = cavp.video_encoder.REACH, read or cavp.unit_rows
     waiting: list[Tensor] = []
     before = 0  # frames at the head of `waiting` whose rows have left
     for frame in frames:
         waiting.append(frame)
         if len(waiting) == before + chunk + reach:
-            yield _rows(cavp, waiting)[before : before + chunk]
+            yield read(torch.stack(waiting))[before : before + chunk]
             drop = max(0, before + chunk - reach)
             del waiting[:drop]
             before = before + chunk - drop
     if len(waiting) > before:
-        yield _rows(cavp, waiting)[before:]
-
-
-def _rows(cavp: Cavp, frames: list[Tensor]) -> Tensor:
-    return unit_rows(cavp.encode_frames(torch.stack(frames)[None])[0])
+        yield read(torch.stack(waiting))[before:]

@@ -90,9 +90,12 @@ class EfficientNetLite(nn.Module):
 
     def finish(self, maps: Tensor, blocks: int) -> tuple[Tensor, Tensor]:
         """The way on from there to embedding and logits."""
-        maps = self.head(self.blocks[blocks:](maps))
-        embedding = relu6(maps, inplace=True).mean(dim=(2, 3))
+        embedding = self.places(maps, blocks).mean(dim=(2, 3))
         return embedding.float(), self.classify(embedding).float()
+
+    def places(self, maps: Tensor, blocks: int) -> Tensor:
+        """What the embedding is the mean of, place by place: (batch, 1280, height, width)."""
+        return relu6(self.head(self.blocks[blocks:](maps)), inplace=True)
 
     @classmethod
     def from_pretrained(cls, version: int = 0) -> "EfficientNetLite":

@@ -3,7 +3,7 @@
 import logging
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import ClassVar, cast
@@ -17,6 +17,8 @@ from foleycli.clip.shots import ShotDetector
 from foleycli.config import (
     DIFF_FOLEY_MEL,
     FEATURES,
+    OUTPUT,
+    SELECT,
     WINDOW,
     GenerateConfig,
 )
@@ -29,10 +31,12 @@ from foleycli.latents.packed import can_pack, pack, trim_heap
 from foleycli.latents.sampler import Progress, guide, sample_ddim, sample_latents, steer
 from foleycli.latents.schedule import NoiseSchedule
 from foleycli.models.bundle import Bundle
-from foleycli.sight.cavp import Cavp, encode_long
+from foleycli.sight.cavp import Cavp, encode_long, unit_rows
+from foleycli.sight.words import TextSelect
 from foleycli.sources.public import load_part
 from foleycli.spot.cues import Cue
 from foleycli.spot.features import Features, row_count
+from foleycli.spot.text import embed_text
 from foleycli.waveform.join import (
     Share,
     Stretch,
@@ -59,6 +63,7 @@ class SeenFeatures(Features):
 
     says_what: ClassVar[bool] = False
     seen: Rows = field(default_factory=lambda: np.zeros((0, 512), np.float32))  # (T, 512)
+    by_words: dict[str, Rows | None] = field(default_factory=dict)  # None: that is nowhere seen
 
 
 class DiffFoleyModel:
@@ -95,6 +100,16 @@ class DiffFoleyModel:
         """What sees: 65 MB in bf16."""
         return cast(Cavp, self._load("cavp", "spec_encoder"))
 
+    @property
+    def selects(self) -> bool:
+        """Whether it looks for words: what `foley train select` writes does."""
+        return "select" in self.bundle.config.get("parts", {})
+
+    @cached_property
+    def select(self) -> TextSelect:
+        """What looks for words in the map of what sees."""
+        return cast(TextSelect, load_part(self.bundle, "select", torch.float32).to(self.device))
+
     @cached_property
     def diffusion(self) -> DiffFoley:
         """What sounds: 1.8 GB in bf16."""
@@ -124,6 +139,27 @@ class DiffFoleyModel:
         tensors = (torch.tensor(frame, device=self.device).permute(2, 0, 1) for frame in frames)
         for rows in encode_long(self.cavp, tensors):
             yield rows.cpu().numpy()
+
+    def see_words(
+        self, frames: Iterable[Pixels], words: Sequence[str]
+    ) -> Iterator[tuple[Rows, Rows]]:
+        """The same for each of some words: rows (n, words, 512), and how surely what they name is
+        there, (n, words) from 0 to 1; a chunk at a time."""
+        vectors = torch.from_numpy(embed_text(list(words))).to(self.device)
+
+        def read(pictures: Tensor) -> Tensor:
+            maps = self.cavp.maps(pictures[None])
+            found = []
+            for vector in vectors:  # each alone: maps are large
+                pooled, _, presence = self.select(maps, vector[None])
+                rows = unit_rows(self.cavp.rows(pooled))[0]
+                found.append(torch.cat([rows, presence[0, :, None].sigmoid()], 1))
+            return torch.stack(found, 1)
+
+        tensors = (torch.tensor(frame, device=self.device).permute(2, 0, 1) for frame in frames)
+        for chunk in encode_long(self.cavp, tensors, read=read):
+            rows = chunk.cpu().numpy()
+            yield rows[..., :-1], rows[..., -1]
 
     @torch.no_grad()  # not inference mode: double guidance asks for a slope inside
     def sample(
@@ -187,18 +223,21 @@ class DiffFoleySource:
         self.name = name
         self.fingerprint = bundle.fingerprint
         self.model = DiffFoleyModel(bundle, device)
-        self._drawn: dict[int, Tensor] = {}  # window's seed -> latent, of takes still to be heard
+        self.reads_words = self.model.selects
+        # (words, window's seed) -> latent, of takes still to be heard
+        self._drawn: dict[tuple[str | None, int], Tensor] = {}
 
     def encode(self, pictures: Iterable[Picture], words: Sequence[str] = ()) -> Features:
         """What the picture says about its sound: rows of CAVP, and where the cuts are.
 
         Raises:
-            UsageError: words are given, of which it knows none.
+            UsageError: words are given, and it was not trained to look for any.
         """
-        if words:
+        if words and not self.reads_words:
             raise UsageError(
                 f"{self.name} follows the whole picture and knows no words.",
-                "Give --source to --model library, small or selva.",
+                "Give --source to --model library, small or selva, or to what foley train select "
+                "made of it.",
             )
         shots = ShotDetector()
         end = Fraction(0)
@@ -211,13 +250,24 @@ class DiffFoleySource:
                 if picture.rgb is not None:
                     yield from [picture.rgb] * picture.repeats
 
-        seen = list(self.model.see(frames()))
+        looked = self.model.see_words(frames(), words) if words else None
+        seen = list(looked if looked is not None else self.model.see(frames()))
         if not seen:
             raise MediaError("The clip has no picture in that span.", "Check --in and --out.")
-        rows = tile(np.concatenate(seen), row_count(end), repeat_last=True)
-        cuts = tuple(shots.finish())
-        blank = np.zeros((len(rows), FEATURES.size), np.float32)
-        return SeenFeatures(blank, end, cuts, seen=rows)
+        count, cuts = row_count(end), tuple(shots.finish())
+        blank = np.zeros((count, FEATURES.size), np.float32)
+        if looked is None:
+            rows = tile(np.concatenate(seen), count, repeat_last=True)
+            return SeenFeatures(blank, end, cuts, seen=rows)
+        rows, sure = (np.concatenate(parts) for parts in zip(*seen, strict=True))
+        rows = tile(rows, count, repeat_last=True)
+        by_words: dict[str, Rows | None] = {}
+        for i, text in enumerate(words):
+            there = float(sure[:, i].max()) >= SELECT.there
+            by_words[text] = rows[:, i] if there else None
+            if not there:
+                logger.warning("Nothing of %r is seen: it is silent.", text)
+        return SeenFeatures(blank, end, cuts, seen=rows[:, 0], by_words=by_words)
 
     def render(
         self,
@@ -235,16 +285,21 @@ class DiffFoleySource:
         assert isinstance(features, SeenFeatures)
         if config.stems:
             raise UsageError(f"{self.name} has no stems: it makes one sound.", "Omit --stems.")
-        if config.prompt or config.negative_prompt or config.cues:
+        if features.by_words:
+            rows = features.by_words.get(config.prompt or "")
+            if rows is None:
+                return _silence(round(features.duration * OUTPUT.sample_rate))
+            features = replace(features, seen=rows)
+        elif config.prompt or config.negative_prompt or config.cues:
             logger.warning(
                 "%s follows the picture alone: prompts and cues change nothing", self.name
             )
         stretches = group_shots(features)
         together = {} if self.model.device.type == "cpu" else _takes_together(stretches, config)
-        rate = DIFF_FOLEY_MEL.sample_rate
+        rate, asked = DIFF_FOLEY_MEL.sample_rate, config.prompt
 
         def sound_window(rows: Rows, seed: int, progress: Progress) -> NDArray[np.float32]:
-            if seed not in self._drawn:
+            if (asked, seed) not in self._drawn:
                 seeds = together.get(seed, [seed])
                 latents = self.model.sample(
                     rows,
@@ -255,13 +310,20 @@ class DiffFoleySource:
                     config.sampler,
                     progress=progress,
                 )
-                self._drawn.update(zip(seeds, latents, strict=True))
+                keys = [(asked, drawn) for drawn in seeds]
+                self._drawn.update(zip(keys, latents, strict=True))
             samples = len(rows) * rate // FEATURES.frame_rate
-            return self.model.sound(self._drawn.pop(seed), seed, samples)
+            return self.model.sound(self._drawn.pop((asked, seed)), seed, samples)
 
         windows = sum(len(plan_windows(len(stretch.rows))) for stretch in stretches)
         watched = watch_windows(sound_window, windows, told)
         return sound_stretches(stretches, watched, rate, config.seed)
+
+
+def _silence(samples: int) -> Iterator[np.ndarray]:
+    """Blocks of nothing, in memory that stays flat."""
+    for first in range(0, samples, OUTPUT.sample_rate):
+        yield np.zeros(min(OUTPUT.sample_rate, samples - first), np.float32)
 
 
 def _takes_together(stretches: list[Stretch], config: GenerateConfig) -> dict[int, list[int]]:

@@ -1,7 +1,8 @@
 """The public Diff-Foley checkpoints, and the bundle made of them.
 
 A bundle of this family has up to four parts: ``cavp`` (features), ``diffusion`` (conditioner,
-denoiser, autoencoder), ``guide`` (double guidance) and ``align`` (scores finished sound).
+denoiser, autoencoder), ``guide`` (double guidance) and ``align`` (scores finished sound). One that
+`foley train select` wrote has a fifth, ``select``, which looks for words.
 """
 
 import logging
@@ -13,7 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from foleycli.config import BUNDLE_DTYPES, AlignmentConfig, CavpConfig, LatentDiffusionConfig
+from foleycli.config import (
+    BUNDLE_DTYPES,
+    AlignmentConfig,
+    CavpConfig,
+    LatentDiffusionConfig,
+    TextSelectConfig,
+)
 from foleycli.errors import ModelError
 from foleycli.latents.align import Alignment
 from foleycli.latents.diff_foley import DiffFoley
@@ -21,6 +28,7 @@ from foleycli.models.bundle import BROKEN, CONFIG, WEIGHTS, Bundle, broken, writ
 from foleycli.models.checkpoint import read_checkpoint
 from foleycli.output import atomic_output
 from foleycli.sight.cavp import Cavp
+from foleycli.sight.words import TextSelect
 from foleycli.sources.convert import COUNTER, from_public, to_public
 
 logger = logging.getLogger("foleycli")
@@ -161,6 +169,8 @@ def build_part(part: str, sizes: Mapping[str, Any]) -> nn.Module:
     sizes = {name: tuple(v) if isinstance(v, list) else v for name, v in sizes.items()}
     if part == "cavp":
         return Cavp(CavpConfig(**sizes))
+    if part == "select":
+        return TextSelect(TextSelectConfig(**sizes))
     if part == "diffusion":
         return DiffFoley(LatentDiffusionConfig(**sizes))
     return Alignment(AlignmentConfig(**sizes), scores=part == "align")
@@ -229,7 +239,7 @@ def write_public(bundle: Bundle, folder: Path, *, overwrite: bool = False) -> li
 
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for part in bundle.config.get("parts", {}):
+    for part in bundle.config.get("parts", {}).keys() & PREFIXES.keys():
         path = folder / f"{PREFIXES[part].rstrip('_')}_{FAMILY}.safetensors"
         public = to_public(load_part(bundle, part))
         with atomic_output(path, overwrite=overwrite) as beside:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,11 @@ from foleycli.sight.when import TOGETHER, MotionReader
 from foleycli.sight.when_net import load_net, read_weighed_stops
 from foleycli.spot.features import Features
 from foleycli.spot.select import Selector, choose
+from foleycli.spot.text import embed_text
 from foleycli.spot.what import Seer, is_dark
+
+if TYPE_CHECKING:
+    from foleycli.sight.words import WordEyes
 
 BATCH = 16  # pictures whose rows are made at once
 MOST_EYES = 4  # pictures that are looked at side by side; one thread each
@@ -39,7 +43,7 @@ PARTS = 14
 ROWS_AT_ONCE = 1024  # of features, so that a long film takes no more memory than it must
 SHIPPED = Path(__file__).parent.parent / "models" / "small"
 WHAT, WHEN, TEACHER_WHEN = "what.safetensors", "when.safetensors", "when_teacher.safetensors"
-FACTS = "encoder.json"
+FACTS, SELECT = "encoder.json", "select.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,7 @@ class Encoder:
     seer: Seer
     reading: Reading
     reach: int = 0  # rows to either side, within a shot, whose mean a row of *what* is
+    select: Path | None = None  # weights of what looks for words (`foley train select`)
 
     @classmethod
     def open(cls, name: str = GENERATE.encoder) -> "Encoder":
@@ -67,14 +72,30 @@ class Encoder:
             return cls(Seer(), partial(read_weighed_stops, net=load_net(teacher)))
         folder = encoder_folder(name)
         when = folder / WHEN
-        if not any((folder / file).exists() for file in (WHAT, WHEN, FACTS)):
+        if not any((folder / file).exists() for file in (WHAT, WHEN, FACTS, SELECT)):
             raise ModelError(
-                f"{name} is no encoder: it has no {WHAT}, {WHEN} or {FACTS}.",
+                f"{name} is no encoder: it has no {WHAT}, {WHEN}, {SELECT} or {FACTS}.",
                 "Choose student, teacher, or a folder that foley train distill wrote.",
             )
         net = load_net(when if when.exists() else teacher)
         seer = Seer(*what_sees(name))
-        return cls(seer, partial(read_weighed_stops, net=net), read_facts(folder)["reach"])
+        reach, select = read_facts(folder)["reach"], folder / SELECT
+        reading = partial(read_weighed_stops, net=net)
+        return cls(seer, reading, reach, select if select.exists() else None)
+
+    def word_eyes(self, words: Sequence[str]) -> "WordEyes | None":
+        """What looks for words, where it was trained.
+
+        Raises:
+            ModelError: its weights cannot be read.
+        """
+        if self.select is None or not words:
+            return None
+        from foleycli.sight.efficientnet import open_networks
+        from foleycli.sight.words import WordEyes
+
+        network = open_networks(*what_sees(str(self.select.parent)))[0]
+        return WordEyes(self.select, network, embed_text(list(words)))
 
 
 def encoder_folder(name: str) -> Path:
@@ -133,7 +154,8 @@ def encode_video(
         MediaError: there is not one picture.
     """
     motion, watcher = MotionReader(encoder.reading, keep=bool(words)), Watcher()
-    selector, looker = Selector(words, encoder.seer), _Looker(encoder.seer)
+    selector = Selector(words, encoder.seer, encoder.word_eyes(words))
+    looker = _Looker(encoder.seer)
     moves: list[tuple[Fraction, NDArray[np.uint8]]] = []
     end = Fraction(0)
     with Aside(motion.push_all) as reading, Aside(watcher.look) as watching, looker:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,9 @@ from foleycli.spot.scene import (
 from foleycli.spot.text import FOLDER, compute_vector, embed_text
 from foleycli.spot.what import Seer
 
+if TYPE_CHECKING:
+    from foleycli.sight.words import WordEyes
+
 logger = logging.getLogger("foleycli")
 
 CLASS_NAMES = FOLDER / "class_names.safetensors"
@@ -59,14 +63,19 @@ REACH = 0.12  # share of the picture's width around a joint that belongs to it
 
 
 class Selector:
-    """Gathers evidence of some words while a film goes by; see `Selector.choose`."""
+    """Gathers evidence of some words while a film goes by; see `choose`.
 
-    def __init__(self, words: Sequence[str], seer: Seer) -> None:
+    Args:
+        eyes: what was trained to look for words; None: classes in windows tell.
+    """
+
+    def __init__(self, words: Sequence[str], seer: Seer, eyes: "WordEyes | None" = None) -> None:
         self.words = tuple(words)
-        self._seer = seer
+        self._seer, self._eyes = seer, eyes
         self._weights, self.named = name_classes(self.words)
         self._times: list[float] = []
-        self._seen: list[Floats] = []  # (words, windows) each
+        self._seen: list[Floats] = []  # (words, windows) each, or (words, places)
+        self._sure: list[Floats] = []  # (words,) each, of trained eyes
         self._due = 0.0
 
     def look(self, time: float, frame: NDArray[np.uint8]) -> None:
@@ -74,8 +83,13 @@ class Selector:
         if not self.words or time < self._due:
             return
         self._due = time + SELECT.every
-        probabilities = self._seer.classify(cut_out(frame))  # (windows, 1000)
         self._times.append(time)
+        if self._eyes is not None:
+            weights, sure = self._eyes.look(frame)
+            self._seen.append(weights.reshape(len(self.words), -1))
+            self._sure.append(sure)
+            return
+        probabilities = self._seer.classify(cut_out(frame))  # (windows, 1000)
         self._seen.append((probabilities @ self._weights.T).T.astype(np.float32))
 
     def maps(
@@ -88,21 +102,28 @@ class Selector:
             ``seen``, ``whole`` (nothing here knows such words) or ``unseen``.
         """
         times = np.array(self._times)
-        seen = np.stack(self._seen, 1)  # (words, t, windows)
-        sure = seen.max(axis=(1, 2))
+        seen = np.stack(self._seen, 1)  # (words, t, windows or places)
         smooth = _steady(times, seen, cuts)
-        covered = np.log(smooth + SELECT.least) @ COVER.reshape(len(WINDOWS), -1)
+        cover = COVER if self._eyes is None else spread_places(seen.shape[2])
+        covered = np.log(smooth + SELECT.least) @ cover.reshape(len(cover), -1)
         covered = covered.reshape(*covered.shape[:2], ROWS, COLUMNS)
+        missed = self._missed(seen)
         weights, how = np.ones_like(covered), ["whole"] * len(self.words)
         for i, words in enumerate(self.words):
             boxes = boxes_of(words, times, sightings)
             if boxes is not None and boxes.max() > 0:
                 weights[i], how[i] = _spread(boxes), "seen"
-            elif self.named[i] >= SELECT.named and sure[i] < SELECT.seen:
+            elif missed[i]:
                 weights[i], how[i] = 0, "unseen"
             elif (part := _against(covered, i, how)) is not None:
                 weights[i], how[i] = part, "seen"
         return times, weights.astype(np.float32), how
+
+    def _missed(self, seen: Floats) -> NDArray[np.bool_]:
+        """Whether each words name something that would be seen if it were there, and is not."""
+        if self._eyes is not None:
+            return np.stack(self._sure, 1).max(axis=1) < SELECT.there
+        return (self.named >= SELECT.named) & (seen.max(axis=(1, 2)) < SELECT.seen)
 
 
 def _against(covered: Floats, i: int, how: list[str]) -> Floats | None:
@@ -298,6 +319,22 @@ def _cover() -> Floats:
 
 
 COVER = _cover()
+
+
+@lru_cache(maxsize=4)
+def spread_places(count: int) -> Floats:
+    """(places, 9, 16): the share of each place of a square map in the evidence of a cell, between
+    the middles of the nearest ones; columns sum to 1."""
+    side = round(count**0.5)
+    down, right = (_between(side, cells) for cells in (ROWS, COLUMNS))
+    return np.einsum("id,jr->ijdr", down, right).reshape(count, ROWS, COLUMNS)
+
+
+def _between(places: int, cells: int) -> Floats:
+    """(places, cells): how much of each place is in a cell, along one side."""
+    at = (np.arange(cells) + 0.5) / cells * places - 0.5
+    away = np.abs(np.clip(at, 0, places - 1)[None] - np.arange(places)[:, None])
+    return np.maximum(0, 1 - away).astype(np.float32)
 
 
 def _steady(times: NDArray[np.float64], seen: Floats, cuts: Sequence[float]) -> Floats:

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, mse_loss
 
-from foleycli.config import FRAMES, CavpDistillTraining, DistillTraining
+from foleycli.config import FRAMES, CavpDistillTraining, DistillTraining, SelectTraining
 from foleycli.errors import UsageError
 from foleycli.frames.windows import clip_random, draw_window, vary_frames
 from foleycli.models.bundle import CARD, FORMAT, Bundle, write_bundle
@@ -137,7 +137,7 @@ def places(run: Run, part: int, count: int) -> list[tuple[int, int]]:
 def draw_lesson(
     clip: PreparedClip,
     epoch: int,
-    config: CavpDistillTraining,
+    config: CavpDistillTraining | SelectTraining,
     seed: int,
     chance: np.random.Generator,
 ) -> tuple[Pixels, Pixels]:
