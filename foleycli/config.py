@@ -253,6 +253,11 @@ def _one_of(default: str | None, known: Iterable[str]) -> Any:
     return field(default=default, metadata={"known": tuple(known)})
 
 
+def _some_of(known: Iterable[str]) -> Any:
+    """A field that holds some words of those known, none by default."""
+    return field(default=(), metadata={"each": tuple(known)})
+
+
 MOST = 10**15  # that any number may be asked for
 
 
@@ -276,6 +281,31 @@ class OutputConfig:
 
     sample_rate: int = 48_000  # Hz
     true_peak_db: float = -2.0  # dBTP ceiling
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpaceConfig:
+    """How sounds are set in the space of a shot; see docs/space.md."""
+
+    width: float = 0.5  # of the picture's width, from the middle outwards: mono sums lose .7 dB
+    perspective: float = 0.5  # 1: 6 dB for each doubling of the distance
+    # Metres at which a sound of a layer has its usual level: that of the usual shot of it.
+    usual: tuple[tuple[str, float], ...] = (
+        *(("feet", 3.0), ("moves", 2.0), ("props", 2.0), ("hard", 6.0), ("voices", 4.0)),
+    )
+    farthest_db: float = -24.0  # what distance does to a level, at most
+    nearest_db: float = 9.0
+    air_heard: float = 8.0  # times that air dulls more than it does: 20 m of it are not heard
+    dullest_db: float = 18.0  # that air takes from the treble, at most
+    side: float = 0.49  # of what is wide to what is in the middle: mono sums lose .94 dB
+    surround: float = 0.2  # share of the power of what is wide that surrounds have
+    glide: float = 0.5  # seconds in which a sound goes from one place to the next
+    cut_glide: float = 1.0  # seconds after a cut in which what goes on in a scene changes its side
+    sure_place: float = 0.6  # score from which a place that is seen has its room
+    room_fade: float = 0.4  # seconds in which a room's tail makes way for another room
+
+
+CHANNELS = {"mono": 1, "stereo": 2, "5.1": 6}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -439,12 +469,15 @@ class LoudnessTarget:
     tolerance: float  # LU either way
     true_peak_db: float  # dBTP
     source: str
+    dry: bool = False  # the house sets the room itself, so `--room auto` adds none
 
 
 LOUDNESS = {
     "ebu": LoudnessTarget(-23.0, 0.5, -2.0, "EBU R 128 (2020), ceiling of its s1 for lossy coding"),
     "atsc": LoudnessTarget(-24.0, 2.0, -2.0, "ATSC A/85:2013"),
-    "netflix": LoudnessTarget(-27.0, 2.0, -2.0, "Netflix sound mix specifications, of dialogue"),
+    "netflix": LoudnessTarget(
+        -27.0, 2.0, -2.0, "Netflix sound mix specifications, of dialogue", True
+    ),
 }
 
 
@@ -452,6 +485,9 @@ SAMPLERS = ("dpm", "ddim")
 BUNDLE_DTYPES = ("bf16", "f32")  # in which a bundle's matrices are stored
 # How the new sound joins the clip: an extra track, mixed, mixed and dipped, or alone.
 SOUND_MODES = ("track", "mix", "duck", "replace")
+LAYERS = ("feet", "moves", "props", "hard", "voices", "air")  # see `foleycli.spot.cues`
+# The room that is heard: that of the place that is seen, none, or one of `foleycli.waveform.rooms`.
+ROOMS = ("auto", "off", "small", "large", "hall", "street", "forest", "field", "vehicle")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -480,7 +516,14 @@ class GenerateConfig(SamplerConfig):
     encoder: str = "student"  # sees for library and small: student, teacher, or a trained folder
     library: str | None = None  # a folder of one's own recordings
     like: str | None = None  # a sound file; recordings that sound like it
+    layers: tuple[str, ...] = _some_of(LAYERS)  # that sound alone; none: all of them
+    channels: str = _one_of("stereo", CHANNELS)
+    width: float = _at_least(SpaceConfig().width, 0, 1)  # 0: all in the middle; 1: as wide as seen
+    perspective: float = _at_least(SpaceConfig().perspective, 0, 1)  # how much distance is heard
+    room: str = _one_of(ROOMS[0], ROOMS)
+    impulse: str | None = None  # a sound file of one's own room, in place of what is seen
     wav: bool = False
+    split: bool = False  # also a mono wave of each channel
     stems: bool = False  # also a wave of each layer, which add up
     loudness: str | None = _one_of(None, LOUDNESS)  # that the sound, or the mix, is brought to
     overwrite: bool = False
@@ -492,6 +535,14 @@ class GenerateConfig(SamplerConfig):
     def __post_init__(self) -> None:
         for option in fields(self):
             object.__setattr__(self, option.name, _checked(option, getattr(self, option.name)))
+        if self.impulse and self.room == "off":
+            raise UsageError("--impulse is a room, and --room is off.", "Leave out one of them.")
+
+    @property
+    def is_dry(self) -> bool:
+        """Whether no room is heard, whatever is seen."""
+        delivered_dry = self.room == "auto" and self.target is not None and self.target.dry
+        return not self.impulse and (self.room == "off" or delivered_dry)
 
     @property
     def target(self) -> LoudnessTarget | None:
@@ -505,7 +556,7 @@ def _checked(option: Field[Any], value: Any) -> Any:
     if value is None and "None" in kind:
         return None
     if kind.startswith("tuple"):
-        return _checked_words(name, value)
+        return _checked_words(option, value)
     if "str" in kind:
         text = os.fspath(value) if isinstance(value, str | os.PathLike) else None
         known = option.metadata.get("known", (text,))
@@ -521,12 +572,18 @@ def _checked(option: Field[Any], value: Any) -> Any:
     return _checked_number(option, value)
 
 
-def _checked_words(name: str, value: Any) -> tuple[str, ...]:
-    """Texts, each said once; one text may be given alone."""
+def _checked_words(option: Field[Any], value: Any) -> tuple[str, ...]:
+    """Texts, each said once; one text may be given alone. Where only some are known, commas part
+    several."""
+    name, known = option.name, option.metadata.get("each")
     texts = [value] if isinstance(value, str) else list(value or ())
     if not all(isinstance(text, str) for text in texts):
         raise UsageError(f"{name} {value} is not known.", "Give it as text.")
+    if known:
+        texts = [part for text in texts for part in text.split(",")]
     said = [" ".join(text.split()) for text in texts]
+    if known and (unknown := [text for text in said if text not in known]):
+        raise UsageError(f"{name} {unknown[0]} is not known.", f"Give some of {', '.join(known)}.")
     if "" in said:
         raise UsageError(f"One {name} is empty.", "Give words for what sounds.")
     if doubled := [text for text in said if said.count(text) > 1]:
@@ -861,6 +918,7 @@ WINDOW = WindowConfig()
 SAMPLER = SamplerConfig()
 OUTPUT = OutputConfig()
 DUCK = DuckConfig()
+SPACE = SpaceConfig()
 HIGHLIGHT = HighlightConfig()
 VISAH = VisahConfig()
 VISAH_TEXT = VisahConfig(context_size=4096, context_depth=6)

@@ -14,13 +14,13 @@ import numpy as np
 from foleycli.clip.find import name_output
 from foleycli.clip.moment import parse_time
 from foleycli.clip.probe import Clip, probe
-from foleycli.config import OUTPUT, GenerateConfig
+from foleycli.config import CHANNELS, OUTPUT, GenerateConfig
 from foleycli.errors import FoleyError, ModelError, UsageError
 from foleycli.frames.decode import Picture, decode_pictures
 from foleycli.library.like import ask_like
 from foleycli.mux.bwf import Broadcast
 from foleycli.mux.mux import check_mux, mux_audio
-from foleycli.mux.names import check_stems, sound_paths, stem_names, stem_path, take_paths
+from foleycli.mux.names import check_stems, name_parts, sound_paths, take_paths
 from foleycli.mux.plan import Track
 from foleycli.mux.stems import write_sound
 from foleycli.mux.verify import Proof, verify_picture
@@ -33,15 +33,14 @@ from foleycli.recipe import (
     recipe_first,
     recipe_path,
 )
-from foleycli.sources.asked import for_source
 from foleycli.sources.open import Source, open_source
 from foleycli.sources.played import Played, find_played, find_unheard, say_played
+from foleycli.sources.staged import Staged, keep_layers, sound_parts, split_cues
 from foleycli.spot.cues import NO_RECORDING, Cue, find_likes, read_cues
 from foleycli.spot.features import Features
-from foleycli.spot.phrases import in_layers
-from foleycli.spot.select import check_cues, cues_of, find_asked
+from foleycli.spot.select import check_cues, find_asked
 from foleycli.waveform.loudness import limit_peaks
-from foleycli.waveform.stems import limit_stems
+from foleycli.waveform.stems import limit_stems, sum_stems
 
 LOG = logging.getLogger("foleycli")
 LATE = Fraction(1, 10)  # seconds; an --out that is this far past the end is no rounded time
@@ -115,6 +114,7 @@ def generate(
     if edited is not None and config.cues and config.like:
         found = ask_like(found, Path(config.like), keep_words=True)
     check_cues(found, config)
+    found = keep_layers(found, features, config)
     unheard = find_unheard(found, find_played(source, features, found, config))
     _tell_missing(unheard, film)
     seeds = range(config.seed, config.seed + config.takes)
@@ -152,11 +152,15 @@ def make_take(
         sound = folder / "foley.wav"
         about = describe_sound(film, start, config)
         mixed = config.mode in ("mix", "duck") and film.main_sound is not None
+        staged = _staged(source, features, cues, config, progress)
+        stems = name_parts(staged.names, config)
         waveform_hash = write_sound(
             sound,
-            _heard(_rendered(source, features, cues, config, progress), features, progress),
+            _heard(_limited(staged, config, keep=bool(stems)), features, progress),
             lambda _: about,
-            stems=_stems(cues, config),
+            stems=stems,
+            channels=staged.channels,
+            split=config.split,
             target=None if mixed else config.target,
         )
         progress("muxing", 0.0)
@@ -174,16 +178,9 @@ def make_take(
                 overwrite=config.overwrite,
             )
             proof = verify_picture(film, out) if config.verify else None
-            wav = _keep_wavs(sound, out, config) if config.wav or config.stems else None
+            wav = _keep_wavs(sound, out, config)
     progress("muxing", 1.0)
     return Take(out, wav, recipe, config.seed, waveform_hash, track, proof)
-
-
-def _stems(cues: list[Cue], config: GenerateConfig) -> tuple[str, ...]:
-    """The stems to write: the sources that were named, else the layers that sound."""
-    if not config.stems:
-        return ()
-    return stem_names(config) if config.source else tuple(in_layers(cues))
 
 
 def describe_sound(film: Clip, start: Fraction, config: GenerateConfig) -> Broadcast:
@@ -307,7 +304,8 @@ def plan_outputs(film: Clip, out: str | Path | None, config: GenerateConfig) -> 
     first = Path(out) if out else name_output(film.path)
     outs = take_paths(first, config.takes)
     for planned in outs:
-        check_mux(film, planned, config.mode, overwrite=config.overwrite)
+        channels = CHANNELS[config.channels]
+        check_mux(film, planned, config.mode, channels=channels, overwrite=config.overwrite)
         check_recipe(planned, overwrite=config.overwrite)
         for wav in sound_paths(planned, config):
             check_output(wav, overwrite=config.overwrite)
@@ -331,37 +329,29 @@ def _tell_unheard(cues: list[Cue], duration: Fraction, film: Clip) -> None:
         )
 
 
-def _rendered(
+def _staged(
     source: Source,
     features: Features,
     cues: list[Cue],
     config: GenerateConfig,
     progress: Progress,
-) -> Iterator[np.ndarray]:
-    """Blocks with their peaks held: (samples,), or (samples, stems) where stems are asked for."""
-    if config.source:
-        shares = [0.0] * len(config.source)
-
-        def told(number: int, done: float) -> None:
-            shares[number] = done
-            progress("sounding", sum(shares) / len(shares))
-
-        stems = limit_stems(
-            [
-                source.render(
-                    features, cues_of(cues, words), for_source(config, words), partial(told, i)
-                )
-                for i, words in enumerate(config.source)
-            ]
-        )
-        return stems if config.stems else (block.sum(axis=1) for block in stems)
-    if config.stems:
+) -> Staged:
+    """The sound in its parts, each set in the space of the film."""
+    if config.stems and not config.source:
         check_stems(features, source.name)
-    layers = in_layers(cues) if config.stems else {}
-    if not layers:
-        blocks = source.render(features, cues, config, lambda done: progress("sounding", done))
-        return limit_peaks(blocks, OUTPUT.true_peak_db, OUTPUT.sample_rate)
-    return limit_stems([source.render(features, part, config) for part in layers.values()])
+    parts = split_cues(cues, config)
+    return sound_parts(source, features, parts, config, partial(progress, "sounding"))
+
+
+def _limited(staged: Staged, config: GenerateConfig, *, keep: bool) -> Iterator[np.ndarray]:
+    """Blocks with their peaks held: (samples, channels), or its stems (samples, stems * channels)
+    where those are kept."""
+    channels = staged.channels
+    if keep or config.source:
+        stems = limit_stems(staged.blocks, channels)
+        return stems if keep else (sum_stems(block, channels) for block in stems)
+    mixed = (sum_stems(block, channels) for block in staged.blocks)
+    return limit_peaks(mixed, OUTPUT.true_peak_db, OUTPUT.sample_rate)
 
 
 def _shared(progress: Progress, takes: int) -> Iterator[Progress]:
@@ -418,21 +408,21 @@ def _heard(
         progress("sounding", samples / total)
 
 
-def _keep_wavs(sound: Path, out: Path, config: GenerateConfig) -> Path:
-    """Copy the sound, and its stems, beside the video; the wave of the whole."""
-    whole = out.with_suffix(".wav")
-    stems = [stem for stem in stem_names(config) if stem_path(sound, stem).exists()]
-    written = [sound, *(stem_path(sound, stem) for stem in stems)]
-    kept = [whole, *(stem_path(whole, stem) for stem in stems)]
+def _keep_wavs(sound: Path, out: Path, config: GenerateConfig) -> Path | None:
+    """Copy the waves that are asked for beside the video; the wave of the whole."""
+    asked = sound_paths(out, config)
+    made = [sound.with_name(sound.stem + wav.name.removeprefix(out.stem)) for wav in asked]
     done: list[Path] = []
     try:
-        for made, wav in zip(written, kept, strict=True):
+        for wave, wav in zip(made, asked, strict=True):
+            if not wave.exists():
+                continue  # a layer that does not sound
             is_new = not wav.exists()
             with atomic_output(wav, overwrite=config.overwrite) as beside:
-                shutil.copyfile(made, beside)
+                shutil.copyfile(wave, beside)
             done += [wav] if is_new else []
     except FoleyError:  # the disk is full: what has no recipe is not left behind
         for path in (*done, *(() if config.overwrite else (out,))):
             path.unlink(missing_ok=True)
         raise
-    return kept[0]
+    return asked[0] if asked else None

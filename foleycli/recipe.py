@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from foleycli.sources.open import Source
 
 PLAYED = "played"  # of a cue in a recipe: the recordings that it is heard with
+# What was so before recipes said it: one channel, everything near and in no room.
+BEFORE = {"channels": "mono", "room": "off", "perspective": 0.0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +127,7 @@ def read_recipe(path: Path) -> Recipe:
     """
     try:
         stated: dict[str, Any] = parse_json(path.read_text(encoding="utf-8"))
-        stated["config"] = GenerateConfig(**stated["config"])
+        stated["config"] = GenerateConfig(**BEFORE | stated["config"])
         stated["cues"] = tuple(_cue(cue) for cue in stated["cues"])
         recipe = Recipe(**stated)
         _check(recipe)

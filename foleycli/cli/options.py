@@ -18,10 +18,12 @@ from typer.models import OptionInfo
 from foleycli.config import GENERATE, GenerateConfig
 from foleycli.errors import UsageError
 
-SOUND, TIME, MODEL, OUTPUT, BEHAVIOUR = "Sound", "Time", "Model", "Output", "Behaviour"
-PANELS = (SOUND, TIME, MODEL, OUTPUT, BEHAVIOUR)
+SOUND, SPACE, TIME = "Sound", "Space", "Time"
+MODEL, OUTPUT, BEHAVIOUR = "Model", "Output", "Behaviour"
+PANELS = (SOUND, SPACE, TIME, MODEL, OUTPUT, BEHAVIOUR)
 FILES = ("gen", "batch")  # commands that sound whole files
 MAKING = (*FILES, "timeline", "preview", "edit")  # and those that make any sound
+MANY = 100  # a limit under which it is said in help
 LOOKING = (*MAKING, "cues")  # and those that look at the picture
 
 
@@ -76,6 +78,39 @@ TABLE: dict[str, Row] = {
         panel=SOUND,
         help="An edited cue sheet from `foley cues`.",
         commands=("gen", "edit"),
+        path="file",
+    ),
+    "layers": Row(
+        panel=SOUND,
+        help="Sound these layers alone, such as feet,air: of feet, moves, props, hard, voices and "
+        "air.",
+        commands=(*FILES, "timeline", "edit"),
+    ),
+    "channels": Row(
+        panel=SPACE,
+        help="mono, stereo or 5.1 (L R C LFE Ls Rs, LFE empty).",
+        commands=MAKING,
+    ),
+    "width": Row(
+        panel=SPACE,
+        help="How far from the middle things stand, 0 to 1; at 1 as far as in the picture.",
+        commands=MAKING,
+    ),
+    "perspective": Row(
+        panel=SPACE,
+        help="How much distance is heard, 0 to 1; at 1, 6 dB less for twice as far.",
+        commands=MAKING,
+    ),
+    "room": Row(
+        panel=SPACE,
+        help="The room that answers: of the place that is seen (auto), none (off), or a kind. It "
+        "is a return of its own: with --stems the layers are dry and it is one more stem.",
+        commands=MAKING,
+    ),
+    "impulse": Row(
+        panel=SPACE,
+        help="A wave of your own room's impulse response, in place of a kind of room.",
+        commands=MAKING,
         path="file",
     ),
     "seed": Row(panel=SOUND, help="Same seed, same sound.", commands=(*LOOKING, "eval run")),
@@ -149,9 +184,14 @@ TABLE: dict[str, Row] = {
         help="Also write the sound alone: 24-bit 48 kHz broadcast wave.",
         commands=(*FILES, "edit"),
     ),
+    "split": Row(
+        panel=OUTPUT,
+        help="Also a mono wave of each channel, of the sound and of each stem: a.L.wav.",
+        commands=FILES,
+    ),
     "stems": Row(
         panel=OUTPUT,
-        help="Also a wave of each layer that sounds; they add up.",
+        help="Also a wave of each layer that sounds, and of the room; they add up.",
         commands=(*FILES, "timeline", "edit"),
     ),
     "loudness": Row(
@@ -209,6 +249,8 @@ def _parameters(name: str, row: Row) -> Iterator[inspect.Parameter]:
     flag = row.flag or f"--{name.replace('_', '-')}"
     known = field.metadata.get("known")
     extra: dict[str, Any] = {"min": field.metadata.get("least")}
+    if (most := field.metadata.get("most")) and most < MANY:
+        extra["max"] = most
     if row.path:
         extra |= {"exists": True, "dir_okay": row.path == "folder", "file_okay": row.path == "file"}
     option = typer.Option(
@@ -261,7 +303,7 @@ def _value(name: str, row: Row, given: dict[str, Any]) -> Any:
     value = chosen[0] if chosen else value
     if row.folders and Path(value).is_dir():
         return str(Path(value).absolute())  # a recipe is read in other folders too
-    if name == "like" and value:
+    if name in ("like", "impulse") and value:
         return str(Path(value).absolute())
     return str(value) if isinstance(value, Path) else value
 

@@ -17,6 +17,7 @@ from foleycli.library.bank import Bank, Match, split_phrases
 from foleycli.library.level import SAMPLE_RATE, Samples
 from foleycli.library.table import Kind, Recording
 from foleycli.spot.cues import LIKE, Cue, split_like
+from foleycli.waveform.space import Space, Where
 
 LOG = logging.getLogger("foleycli")
 BLOCK = OUTPUT.sample_rate  # samples in a block that is handed on
@@ -40,6 +41,8 @@ DENSE = 0.35  # seconds: of two hits of the same words closer than this, the fir
 
 CHANCE = "~"  # in a cue's recording: what follows is the number its chance is drawn from
 
+HERE = Where()
+
 
 @dataclass(frozen=True, slots=True)
 class Sound:
@@ -56,6 +59,7 @@ class Sound:
     cues: tuple[int, ...] = field(default=(), compare=False)  # their places among those given
     fade_in: float = BED_FADE  # seconds, of a bed
     fade_out: float = BED_FADE
+    where: Where = HERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +70,16 @@ class Voice:
     end: int  # it is silent from here on, at the latest
     sound: Sound
     recording: Recording
-    key: tuple[object, ...]  # voices of one key have the same samples
+    key: tuple[object, ...]  # voices of one key have the same samples, at the same place
     render: Callable[[], Samples]
+    stretch: Callable[[float], Samples] | None = None  # other parts of a bed, by a share of it
+
+    def heard(self, space: Space | None, sample_rate: int) -> Samples:
+        """Its samples: (n,), or (n, columns) as they are set in a space."""
+        samples = self.render()
+        if space is None:
+            return samples
+        return space.set(samples, self.start, sample_rate, self.sound.where, self.stretch)
 
 
 @dataclass(slots=True)
@@ -87,6 +99,7 @@ def place_cues(
     cuts: Sequence[Fraction] = (),
     *,
     avoid: str | None = None,
+    space: Space | None = None,
     block: int = BLOCK,
 ) -> Iterator[Samples]:
     """Set a recording at every cue.
@@ -104,11 +117,13 @@ def place_cues(
         seed: chance for takes, levels and pitches; each sound's depends on its own cue only.
         cuts: seconds, each the first instant of a new shot; tails end there.
         avoid: words whose sounds are not wanted.
+        space: how they are set from left to right, near and far.
         block: samples in each block but the last.
 
     Yields:
-        (samples,) float32, in all exactly ``round(duration * sample_rate)``. Single hits stay
-        under -3 dBFS, but the sum may pass full scale: limit it downstream.
+        (samples,) float32, or (samples, columns) of a space, in all exactly
+        ``round(duration * sample_rate)``. Single hits stay under -3 dBFS where they are near, but
+        the sum may pass full scale: limit it downstream.
     """
     total = round(duration * sample_rate)
     voices = arrange(cues, bank, duration, sample_rate, seed, cuts, avoid=avoid)
@@ -117,9 +132,9 @@ def place_cues(
     for begin in range(0, total, block):
         end = min(begin + block, total)
         while first < len(voices) and voices[first].start < end:
-            playing.append(_Playing(voices[first].start, voices[first].render()))
+            playing.append(_Playing(voices[first].start, voices[first].heard(space, sample_rate)))
             first += 1
-        yield _mix(playing, begin, end)
+        yield _mix(playing, begin, end, space)
         playing = [v for v in playing if v.start + len(v.samples) > end]
 
 
@@ -184,16 +199,20 @@ def _known_voices(stage: "_Stage", sound: Sound, known: dict[object, list[Voice]
 
 
 def mix_voices(
-    voices: Sequence[Voice], begin: int, end: int, rendered: Callable[[Voice], Samples]
+    voices: Sequence[Voice],
+    begin: int,
+    end: int,
+    rendered: Callable[[Voice], Samples],
+    space: Space | None = None,
 ) -> Samples:
     """Samples [begin, end) of what `place_cues` gives, to the bit, from the voices of `arrange`.
 
     Args:
         voices: in their order; those that are silent there may be left out.
-        rendered: a voice's samples, from wherever they are kept.
+        rendered: a voice's samples, set in the space, from wherever they are kept.
     """
     heard = [voice for voice in voices if voice.start < end and voice.end > begin]
-    return _mix([_Playing(voice.start, rendered(voice)) for voice in heard], begin, end)
+    return _mix([_Playing(voice.start, rendered(voice)) for voice in heard], begin, end, space)
 
 
 def plan_sounds(
@@ -238,7 +257,9 @@ def _sound(cue: Cue, place: int, sample_rate: int, total: int, seed: int) -> Sou
     wanted, chance = split_recording(cue.recording)
     levels, cues = (cue.level_db,), (place,)
     own_seed = chance_of(cue, seed) if chance is None else chance
-    return Sound(start, end, cue.kind, cue.what, own_seed, (start,), levels, wanted, cues)
+    where = Where((start,), (cue.pan,), (cue.distance,), cue.layer)
+    sound = Sound(start, end, cue.kind, cue.what, own_seed, (start,), levels, wanted, cues)
+    return replace(sound, where=where)
 
 
 def chance_of(cue: Cue, seed: int) -> int:
@@ -263,8 +284,8 @@ def split_recording(text: str) -> tuple[str, int | None]:
 
 def _joined(first: Sound, second: Sound) -> Sound:
     edges, levels = first.edges + second.edges, first.levels_db + second.levels_db
-    cues = first.cues + second.cues
-    return replace(first, end=second.end, edges=edges, levels_db=levels, cues=cues)
+    cues, where = first.cues + second.cues, first.where.joined(second.where)
+    return replace(first, end=second.end, edges=edges, levels_db=levels, cues=cues, where=where)
 
 
 def _at_cuts(sound: Sound, cuts: NDArray[np.int64], sample_rate: int, total: int) -> Sound:
@@ -280,9 +301,10 @@ def _at_cuts(sound: Sound, cuts: NDArray[np.int64], sample_rate: int, total: int
     )
 
 
-def _mix(playing: Sequence[_Playing], begin: int, end: int) -> Samples:
+def _mix(playing: Sequence[_Playing], begin: int, end: int, space: Space | None) -> Samples:
     """Sum what sounds in [begin, end), in the order of voices, so that blocks do not matter."""
-    mixed = np.zeros(end - begin, np.float32)
+    length = end - begin
+    mixed = np.zeros(length if space is None else (length, space.columns), np.float32)
     for voice in playing:
         first, last = max(begin, voice.start), min(end, voice.start + len(voice.samples))
         if first < last:
@@ -454,7 +476,7 @@ class _Stage:
             samples = _dulled(samples, level_db, self.rate)
             return samples * self._gain(samples, recording, level_db)
 
-        key = (recording.id, allowed, level_db, speed, tail, offset)
+        key = (recording.id, allowed, level_db, speed, tail, offset, *_place(sound))
         longest = onset + 2 + int(recording.samples * self.rate / (SAMPLE_RATE * speed))
         end = at - onset + min(onset + allowed, longest)
         return Voice(at - onset, max(end, at), sound, recording, key, render)
@@ -506,11 +528,15 @@ class _Stage:
     ) -> Voice:
         """Samples [start, stop) of a bed: a recording from `skip` on, crossfaded at its ends."""
 
-        def render() -> Samples:
+        def render(share: float = 0.0) -> Samples:
             samples = _decode(recording)
             if self.rate != SAMPLE_RATE:
                 samples = soxr.resample(samples, SAMPLE_RATE, self.rate).astype(np.float32)
-            samples = np.pad(samples[skip : skip + stop - start], (0, stop - start))[: stop - start]
+            if share:
+                samples = _turned(samples, share, skip, stop - start)
+            else:
+                samples = samples[skip : skip + stop - start]
+            samples = np.pad(samples, (0, stop - start))[: stop - start]
             curve = _level_curve(sound, start, stop, self.rate)
             category = self.bank.categories[recording.category]
             curve += category.bed_db - recording.level_db + level_db
@@ -522,8 +548,23 @@ class _Stage:
 
         shape = (sound.start, sound.end, sound.edges, sound.levels_db)
         fades = (sound.fade_in, sound.fade_out, rising, falling)
-        key = (recording.id, level_db, start, stop, skip, *shape, *fades)
-        return Voice(start, stop, sound, recording, key, render)
+        key = (recording.id, level_db, start, stop, skip, *shape, *fades, *_place(sound))
+        return Voice(start, stop, sound, recording, key, render, render)
+
+
+def _place(sound: Sound) -> tuple[object, ...]:
+    """Where a sound is, as far as it matters for how it sounds, whenever it begins."""
+    return sound.where.pans, sound.where.distances, sound.where.layer
+
+
+def _turned(samples: Samples, share: float, skip: int, length: int) -> Samples:
+    """As many samples of a recording that begins at a share of itself and goes round and round:
+    the end turns into the beginning at equal power."""
+    turn = min(round(LOOP_FADE * OUTPUT.sample_rate), len(samples) // 4)
+    rise = np.sin(np.linspace(0, np.pi / 2, turn, dtype=np.float32))
+    first, last = samples[:turn], samples[len(samples) - turn :]
+    ring = np.concatenate([last * rise[::-1] + first * rise, samples[turn : len(samples) - turn]])
+    return np.take(ring, int(share * len(ring)) + skip + np.arange(length), mode="wrap")
 
 
 @lru_cache(maxsize=24)

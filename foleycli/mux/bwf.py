@@ -17,6 +17,7 @@ from xml.sax.saxutils import escape
 import numpy as np
 
 from foleycli.waveform.loudness import LoudnessMeter, PeakMeter
+from foleycli.waveform.space import SPEAKERS
 from foleycli.waveform.write import BITS, Chunk, write_waveform
 
 _UNKNOWN = 0x7FFF  # a loudness field that says nothing
@@ -139,6 +140,8 @@ def _hundredths(level: float) -> int:
 
 def _ixml(about: Broadcast, sample_rate: int, channels: int) -> bytes:
     names = [*about.track_names, *[""] * channels][:channels]
+    if len(about.track_names) == 1 and channels in SPEAKERS and channels > 1:
+        names = [f"{names[0]} {speaker}" for speaker in SPEAKERS[channels]]
     tracks = "".join(
         f"<TRACK><CHANNEL_INDEX>{number}</CHANNEL_INDEX><INTERLEAVE_INDEX>{number}"
         f"</INTERLEAVE_INDEX><NAME>{escape(name)}</NAME><FUNCTION>FX</FUNCTION></TRACK>"

@@ -28,6 +28,7 @@ from foleycli.mux.soundtrack import read_soundtrack, speakers
 from foleycli.output import atomic_output, check_output, output_error, scratch_folder
 from foleycli.waveform.loudness import limit_peaks
 from foleycli.waveform.mix import CENTRE, duck_sounds, mix_sounds
+from foleycli.waveform.space import to_stereo
 from foleycli.waveform.write import write_waveform
 
 LOG = logging.getLogger("foleycli")
@@ -72,7 +73,7 @@ def mux_audio(
         replace: the sound is the only audio.
 
     Args:
-        sound: a mono or stereo .wav; for mix and duck at `config.OUTPUT.sample_rate`.
+        sound: a .wav in mono, stereo or 5.1; for mix and duck at `config.OUTPUT.sample_rate`.
         out: its extension chooses the container.
         offset: seconds from the first frame to the sound's start.
         codec: aac, alac, flac, opus, pcm, ac3 or mp2 in place of the container's usual one.
@@ -98,7 +99,8 @@ def mux_audio(
     ):
         check_file(clip.path)
         plan = replace(Plan.of(clip, out, mode, codec), title=title)
-        plan = _settled(replace(plan, clip=with_times(clip, folder)), folder, out)
+        channels = soundfile.info(str(sound)).channels
+        plan = _settled(replace(plan, clip=with_times(clip, folder)), folder, out, channels)
         for line in plan.losses():
             LOG.warning("%s: %s", out.name, line)
         origin = _origin(plan)
@@ -132,6 +134,7 @@ def check_mux(
     mode: str = "track",
     *,
     codec: str | None = None,
+    channels: int = 1,
     overwrite: bool = False,
 ) -> None:
     """Find out before the slow part whether `mux_audio` will work: the first 0.1 s is tried.
@@ -143,16 +146,16 @@ def check_mux(
     plan = Plan.of(clip, Path(out), mode, codec)
     with scratch_folder() as folder:
         timed = with_times(clip, folder, most=TRIAL_PACKETS)
-        _settled(replace(plan, clip=timed), folder, Path(out))
+        _settled(replace(plan, clip=timed), folder, Path(out), channels)
 
 
-def _settled(plan: Plan, folder: Path, out: Path) -> Plan:
+def _settled(plan: Plan, folder: Path, out: Path, channels: int = 1) -> Plan:
     """The plan that goes through, found out by the first 0.1 s of it; the longer of what fails.
 
     Raises:
         UsageError: the film itself does not go into such a file.
     """
-    silence = _silence(folder)
+    silence = _silence(folder, channels)
     if not _try(plan, silence, folder, out, TRIAL):
         return plan
     # some sound cannot be written before its first packet has come
@@ -164,10 +167,10 @@ def _settled(plan: Plan, folder: Path, out: Path) -> Plan:
         raise _picture_refused(plan, str(refused), folder, out) from refused
 
 
-def _silence(folder: Path) -> Path:
+def _silence(folder: Path, channels: int = 1) -> Path:
     sound = folder / "silence.wav"
-    silence = np.zeros(round(TRIAL * OUTPUT.sample_rate), np.float32)
-    write_waveform(sound, [silence], OUTPUT.sample_rate, overwrite=True)
+    silence = np.zeros((round(TRIAL * OUTPUT.sample_rate), channels), np.float32)
+    write_waveform(sound, [silence], OUTPUT.sample_rate, channels, overwrite=True)
     return sound
 
 
@@ -390,6 +393,8 @@ def _write_mix(
             raise ValueError(f"{sound} has {file.samplerate} Hz, not {sample_rate}")
         channels = max(own.channels, file.channels)
         foley = _after_silence(file, round(lead * sample_rate))
+        if file.channels > 2 and own.channels not in (1, 2, file.channels):
+            channels, foley = own.channels, map(to_stereo, foley)  # its own speakers stay
         named = speakers(own.layout) if channels == own.channels else ()
         centre = CENTRE if not named else named.index("FC") if "FC" in named else None
         if duck:

@@ -1,12 +1,16 @@
 """What stands beside a video that we write, and how it is called."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
-from foleycli.config import GenerateConfig
+from foleycli.config import CHANNELS, GenerateConfig
 from foleycli.errors import UsageError
 from foleycli.spot.cues import LAYERS
 from foleycli.spot.features import Features
+from foleycli.waveform.space import SPEAKERS
+
+ROOM = "room"  # the stem of the return
 
 
 def stem_path(wav: Path, stem: str) -> Path:
@@ -14,12 +18,27 @@ def stem_path(wav: Path, stem: str) -> Path:
     return wav.with_name(f"{wav.stem}_{stem}.wav")
 
 
+def channel_path(wav: Path, speaker: str) -> Path:
+    """``shot_sfx.wav`` -> ``shot_sfx.Ls.wav``, as Pro Tools calls files of one channel each."""
+    return wav.with_name(f"{wav.stem}.{speaker}.wav")
+
+
 def stem_names(config: GenerateConfig) -> tuple[str, ...]:
-    """What the sound falls apart into: its sources where they are named, else layers."""
+    """What the sound may fall apart into: its sources where they are named, else layers; and the
+    return of the room."""
+    room = () if config.is_dry else (ROOM,)
     if not config.source:
-        return LAYERS
+        return (*LAYERS, *room)
     plain = (re.sub(r"\W+", "-", words.lower()).strip("-")[:40] for words in config.source)
-    return tuple(f"{i:02}_{name or 'source'}" for i, name in enumerate(plain, 1))
+    return (*(f"{i:02}_{name or 'source'}" for i, name in enumerate(plain, 1)), *room)
+
+
+def name_parts(parts: Sequence[str], config: GenerateConfig) -> tuple[str, ...]:
+    """The stems to write of a sound's parts, by their names; none where none are asked for, or
+    nothing sounds."""
+    if not config.stems or not parts[0]:
+        return ()
+    return stem_names(config)[: len(parts)] if config.source else tuple(parts)
 
 
 def check_stems(features: Features, model: str) -> None:
@@ -42,7 +61,10 @@ def take_paths(out: Path, takes: int) -> list[Path]:
 
 
 def sound_paths(out: Path, config: GenerateConfig) -> list[Path]:
-    """The waves asked for beside a video: the sound alone, then its stems, one a layer."""
+    """The waves asked for beside a video: the sound alone, then its stems, one a layer, and of
+    each its channels alone where they are split."""
     wav = out.with_suffix(".wav")
     stems = [stem_path(wav, stem) for stem in stem_names(config) if config.stems]
-    return [wav, *stems] if config.wav or stems else []
+    waves = [wav, *stems] if config.wav or config.split or stems else []
+    speakers = SPEAKERS[CHANNELS[config.channels]] if config.split else ()
+    return [*waves, *(channel_path(wave, speaker) for wave in waves for speaker in speakers)]

@@ -9,11 +9,13 @@ the sound and find nearly nothing.
 import numpy as np
 from numpy.typing import NDArray
 
-from foleycli.sight.motion import CHANNELS, Floats
+from foleycli.sight.motion import CHANNELS, COLUMNS, ROWS, Floats
 from foleycli.sight.track import RATE, Track, at_points
 from foleycli.waveform.filters import smooth
 
 LIVELIEST = 6  # of the 144 cells that say how much moves
+STILL = 1.0  # levels: what moves less is noise
+STOPPING = 4  # cells that say where it stops
 USUAL = 4.0  # times that they move more, in log, than all cells on average
 
 
@@ -26,6 +28,22 @@ def read_stops(track: Track, points: NDArray[np.float64]) -> tuple[Floats, Float
     stops = np.partition(fall, -3, axis=1)[:, -3:].mean(axis=1)
     hits = np.maximum(stops, read_flashes(track, points))
     return hits.astype(np.float32), read_activity(track, points)
+
+
+def where_it_stops(track: Track, points: NDArray[np.float64]) -> Floats:
+    """From left, -1, to right, 1: (n,) where motion ends at each point, 0 where nothing moves.
+
+    Of the cells that move less just after than just before; where none does, of those that move.
+    """
+    residual = track.cells[:, CHANNELS.index("residual")].reshape(len(track.times), -1)
+    motion = at_points(points, track.times, residual)
+    fall = np.maximum(0, _moved(motion, 0.05) - _moved(motion, -0.06))
+    told = np.where(fall.max(axis=1, keepdims=True) > 0, fall, motion)
+    least = np.partition(told, -STOPPING, axis=1)[:, -STOPPING, None]
+    told = np.where(told >= least, told, 0)
+    sides = np.tile((np.arange(COLUMNS, dtype=np.float32) + 0.5) / COLUMNS * 2 - 1, ROWS)
+    moves = told.sum(axis=1)
+    return np.where(moves > STILL, (told @ sides) / np.maximum(moves, STILL), 0).astype(np.float32)
 
 
 def read_activity(track: Track, points: NDArray[np.float64]) -> Floats:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from foleycli.clip.shots import ShotDetector
 from foleycli.sight.motion import CHANNELS, COLUMNS, ROWS, Floats, compare, is_unlike, prepare
+from foleycli.sight.stops import where_it_stops
 from foleycli.sight.track import RATE, Reading, Track, at_points
 from foleycli.sight.when_net import read_weighed_stops
 from foleycli.waveform.filters import slide_maximum, slide_mean
@@ -50,6 +51,7 @@ class MotionReader:
         self._held: deque[_Held] = deque()
         self._rows: deque[_Row] = deque()
         self._done: list[tuple[Floats, Floats]] = []
+        self._places: list[Floats] = []
 
     def push(self, time: Fraction, luma: Luma) -> None:
         """Take the next picture.
@@ -76,6 +78,11 @@ class MotionReader:
         hits = np.concatenate([block[0] for block in self._done] or [np.zeros(0, np.float32)])
         activity = np.concatenate([block[1] for block in self._done] or [np.zeros(0, np.float32)])
         return hits[:points], activity[:points]
+
+    def places(self, duration: Fraction) -> Floats:
+        """Where what is heard at each point of `curves` moves, from left, -1, to right, 1."""
+        points = len(self.curves(duration)[0])
+        return np.concatenate(self._places or [np.zeros(0, np.float32)])[:points]
 
     def curves_where(
         self, weigh: Callable[[NDArray[np.float64]], Floats], duration: Fraction
@@ -157,6 +164,7 @@ class MotionReader:
         if not self._rows:
             empty = np.zeros(BLOCK * RATE, np.float32)
             self._done.append((empty, empty))
+            self._places.append(empty)
             return
         track = _track(self._rows, self._shots.cuts)
         last = min(last, points_in_all or last)
@@ -165,6 +173,7 @@ class MotionReader:
         hits = pick_hits(likeness)
         keep = slice(start * RATE - first, start * RATE - first + BLOCK * RATE)
         self._done.append((_padded(hits[keep]), _padded(activity[keep])))
+        self._places.append(_padded(where_it_stops(track, points[keep])))
         while self._rows and self._rows[0].later < start + BLOCK - CONTEXT - 1:
             row = self._rows.popleft()
             if self._kept is not None:

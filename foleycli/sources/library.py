@@ -14,6 +14,7 @@ from foleycli.spot.cues import Cue
 from foleycli.spot.encode import Encoder, encode_video
 from foleycli.spot.features import Features
 from foleycli.waveform.join import Share, nobody
+from foleycli.waveform.space import Space
 
 
 class LibrarySource:
@@ -39,6 +40,12 @@ class LibrarySource:
         told: Share = nobody,
     ) -> Iterator[np.ndarray]:
         """Blocks (samples,) float32 at 48 kHz."""
+        return self.render_in(None, features, cues, config)
+
+    def render_in(
+        self, space: Space | None, features: Features, cues: list[Cue], config: GenerateConfig
+    ) -> Iterator[np.ndarray]:
+        """Blocks (samples, columns) of a space, each sound at its own place in it."""
         return place_cues(
             cues,
             self.bank,
@@ -47,6 +54,7 @@ class LibrarySource:
             config.seed,
             cuts=features.cuts,
             avoid=config.negative_prompt or "",
+            space=space,
         )
 
     def choose(

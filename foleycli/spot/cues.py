@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from foleycli.documents import exact_number
 from foleycli.errors import MediaError
@@ -19,7 +19,7 @@ Kind = Literal["hit", "bed"]
 # The tracks of a Foley session: feet, moves (cloth), props (what hands do), hard effects (machines,
 # vehicles, weapons, doors), voices (animals, crowds), air (the sound of a place). Empty: unsaid.
 Layer = Literal["feet", "moves", "props", "hard", "voices", "air", ""]
-LAYERS: tuple[Layer, ...] = ("feet", "moves", "props", "hard", "voices", "air")
+LAYERS: tuple[Layer, ...] = get_args(Layer)[:-1]
 LIKE = "like:"  # in a cue's words: a sound file follows, and recordings like it are wanted
 NO_RECORDING = "no recording of that"  # said of a cue that nothing is played for
 LATEST = 1_000_000  # seconds that are believed

@@ -188,6 +188,7 @@ def encode_video(
         classes=np.concatenate(classes),
         sightings=tuple(watcher.sightings),
         dark=np.concatenate(dark),
+        places=motion.places(end),
     )
     return replace(features, selections=choose(selector, motion, features)) if words else features
 

@@ -37,6 +37,7 @@ class Features:
     classes: np.ndarray | None = None  # (T, 1000) float16, ImageNet probabilities of each row
     sightings: tuple[Sighting, ...] = ()  # things, people and hands, in order of time
     dark: np.ndarray | None = None  # (T,) bool, where the picture is dark
+    places: np.ndarray | None = None  # (T * 16,) where it moves, from left, -1, to right, 1
     selections: dict[str, Selection] = field(default_factory=dict)  # by words that were asked
 
     @classmethod
@@ -51,9 +52,11 @@ class Features:
         classes: np.ndarray | None = None,
         sightings: tuple[Sighting, ...] = (),
         dark: np.ndarray | None = None,
+        places: np.ndarray | None = None,
     ) -> "Features":
         """Lay out rows from what (T', 384), classes (T', 1000), dark (T',) and curves (n,) at
-        64 Hz, padded to the duration; timbre (T, 96) is an example to sound like."""
+        64 Hz, padded to the duration, and so are places; timbre (T, 96) is an example to sound
+        like."""
         rows = np.zeros((row_count(duration), FEATURES.size), np.float32)
         if len(what):
             rows[:, _WHAT] = _hold(what, len(rows))
@@ -62,7 +65,8 @@ class Features:
         if timbre is not None:
             rows[:, _TIMBRE] = timbre
         held, shade = (None if s is None else _hold(s, len(rows)) for s in (classes, dark))
-        return cls(rows, duration, cuts, held, sightings, shade)
+        where = None if places is None else _fit(places, len(rows)).reshape(-1)
+        return cls(rows, duration, cuts, held, sightings, shade, where)
 
     @property
     def what(self) -> np.ndarray:

@@ -30,7 +30,7 @@ from foleycli.spot.scene import (
     materials,
     things_of,
 )
-from foleycli.spot.where import distance_of, pan_of
+from foleycli.spot.where import distance_of, pan_of, shot_distance, steady_places
 
 RATE = FEATURES.when_rate
 STRUCK = {  # what a thing of a material sounds like when it is struck
@@ -243,7 +243,7 @@ def hit_cues(features: Features, sound: Heard) -> Iterator[Cue]:
         start = Fraction(first + i, RATE)
         strength = 20 * float(np.log10(min(1.0, hits[i])))
         length = _on_grid(min(Fraction(CUES.hit_length), sound.end - start))
-        where = _where(features, sound, start)
+        where = _hit_place(features, sound, start)
         yield replace(_cue(sound, start, length, round(sound.level_db + strength, 1)), **where)
 
 
@@ -270,15 +270,37 @@ def bed_cues(features: Features, sound: Heard) -> Iterator[Cue]:
         sound.level_db + _bed_level(activity[i : i + step], activity, softest)
         for i in range(0, len(activity), step)
     ]
+    at = [Fraction(first + i * step, RATE) for i in range(len(levels))]
+    places = _bed_places(features, sound, at)
     begin = 0
     for i in range(1, len(levels) + 1):
-        if i < len(levels) and levels[i] == levels[begin]:
+        if i < len(levels) and (levels[i], places[i]) == (levels[begin], places[begin]):
             continue
-        start = Fraction(first + begin * step, RATE)
         end = Fraction(min(first + i * step, last), RATE)
-        where = _where(features, sound, start)
-        yield replace(_cue(sound, start, end - start, levels[begin]), **where)
+        yield replace(_cue(sound, at[begin], end - at[begin], levels[begin]), **places[begin])
         begin = i
+
+
+def _hit_place(features: Features, sound: Heard, at: Fraction) -> dict[str, float]:
+    """Where a hit is: at the thing that sounds, else where what moved stops."""
+    point = round(at * RATE)
+    return _where(features, sound, at) or _moving(features, sound, point, point + 1)
+
+
+def _bed_places(features: Features, sound: Heard, at: Sequence[Fraction]) -> list[dict[str, float]]:
+    """Where a bed is at some times: it goes with its thing, or stays where most of it moves."""
+    seen = [_where(features, sound, time) for time in at]
+    if any(seen):
+        return steady_places(seen)
+    return [_moving(features, sound, *_points(features, sound))] * len(at)
+
+
+def _moving(features: Features, sound: Heard, first: int, last: int) -> dict[str, float]:
+    """The middle of what moves, as far away as what the shot shows."""
+    looks = [s for s in features.sightings if sound.start <= s.time < sound.end]
+    places = np.zeros(0) if features.places is None else features.places[first:last]
+    pan = float(places.mean()) if len(places) else 0.0
+    return {"pan": round(pan, 2), "distance": round(shot_distance(looks), 1)}
 
 
 def _where(features: Features, sound: Heard, at: Fraction) -> dict[str, float]:

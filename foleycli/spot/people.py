@@ -19,8 +19,6 @@ GROUNDS = {  # of places; elsewhere concrete
     "snow": "snow", "lake": "water", "river": "water", "sea": "water",
 }  # fmt: skip
 WORDS = {"grass": "in grass", "leaves": "in leaves", "snow": "in snow", "water": "in water"}
-NEAR = 3.0  # metres at which a step has its usual level
-QUIETEST_DB = -18.0
 
 
 def walk(
@@ -51,13 +49,13 @@ def _cue(
 ) -> Cue:
     grid = FEATURES.when_rate
     at = max(start, Fraction(round(step.time * grid), grid))
-    soft = 20 * np.log10(max(0.35, step.strength)) - 20 * np.log10(max(1.0, distance / NEAR))
+    soft = 20 * np.log10(max(0.35, step.strength))
     return Cue(
         start=at,
         duration=max(Fraction(1, grid), min(Fraction(CUES.hit_length), end - at)),
         kind="hit",
         what=words,
-        level_db=round(max(QUIETEST_DB, float(soft)), 1),
+        level_db=round(float(soft), 1),
         confidence=round(float(step.likelihood), 2),
         layer="feet",
         surface=ground,

@@ -72,6 +72,7 @@ class Place:
 
     name: str
     air: Line
+    room: str = ""  # of `foleycli.waveform.rooms`
 
 
 class Witnesses(NamedTuple):
@@ -248,7 +249,7 @@ def all_scenes() -> tuple[Scene, ...]:
 def all_places() -> tuple[Place, ...]:
     """The rows of ``places.csv``."""
     return tuple(
-        Place(row["name"], Line(known_phrase(row["air"]), float(row["level_db"])))
+        Place(row["name"], Line(known_phrase(row["air"]), float(row["level_db"])), row["room"])
         for row in _rows("places.csv")
     )
 

@@ -21,6 +21,7 @@ def retime_features(features: Features, speed: Fraction) -> Features:
     if speed == 0:
         raise ValueError("a freeze frame has no time to move in")
     what, hits, activity = features.what, features.hits, features.activity
+    places = features.places
     classes, sightings = features.classes, features.sightings
     duration = features.duration / abs(speed)
     cuts = features.cuts
@@ -29,6 +30,7 @@ def retime_features(features: Features, speed: Fraction) -> Features:
         what, hits, activity = what[::-1], hits[:points][::-1], activity[:points][::-1]
         cuts = tuple(features.duration - cut for cut in reversed(cuts))
         classes = None if classes is None else classes[::-1]
+        places = None if places is None else places[:points][::-1]
         sightings = tuple(
             replace(seen, time=features.duration - seen.time) for seen in reversed(sightings)
         )
@@ -37,16 +39,18 @@ def retime_features(features: Features, speed: Fraction) -> Features:
     return Features.assemble(
         what[rows],
         _moved(hits, abs(speed)),
-        np.interp(
-            np.arange(int(len(activity) / abs(speed))) * float(abs(speed)),
-            np.arange(len(activity)),
-            activity,
-        ),
+        _stretched(activity, abs(speed)),
         duration,
         tuple(cut / abs(speed) for cut in cuts),
         classes=None if classes is None else classes[rows],
         sightings=tuple(replace(seen, time=seen.time / abs(speed)) for seen in sightings),
+        places=None if places is None else _stretched(places, abs(speed)),
     )
+
+
+def _stretched(curve: np.ndarray, speed: Fraction) -> np.ndarray:
+    at = np.arange(int(len(curve) / speed)) * float(speed)
+    return np.interp(at, np.arange(len(curve)), curve)
 
 
 def _moved(hits: np.ndarray, speed: Fraction) -> np.ndarray:

@@ -13,21 +13,28 @@ CHUNK = 48_000  # samples taken from all stems at a time
 
 
 def limit_stems(
-    stems: Sequence[Iterable[np.ndarray]],
+    blocks: Iterable[np.ndarray],
+    channels: int = 1,
     ceiling_db: float = OUTPUT.true_peak_db,
     sample_rate: int = OUTPUT.sample_rate,
 ) -> Iterator[np.ndarray]:
     """Hold the peaks of every stem, and of their sum, under a ceiling with one gain for all.
 
     Args:
-        stems: blocks (samples,) of each, that begin together; a shorter one is silent at its end.
+        blocks: (samples, stems * channels), stem by stem, as `side_by_side` gives them.
 
     Yields:
-        (samples, stems) float32.
+        the same shapes, float32.
     """
-    blocks = (_with_sum(block) for block in _side_by_side(stems))
-    for limited in limit_peaks(blocks, ceiling_db, sample_rate):
-        yield limited[:, :-1]
+    summed = (np.concatenate([block, sum_stems(block, channels)], axis=1) for block in blocks)
+    for limited in limit_peaks(summed, ceiling_db, sample_rate):
+        yield limited[:, :-channels]
+
+
+def sum_stems(block: np.ndarray, channels: int = 1) -> np.ndarray:
+    """(samples, stems * channels), stem by stem -> their sum (samples, channels) float32."""
+    stems = block.reshape(len(block), block.shape[1] // channels, channels)
+    return stems.sum(axis=1, dtype=np.float32)
 
 
 def round_stems(block: np.ndarray) -> np.ndarray:
@@ -35,20 +42,24 @@ def round_stems(block: np.ndarray) -> np.ndarray:
     return np.rint(block * STEPS) / STEPS
 
 
-def _with_sum(block: np.ndarray) -> np.ndarray:
-    return np.concatenate([block, block.sum(axis=1, keepdims=True)], axis=1)
+def side_by_side(stems: Sequence[Iterable[np.ndarray]], columns: int = 1) -> Iterator[np.ndarray]:
+    """Stems that begin together, joined; a shorter one is silent at its end.
 
+    Args:
+        stems: blocks (samples, columns) of each, or (samples,) where that is one.
 
-def _side_by_side(stems: Sequence[Iterable[np.ndarray]]) -> Iterator[np.ndarray]:
+    Yields:
+        (samples, stems * columns), `CHUNK` samples in each but the last.
+    """
     sources = [iter(stem) for stem in stems]
-    rests = [np.zeros(0, np.float32) for _ in stems]
+    rests = [np.zeros((0, columns), np.float32) for _ in stems]
     while True:
         for index, source in enumerate(sources):
             while len(rests[index]) < CHUNK and (block := next(source, None)) is not None:
-                rests[index] = np.concatenate([rests[index], block])
+                rests[index] = np.concatenate([rests[index], block.reshape(len(block), -1)])
         length = min(CHUNK, max(map(len, rests)))
         if not length:
             return
         parts = [rest[:length] for rest in rests]
-        yield np.stack([np.pad(part, (0, length - len(part))) for part in parts], axis=1)
+        yield np.hstack([np.pad(part, ((0, length - len(part)), (0, 0))) for part in parts])
         rests = [rest[length:] for rest in rests]
