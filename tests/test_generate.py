@@ -186,7 +186,7 @@ def test_stems_add_up_to_the_sound_to_the_last_bit(film, library, tmp_path):
         soundfile.read(tmp_path / f"a{part}.wav", dtype="int32")[0].astype(np.int64)
         for part in ("", "_props", "_hard", "_air")
     )
-    assert props.any() and hard.any() and air.any()
+    assert whole.shape[1] == 2 and props.any() and hard.any() and air.any()
     assert np.array_equal(props + hard + air, whole)
     assert not (tmp_path / "a_feet.wav").exists()  # nobody walks
     again, same = foleycli.redo(take.recipe, tmp_path / "b.mov")
@@ -218,8 +218,8 @@ def test_a_preset_sets_the_sound_by_one_gain(film, library, tmp_path, stems):
     assert abs(measure_loudness(plain).integrated + 23) > 1
     assert measure_loudness(loud).misses(LOUDNESS["ebu"]) == []
     one, other = (soundfile.read(wav)[0] for wav in (plain, loud))
-    at = np.argsort(-np.abs(one))[:1000]
-    assert np.ptp(other[at] / one[at]) < 1e-4
+    loudest = np.abs(one) > 0.9 * np.abs(one).max()
+    assert np.ptp(other[loudest] / one[loudest]) < 1e-4
 
 
 def test_a_mix_is_brought_to_the_preset_as_a_whole(film, library, tmp_path):
@@ -254,10 +254,13 @@ def test_a_recipe_is_json_a_person_can_read(film, library, tmp_path):
 
 def _sound_of(video, folder):
     with av.open(str(video)) as container:
+        channels = container.streams.audio[0].codec_context.channels
         frames = [frame.to_ndarray() for frame in container.decode(audio=0)]
     scale = np.iinfo(frames[0].dtype).max if frames[0].dtype.kind == "i" else 1
+    sound = np.concatenate(frames, axis=1)
+    sound = sound.T if len(sound) > 1 else sound.reshape(-1, channels)
     path = folder / "sound.wav"
-    soundfile.write(path, np.concatenate(frames, axis=1)[0] / scale, RATE, subtype="PCM_24")
+    soundfile.write(path, sound / scale, RATE, subtype="PCM_24")
     return path
 
 
@@ -297,7 +300,7 @@ def heard(film, library, folder, hits):
 def test_a_word_or_a_time_changes_its_event_only(film, library, tmp_path, edited):
     before = heard(film, library, tmp_path, HITS)
     after = heard(film, library, tmp_path, [HITS[0], edited, HITS[2]])
-    differ = np.flatnonzero(before != after) / RATE
+    differ = np.flatnonzero((before != after).any(axis=1)) / RATE
     spans = [(float(at), float(at) + 0.2) for at in {HITS[1][0], edited[0]}]
     inside = [any(start - 0.1 <= t <= end + 0.1 for start, end in spans) for t in differ]
     assert len(differ) > RATE // 100 and all(inside)

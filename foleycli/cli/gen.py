@@ -12,7 +12,7 @@ import typer
 from foleycli.cli import options
 from foleycli.cli.each import each_clip
 from foleycli.cli.progress import listen_for_warnings, show_progress
-from foleycli.config import GenerateConfig
+from foleycli.config import CHANNELS, GenerateConfig
 from foleycli.errors import UsageError
 
 
@@ -206,7 +206,8 @@ def _generate_balanced(clip: Path, out: Path, config: GenerateConfig, source, pr
     if not film.audio:
         raise MediaError(f"{clip.name} has no sound to balance with.", "Leave out --highlight.")
     wav = out.with_suffix(".wav")
-    check_mux(film, out, config.mode, overwrite=config.overwrite)
+    channels = CHANNELS[config.channels]
+    check_mux(film, out, config.mode, channels=channels, overwrite=config.overwrite)
     check_output(wav, overwrite=config.overwrite, inputs=(clip,))
     with scratch_folder() as folder:
         alone = replace(config, mode="track", wav=True, loudness=None)

@@ -103,7 +103,7 @@ TABLE: dict[str, Row] = {
     ),
     "room": Row(
         panel=SPACE,
-        help="The room that answers: of the place that is seen (auto), none (off), or a kind. It "
+        help="The room that answers: none (off), of the place that is seen (auto), or a kind. It "
         "is a return of its own: with --stems the layers are dry and it is one more stem.",
         commands=MAKING,
     ),

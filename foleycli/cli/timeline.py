@@ -74,7 +74,7 @@ def timeline(
         str,
         typer.Option(
             help="plain, ucs, netflix, or a template of {title} {reel} {version} {number} {clip} "
-            "{timecode} {rate}."
+            "{timecode} {rate} {channels}."
         ),
     ] = NAMING.template,
     title: Annotated[str, typer.Option(help="Title in names; by default the timeline's.")] = "",
@@ -111,8 +111,11 @@ def timeline(
         rate=exact_rate(rate) if rate else None,
         handles=handles,
         folder=sounds,
-        naming=Naming(template=naming, title=title, reel=reel, version=version),
+        naming=Naming(
+            template=naming, title=title, reel=reel, version=version, channels=config.channels
+        ),
         stems=config.stems,
+        room=not config.is_dry,
         two_pop=two_pop,
         overwrite=config.overwrite,
     )

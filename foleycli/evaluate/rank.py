@@ -14,10 +14,11 @@ from foleycli.evaluate.hallucination import MUSIC, SPEECH, loudest
 from foleycli.evaluate.sync import motion_curve, strength_curve, sync_z
 from foleycli.evaluate.timing import onset_strength
 from foleycli.listeners.yamnet import yamnet
-from foleycli.mux.names import stem_path
+from foleycli.mux.names import channel_path, stem_path
 from foleycli.recipe import read_recipe, write_recipe
 from foleycli.spot.cues import LAYERS
 from foleycli.waveform.sound import at_loudness, read_sound
+from foleycli.waveform.space import ROOM, SPEAKERS
 
 if TYPE_CHECKING:
     from foleycli.generate import Take
@@ -78,8 +79,10 @@ def forget_take(take: "Take") -> None:
 
 
 def _waves(wav: Path) -> list[Path]:
-    """A sound and the stems it may have."""
-    return [wav, *(stem_path(wav, layer) for layer in LAYERS)]
+    """A sound and the stems it may have, and the channels that each of them may have alone."""
+    waves = [wav, *(stem_path(wav, part) for part in (*LAYERS, ROOM))]
+    speakers = SPEAKERS[max(SPEAKERS)]
+    return [*waves, *(channel_path(wave, speaker) for wave in waves for speaker in speakers)]
 
 
 def keep_best(clip: Path, takes: Sequence["Take"], *, keep_wav: bool) -> tuple["Take", TakeScore]:

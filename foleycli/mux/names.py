@@ -8,9 +8,7 @@ from foleycli.config import CHANNELS, GenerateConfig
 from foleycli.errors import UsageError
 from foleycli.spot.cues import LAYERS
 from foleycli.spot.features import Features
-from foleycli.waveform.space import SPEAKERS
-
-ROOM = "room"  # the stem of the return
+from foleycli.waveform.space import ROOM, SPEAKERS
 
 
 def stem_path(wav: Path, stem: str) -> Path:

@@ -23,11 +23,10 @@ from foleycli.spot.select import cues_of
 from foleycli.spot.stage import rooms_of, stage_cues
 from foleycli.waveform.join import Share, nobody
 from foleycli.waveform.rooms import Response, Return, add_return, read_impulse, room_response
-from foleycli.waveform.space import Space, Where
+from foleycli.waveform.space import ROOM, Space, Where
 from foleycli.waveform.stems import side_by_side
 
 RATE = OUTPUT.sample_rate
-ROOM = "room"  # the part that is the return
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,18 +18,18 @@ def pop_lead(timeline: Timeline) -> Fraction:
 
 
 def with_pops(
-    blocks: Iterable[np.ndarray], timeline: Timeline, sample_rate: int
+    blocks: Iterable[np.ndarray], timeline: Timeline, sample_rate: int, channels: int = 1
 ) -> Iterator[np.ndarray]:
-    """A stem with a pop before it and one after, each ``pop_lead`` away."""
+    """A stem with a pop in all channels before it and one after, each ``pop_lead`` away."""
     lead = round((timeline.start_seconds) * sample_rate) - round(
         (timeline.start_seconds - pop_lead(timeline)) * sample_rate
     )
     frame = round(sample_rate / timeline.rate)
     pop = np.sin(2 * np.pi * POP_HZ * np.arange(frame) / sample_rate) * 10 ** (POP_DB / 20)
-    head = np.zeros(lead, np.float32)
-    head[:frame] = pop
+    head = np.zeros((lead, channels), np.float32)
+    head[:frame] = pop[:, None]
     yield head
     yield from blocks
-    tail = np.zeros(lead + frame, np.float32)
-    tail[lead:] = pop
+    tail = np.zeros((lead + frame, channels), np.float32)
+    tail[lead:] = pop[:, None]
     yield tail

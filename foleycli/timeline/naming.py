@@ -19,8 +19,8 @@ PRESETS = {
         "{category}_{title-} {stem-}_FOLEY_{title-}",
     ),
     "netflix": (
-        "{title~}_{reel}_{version}_FXPD_{number:03}_{clip~}_mono_48k_24b_{rate}",
-        "{title~}_{reel}_{version}_{stem}_mono_48k_24b_{rate}",
+        "{title~}_{reel}_{version}_FXPD_{number:03}_{clip~}_{channels}_48k_24b_{rate}",
+        "{title~}_{reel}_{version}_{stem}_{channels}_48k_24b_{rate}",
     ),
 }
 STEMS = {
@@ -31,6 +31,7 @@ STEMS = {
     "hard": "FXStem_HARD",
     "voices": "FXStem_VOICES",
     "air": "FXStem_BG",
+    "room": "FXStem_REVERB",
 }
 UCS = {  # CatIDs of the Universal Category System
     "all": "FOLYMisc",
@@ -40,8 +41,12 @@ UCS = {  # CatIDs of the Universal Category System
     "hard": "MECHMisc",
     "voices": "CREAMisc",
     "air": "AMBMisc",
+    "room": "FOLYMisc",
 }
-FIELDS = ("title", "reel", "version", "number", "clip", "timecode", "rate", "category", "stem")
+FIELDS = (
+    *("title", "reel", "version", "number", "clip", "timecode", "rate", "category", "stem"),
+    "channels",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +58,14 @@ class Naming:
             ``{title~}`` is in small letters with underscores, ``{title-}`` has no underscores.
         reel: such as r01 or s01e02.
         version: such as v01.
+        channels: mono, stereo or 5.1.
     """
 
     template: str = NAMING.template
     title: str = ""
     reel: str = NAMING.reel
     version: str = NAMING.version
+    channels: str = "mono"
 
     def shot(self, title: str, rate: Fraction, number: int, clip: str, timecode: str) -> str:
         """A shot's file name without suffix.
@@ -71,7 +78,7 @@ class Naming:
         return self._fill(template, title, rate, values, "all")
 
     def stem(self, title: str, rate: Fraction, kind: str) -> str:
-        """A stem's file name without suffix; ``kind`` is all or a layer."""
+        """A stem's file name without suffix; ``kind`` is all, a layer or room."""
         template = PRESETS.get(self.template, ("", PRESETS["plain"][1]))[1]
         return self._fill(template, title, rate, {}, kind)
 
@@ -83,6 +90,7 @@ class Naming:
             "reel": self.reel,
             "version": self.version,
             "rate": rate_label(rate),
+            "channels": self.channels.replace(".", ""),
             "category": UCS[kind],
             "stem": STEMS[kind],
             **values,

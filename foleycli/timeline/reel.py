@@ -32,6 +32,7 @@ from foleycli.timeline.sound import (
     write_cue_markers,
     write_stem,
 )
+from foleycli.waveform.space import ROOM
 
 MAX_HANDLES = 1000  # frames
 
@@ -44,7 +45,7 @@ class ReelPlan:
     out: Path
     folder: Path  # for the waves and the cue sheets
     stem: Path
-    parts: tuple[tuple[str, Path], ...]  # a stem of each layer, when asked for
+    parts: tuple[tuple[str, Path], ...]  # a stem of each layer and of the room, when asked for
     two_pop: bool
     timeline: Timeline
     shots: tuple[Shot, ...]
@@ -71,6 +72,7 @@ def plan_reel(
     folder: Path | None = None,
     naming: Naming = PLAIN,
     stems: bool = False,
+    room: bool = False,
     two_pop: bool = False,
     overwrite: bool = False,
 ) -> ReelPlan:
@@ -84,7 +86,8 @@ def plan_reel(
         handles: frames of sound beyond each shot, where its film goes on.
         folder: for the waves; ``<out>_sfx`` when None.
         naming: of waves and stems.
-        stems: also one stem of the hits and one of the beds, which add up to the whole one.
+        stems: also a stem of each layer, which add up to the whole one.
+        room: and one of the room's return, where a room is asked for.
         two_pop: stems begin and end with a pop.
 
     Raises:
@@ -116,7 +119,8 @@ def plan_reel(
     def stem(layer: str) -> Path:
         return folder / f"{naming.stem(timeline.name, timeline.rate, layer)}.wav"
 
-    parts = tuple((layer, stem(layer)) for layer in LAYERS if stems)
+    kinds = (*LAYERS, *((ROOM,) if room else ())) if stems else ()
+    parts = tuple((kind, stem(kind)) for kind in kinds)
     return ReelPlan(path, out, folder, stem("all"), parts, two_pop, timeline, shots, names)
 
 
@@ -181,7 +185,7 @@ def sound_reel(
             config,
             sheets,
             plan.names,
-            bool(plan.parts),
+            tuple(kind for kind, _ in plan.parts),
             progress,
         )
     )
@@ -193,7 +197,7 @@ def sound_reel(
     for kind, path in (*plan.parts, ("all", plan.stem)):
         stem_hash = write_stem(timeline, sounds, path, kind, two_pop=plan.two_pop, overwrite=True)
     write_cue_markers(timeline, sounds, plan.folder / f"{plan.out.stem}_markers.edl")
-    tracks = lay_tracks(timeline, sounds)
+    tracks = lay_tracks(timeline, sounds, tuple(kind for kind, _ in plan.parts))
     add_sounds(plan.path, timeline, tracks, plan.out, overwrite=config.overwrite)
     return ReelResult(plan, sounds, failures, stem_hash)
 

@@ -13,7 +13,7 @@ import numpy as np
 import soundfile
 
 from foleycli.clip.media import check_unchanged, content_hash
-from foleycli.config import OUTPUT, GenerateConfig
+from foleycli.config import CHANNELS, OUTPUT, GenerateConfig
 from foleycli.errors import FoleyError, UsageError
 from foleycli.frames.decode import decode_pictures
 from foleycli.mux.bwf import Broadcast, write_broadcast
@@ -23,10 +23,10 @@ from foleycli.mux.stems import write_sound
 from foleycli.output import check_output
 from foleycli.sources.open import Source
 from foleycli.sources.played import find_played, say_played
-from foleycli.spot.cues import LAYERS, Cue, read_cues, write_cues
+from foleycli.sources.staged import Staged, keep_layers, sound_parts, split_cues
+from foleycli.spot.cues import Cue, read_cues, write_cues
 from foleycli.spot.features import Features
 from foleycli.spot.find import find_cues
-from foleycli.spot.phrases import in_layers
 from foleycli.timeline.leader import pop_lead, with_pops
 from foleycli.timeline.markers import (
     cue_markers,
@@ -41,7 +41,8 @@ from foleycli.timeline.retime import retime_features
 from foleycli.timeline.shots import Shot
 from foleycli.version import VERSION
 from foleycli.waveform.loudness import limit_peaks
-from foleycli.waveform.stems import limit_stems
+from foleycli.waveform.space import ROOM
+from foleycli.waveform.stems import limit_stems, sum_stems
 
 LOG = logging.getLogger("foleycli")
 RATE = OUTPUT.sample_rate
@@ -49,7 +50,9 @@ _SCALE = np.float32(2.0**-31)
 PLAIN = Naming()
 _BY_HAND = "by-hand"  # in a wave's description: its cues were edited
 # What an output does not depend on.
-_INDIFFERENT = ("takes", "start", "end", "mode", "cues", "wav", "overwrite", "verify", "offline")
+_INDIFFERENT = (
+    *("takes", "start", "end", "mode", "cues", "wav", "split", "overwrite", "verify", "offline"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ class ShotSound:
     kept: bool  # it was there, made of the same things
 
     def part(self, kind: str) -> Path:
-        """The wave of a layer alone; all together for "all"."""
+        """The wave of a layer or of the room alone; all together for "all"."""
         return self.wav if kind == "all" else stem_path(self.wav, kind)
 
 
@@ -106,7 +109,7 @@ def sound_shots(
     config: GenerateConfig,
     sheets: Path | None = None,
     names: Sequence[str] | None = None,
-    stems: bool = False,
+    stems: Sequence[str] = (),
     progress: Callable[[int], None] = lambda done: None,
 ) -> Iterator[ShotSound | Failure]:
     """Make a sound for every shot; one that fails does not stop the others.
@@ -117,7 +120,8 @@ def sound_shots(
         folder: where the waves and the cue sheets go.
         sheets: a folder of edited cue sheets, named as the sounds are; or a file of markers.
         names: of the files, without suffix; of `sound_names` when None.
-        stems: also make a wave of each shot's hits and one of its beds, that add up to its sound.
+        stems: also make a wave of each of these layers, and of the room where it is among them,
+            that add up to the shot's sound; without the room it stays dry.
         progress: told how many shots are done.
     """
     names = names or sound_names(timeline, shots)
@@ -156,10 +160,10 @@ def _sound_shot(
     source: Source,
     config: GenerateConfig,
     edited: list[Cue] | None,
-    stems: bool,
+    stems: Sequence[str],
 ) -> ShotSound:
     key = shot_key(timeline, shot, source, config, stems)
-    wanted = [stem_path(wav, layer) for layer in LAYERS if stems] + [wav]
+    wanted = [*(stem_path(wav, part) for part in stems), wav]
     made = [read_description(path) for path in wanted]
     if all(_is_made(description, key, edited) for description in made):
         return ShotSound(shot, wav, tuple(_known_cues(wav, edited)), True)
@@ -177,7 +181,7 @@ def _sound_shot(
     sheet = wav.with_suffix(".csv")
     if edited is None and any(_BY_HAND in description.split() for description in made):
         _set_aside(sheet)
-    seeded = replace(config, seed=config.seed * 1_000_003 + shot.seed, stems=stems)
+    seeded = replace(config, seed=config.seed * 1_000_003 + shot.seed, stems=bool(stems))
     if edited is None or not (sheet.is_file() and read_cues(sheet) == edited):
         remarks = say_played(cues, find_played(source, features, cues, seeded))
         write_cues(sheet, cues, remarks=remarks, overwrite=True)
@@ -191,19 +195,37 @@ def _sound_shot(
 
     if stems:
         check_stems(features, source.name)
-        layers = LAYERS
-        heard = in_layers(cues)
-        rendered = [
-            source.render(features, heard[layer], seeded) if layer in heard else iter(())
-            for layer in LAYERS
-        ]
-        limited = limit_stems(rendered)
-    else:
-        layers = ()
-        limited = limit_peaks(source.render(features, cues, seeded), OUTPUT.true_peak_db, RATE)
-    whole = _faded(fit_length(limited, length, len(layers)), length, shot)
-    write_sound(wav, whole, about, stems=layers, overwrite=True)
+    channels = CHANNELS[config.channels]
+    heard = keep_layers(cues, features, config)
+    limited = _limited(source, features, heard, seeded, stems)
+    fitted = fit_length(limited, length, max(1, len(stems)) * channels)
+    whole = _faded(fitted, length, shot)
+    write_sound(wav, whole, about, stems=stems, channels=channels, overwrite=True)
     return ShotSound(shot, wav, tuple(cues), False)
+
+
+def _limited(
+    source: Source,
+    features: Features,
+    cues: list[Cue],
+    config: GenerateConfig,
+    stems: Sequence[str],
+) -> Iterator[np.ndarray]:
+    """Blocks with their peaks held: (samples, channels), or (samples, stems * channels)."""
+    asked = replace(config, stems=bool(stems))
+    if stems and ROOM not in stems:
+        asked = replace(asked, room="off", impulse=None)
+    staged = sound_parts(source, features, split_cues(cues, asked, every=True), asked)
+    if stems:
+        return limit_stems(_with_room(staged, ROOM in stems), staged.channels)
+    mixed = (sum_stems(block, staged.channels) for block in staged.blocks)
+    return limit_peaks(mixed, OUTPUT.true_peak_db, RATE)
+
+
+def _with_room(staged: Staged, wanted: bool) -> Iterator[np.ndarray]:
+    """The parts, and silence for the room of a shot that has none."""
+    missing = staged.channels if wanted and ROOM not in staged.names else 0
+    return (np.pad(block, ((0, 0), (0, missing))) for block in staged.blocks)
 
 
 def _set_aside(sheet: Path) -> None:
@@ -225,7 +247,10 @@ def _is_made(description: str, key: str, edited: list[Cue] | None) -> bool:
 
 def _cues_key(cues: Iterable[Cue]) -> str:
     said = [
-        [str(c.start), str(c.duration), c.kind, c.what, c.level_db + 0.0, c.confidence]
+        [
+            *(str(c.start), str(c.duration), c.kind, c.what, c.level_db + 0.0, c.confidence),
+            *(c.layer, round(c.pan, 2) + 0.0, round(c.distance, 1) + 0.0),
+        ]
         for c in cues
     ]
     return hashlib.blake2b(json.dumps(said).encode(), digest_size=8).hexdigest()
@@ -272,7 +297,7 @@ def shot_key(
     shot: Shot,
     source: Source,
     config: GenerateConfig,
-    stems: bool = False,
+    stems: Sequence[str] = (),
 ) -> str:
     """A name for all that a shot's sound follows from but its cues: 16 hexadecimal digits."""
     options = {k: v for k, v in asdict(config).items() if k not in _INDIFFERENT}
@@ -284,7 +309,7 @@ def shot_key(
         [str(timeline.rate), timeline.drop],
         source.fingerprint,
         options,
-        stems,
+        [*stems],
     ]
     return hashlib.blake2b(json.dumps(parts).encode(), digest_size=8).hexdigest()
 
@@ -295,9 +320,7 @@ def read_description(wav: Path) -> str:
     return about.description if about else ""
 
 
-def fit_length(
-    blocks: Iterable[np.ndarray], length: int, channels: int = 0
-) -> Iterator[np.ndarray]:
+def fit_length(blocks: Iterable[np.ndarray], length: int, channels: int) -> Iterator[np.ndarray]:
     """Exactly so many samples: the rest is silence, what is over is cut."""
     given = 0
     for block in blocks:
@@ -307,7 +330,7 @@ def fit_length(
             yield part
     while given < length:
         rest = min(RATE, length - given)
-        part = np.zeros((rest, channels) if channels else rest, np.float32)
+        part = np.zeros((rest, channels), np.float32)
         given += len(part)
         yield part
 
@@ -331,35 +354,61 @@ def _slope(along: np.ndarray) -> np.ndarray:
     return np.sin(np.clip(along, 0, 1) * np.pi / 2) ** 2
 
 
-def lay_tracks(timeline: Timeline, sounds: Iterable[ShotSound]) -> tuple[Track, ...]:
-    """Sounds on as few tracks as keep them from overlapping, cut to what is heard."""
+def lay_tracks(
+    timeline: Timeline, sounds: Iterable[ShotSound], parts: Sequence[str] = ()
+) -> tuple[Track, ...]:
+    """Sounds on as few tracks as keep them from overlapping, cut to what is heard.
+
+    Args:
+        parts: layers, and the room, that lie on tracks of their own in place of the whole; what is
+            silent in a shot is left out, and a layer that never sounds has no track.
+    """
+    ordered = sorted(sounds, key=lambda sound: sound.shot.start)
+    if not parts:
+        return _lanes("SFX", [_placed(timeline, sound, "all") for sound in ordered])
+    return tuple(
+        track
+        for part in parts
+        for track in _lanes(
+            f"SFX {part}",
+            [_placed(timeline, one, part) for one in ordered if _sounds(one.part(part))],
+        )
+    )
+
+
+def _lanes(name: str, events: Iterable[Event]) -> tuple[Track, ...]:
     lanes: list[list[Event]] = []
-    for sound in sorted(sounds, key=lambda sound: sound.shot.start):
-        event = _placed(timeline, sound)
+    for event in events:
         lane = next((lane for lane in lanes if lane[-1].end <= event.start), None)
         if lane is None:
             lanes.append(lane := [])
         lane.append(event)
     return tuple(
-        Track(kind="sound", events=tuple(lane), name=f"SFX {number}")
+        Track(kind="sound", events=tuple(lane), name=f"{name} {number}")
         for number, lane in enumerate(lanes, 1)
     )
 
 
-def _placed(timeline: Timeline, sound: ShotSound) -> Event:
-    shot, begin = sound.shot, timeline.start_seconds
+def _sounds(wav: Path) -> bool:
+    """Whether a wave is more than silence."""
+    with soundfile.SoundFile(str(wav)) as file:
+        return any(block.any() for block in file.blocks(blocksize=RATE, dtype="int32"))
+
+
+def _placed(timeline: Timeline, sound: ShotSound, part: str) -> Event:
+    shot, begin, wav = sound.shot, timeline.start_seconds, sound.part(part)
     start = max(shot.start, Fraction(0))
     media = Media(
-        name=sound.wav.name,
-        path=str(sound.wav.absolute()),
+        name=wav.name,
+        path=str(wav.absolute()),
         start=begin + shot.begins,
         duration=shot.duration,
         rate=timeline.rate,
-        channels=1,
+        channels=soundfile.info(str(wav)).channels,
         sample_rate=RATE,
     )
     return Event(
-        name=sound.wav.stem,
+        name=wav.stem,
         media=media,
         start=start,
         duration=shot.end - start,
@@ -393,7 +442,7 @@ def write_stem(
     Integer samples are summed, so that the stem is the placed waves' sum to the last bit.
 
     Args:
-        kind: all, or a layer, whose waves alone are taken.
+        kind: all, or a layer or the room, whose waves alone are taken.
         two_pop: begin two seconds of timecode earlier with a pop, and end with one.
 
     Returns:
@@ -415,21 +464,24 @@ def write_stem(
         drop_frame=timeline.drop,
         project=timeline.name,
     )
-    blocks = _summed(sorted(placed), total)
+    channels = soundfile.info(str(placed[0][3])).channels
+    blocks = _summed(sorted(placed), total, channels)
     if two_pop:
-        blocks = with_pops(blocks, timeline, RATE)
-    return write_broadcast(path, blocks, RATE, about=about, overwrite=overwrite)
+        blocks = with_pops(blocks, timeline, RATE, channels)
+    return write_broadcast(path, blocks, RATE, channels, about=about, overwrite=overwrite)
 
 
-def _summed(placed: list[tuple[int, int, int, Path]], total: int) -> Iterator[np.ndarray]:
+def _summed(
+    placed: list[tuple[int, int, int, Path]], total: int, channels: int
+) -> Iterator[np.ndarray]:
     for begin in range(0, total, RATE):
         finish = min(begin + RATE, total)
-        mixed = np.zeros(finish - begin, np.int64)
+        mixed = np.zeros((finish - begin, channels), np.int64)
         for start, end, lead, wav in placed:
             first, last = max(begin, start), min(finish, end)
             if first < last:
                 with soundfile.SoundFile(str(wav)) as file:
                     file.seek(first - start + lead)
-                    part = file.read(last - first, dtype="int32")
+                    part = file.read(last - first, dtype="int32", always_2d=True)
                 mixed[first - begin : first - begin + len(part)] += part
         yield np.clip(mixed, -(2**31), 2**31 - 256).astype(np.float32) * _SCALE

@@ -17,9 +17,10 @@ from foleycli.config import CHANNELS, SPACE
 Samples = NDArray[np.float32]
 Curve = NDArray[np.float64]
 
+ROOM = "room"  # the part that is the return of the room
 SPEAKERS = {1: ("M",), 2: ("L", "R"), 6: ("L", "R", "C", "LFE", "Ls", "Rs")}
 HALF = float(np.sqrt(0.5))
-# ITU-R BS.775-4, table 2: what each channel of L R C LFE Ls Rs gives to fewer.
+# ITU-R BS.775: what each channel of L R C LFE Ls Rs gives to fewer; LFE gives nothing.
 TO_STEREO = np.array(
     [[1, 0], [0, 1], [HALF, HALF], [0, 0], [HALF, 0], [0, HALF]], np.float32
 )  # (6, 2)
@@ -30,7 +31,7 @@ TO_MONO = {
 }
 SHARED = 0.5  # likeness of what surrounds have to what the front has, of what is wide
 TREBLE = 8000  # Hz, whose loss in air is that of the treble
-SHELF, SHELF_TAPS = 3000.0, 48  # Hz of the shelf's corner; samples, the next one is 6e-9 of the sum
+SHELF, SHELF_TAPS = 1500.0, 96  # Hz of the shelf's corner; samples, the next one is 7e-9 of the sum
 
 
 def pan_gains(pan: Curve | float, channels: int) -> NDArray[np.float32]:
@@ -114,13 +115,16 @@ def air_absorption(frequency: float, celsius: float = 20.0, humidity: float = 50
 
 
 def dull(samples: Samples, loss_db: float, sample_rate: int) -> Samples:
-    """Less treble, by a shelf of first order; as long as it was."""
+    """Less treble, so much at 8 kHz, by a shelf of first order; as long as it was."""
     if loss_db < 0.25:
         return samples
-    treble = 10 ** (-loss_db / 20)
     mix = 1 - np.exp(-2 * np.pi * SHELF / sample_rate)
-    taps = (1 - treble) * mix * (1 - mix) ** np.arange(SHELF_TAPS)
-    taps[0] += treble
+    low = mix / (1 - (1 - mix) * np.exp(-2j * np.pi * TREBLE / sample_rate))  # pass, at 8 kHz
+    a, b = abs(1 - low) ** 2, 2 * float((low * np.conj(1 - low)).real)
+    c = abs(low) ** 2 - 10 ** (-loss_db / 10)  # of |low + direct (1 - low)|^2 = the loss
+    direct = max(0.0, (-b + np.sqrt(max(0.0, b * b - 4 * a * c))) / (2 * a))
+    taps = (1 - direct) * mix * (1 - mix) ** np.arange(SHELF_TAPS)
+    taps[0] += direct
     return np.convolve(samples, taps)[: len(samples)].astype(np.float32)
 
 

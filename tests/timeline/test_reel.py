@@ -56,7 +56,7 @@ def reel(names=("one", "two", "three"), rate=NTSC, start=86_400) -> Timeline:
 def run(folder, films, suffix=".fcpxml", source=None, timeline=None, sheets=None, **options):
     path, out = folder / f"cut{suffix}", folder / f"out{suffix}"
     write_timeline(timeline or reel(), path, overwrite=True)
-    config = GenerateConfig(**{"air": False} | options)
+    config = GenerateConfig(**{"air": False, "channels": "mono"} | options)
     plan = plan_reel(path, out, roots=[films], handles=6, overwrite=config.overwrite)
     return sound_reel(plan, config, source or Clicks(), sheets)
 
@@ -344,7 +344,7 @@ def test_stems_of_hits_and_beds_add_up_to_the_last_bit(tmp_path, films) -> None:
     path, out = tmp_path / "cut.fcpxml", tmp_path / "out.fcpxml"
     write_timeline(reel(), path)
     plan = plan_reel(path, out, roots=[films], stems=True, two_pop=True)
-    result = sound_reel(plan, GenerateConfig(), Loud())
+    result = sound_reel(plan, GenerateConfig(channels="mono"), Loud())
     assert not result.failures
     whole, _ = soundfile.read(plan.stem, dtype="int32")
     parts = [soundfile.read(part, dtype="int32")[0] for _, part in plan.parts]
@@ -448,3 +448,27 @@ def test_films_of_another_rate_are_named(tmp_path, films, caplog) -> None:
     run(tmp_path, films, overwrite=True)
     (warning,) = [record.getMessage() for record in caplog.records]
     assert "23.976" in warning and "one.mp4 (25)" in warning
+
+
+def test_layers_lie_on_tracks_of_their_own_in_stereo_with_the_room(tmp_path, films) -> None:
+    otio = pytest.importorskip("opentimelineio")
+    path, out = tmp_path / "cut.fcpxml", tmp_path / "out.otio"
+    write_timeline(reel(), path)
+    plan = plan_reel(path, out, roots=[films], stems=True, room=True)
+    result = sound_reel(plan, GenerateConfig(room="small"), Loud())
+    assert not result.failures
+    whole = soundfile.read(plan.stem, dtype="int32")[0].astype(np.int64)
+    parts = {kind: soundfile.read(part, dtype="int32")[0] for kind, part in plan.parts}
+    assert whole.shape[1] == 2 and [k for k, part in parts.items() if part.any()] == [
+        "props", "air", "room",
+    ]  # fmt: skip
+    assert np.array_equal(sum(part.astype(np.int64) for part in parts.values()), whole)
+    tracks = otio.adapters.read_from_file(str(out)).audio_tracks()
+    names = {track.name.rsplit(" ", 1)[0] for track in tracks}
+    assert names == {"SFX props", "SFX air", "SFX room"}
+    assert sum(len(list(track.find_clips())) for track in tracks) == 9
+    again = sound_reel(
+        plan_reel(path, out, roots=[films], stems=True, room=True, overwrite=True),
+        GenerateConfig(room="small", overwrite=True), Loud(),
+    )  # fmt: skip
+    assert all(sound.kept for sound in again.sounds) and again.stem_hash == result.stem_hash

@@ -1,4 +1,5 @@
-"""Cues -> samples of any stretch of the film, as ``foley gen`` makes them before its limiter.
+"""Cues -> samples of any stretch of the film, as ``foley gen --channels mono --room off`` makes
+them before its limiter.
 
 With ``library`` a change costs the sounds that it changes: voices are kept by all that their
 samples follow from, and what has the same voices is the same, byte for byte.
@@ -22,6 +23,8 @@ from foleycli.sources.library import LibrarySource
 from foleycli.sources.open import Source
 from foleycli.spot.cues import Cue
 from foleycli.spot.features import Features
+from foleycli.spot.stage import stage_cues
+from foleycli.waveform.space import Space
 
 RATE = OUTPUT.sample_rate
 KEPT_BYTES = 256 << 20  # of rendered voices
@@ -102,6 +105,7 @@ class LibraryHearing(Hearing):
         super().__init__(source, features, config)
         self.instant = True
         self.bank: Bank = source.bank
+        self.space = Space(1, config.width, config.perspective)
         self._cues: Numbered = ()
         self._voices: list[Voice] = []
         self._kept: OrderedDict[tuple[object, ...], Samples] = OrderedDict()
@@ -126,7 +130,7 @@ class LibraryHearing(Hearing):
 
     def _arrange(self, cues: Numbered) -> list[Voice]:
         return arrange(
-            [cue for _, cue in cues],
+            stage_cues([cue for _, cue in cues], self.features.cuts),
             self.bank,
             self.duration,
             RATE,
@@ -175,7 +179,7 @@ class LibraryHearing(Hearing):
             if voice.key in self._kept:
                 self._kept.move_to_end(voice.key)
                 return self._kept[voice.key]
-        samples = voice.render()
+        samples = voice.heard(self.space, RATE)[:, 0]
         with self._lock:
             if voice.key not in self._kept:
                 self._kept[voice.key] = samples

@@ -482,7 +482,15 @@ def _of_timeline(
     rate: Fraction | None,
 ) -> Project:
     out = out or path.with_name(f"{path.stem}_sfx{path.suffix}")
-    plan = plan_reel(path, out, roots=roots, rate=rate, stems=config.stems, overwrite=True)
+    plan = plan_reel(
+        path,
+        out,
+        roots=roots,
+        rate=rate,
+        stems=config.stems,
+        room=not config.is_dry,
+        overwrite=True,
+    )
     project = Project(replace(config, stems=False), out, plan)
     for shot, name in zip(plan.shots, plan.names, strict=True):
         title = f"{shot.number}  {plan.timeline.timecode(shot.event.start)}  {shot.event.name}"
