@@ -126,7 +126,7 @@ def _even(band: NDArray[np.float64], around: int) -> NDArray[np.float64]:
     return band / np.sqrt(np.maximum(power, 1e-12))
 
 
-def octave_masks(frequencies: NDArray[np.float64]) -> NDArray[np.float64]:
+def octave_masks(frequencies: NDArray[np.floating]) -> NDArray[np.float64]:
     """(bands, frequencies): how much of each belongs to an octave; their squares sum to one.
 
     The lowest and the highest go on to the ends of the spectrum.
@@ -158,7 +158,7 @@ def _early(room: Room, channels: int, sample_rate: int) -> NDArray[np.float64]:
         at = round((length - direct) / SOUND_SPEED * sample_rate)
         pan = float(way[1] / max(1e-6, np.hypot(way[0], way[1]))) * SPACE.width
         gain = room.reflects**order * direct / length
-        found.append((max(1, at), gain * pan_gains(pan, channels)))
+        found.append((max(1, at), np.float64(gain) * pan_gains(pan, channels).astype(np.float64)))
     early = np.zeros((max(at for at, _ in found) + 1, channels))
     for at, gains in found:
         early[at] += gains
