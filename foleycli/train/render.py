@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import uniform_filter1d
 
-from foleycli.config import FEATURES, RenderConfig
+from foleycli.config import FEATURES, SAME_BYTES, RenderConfig
 from foleycli.errors import FoleyError, ModelError, UsageError
 from foleycli.output import atomic_output
 from foleycli.processes import do_all
@@ -1286,7 +1286,11 @@ def draw_film(
         with av.open(str(out), "w", format="mp4") as file:
             stream = file.add_stream("libx264", rate=look.rate)
             stream.width, stream.height, stream.pix_fmt = config.width, config.height, "yuv420p"
-            stream.options = {"crf": str(look.crf), "preset": "veryfast"}
+            stream.options = {
+                "crf": str(look.crf),
+                "preset": "veryfast",
+                "x264-params": SAME_BYTES,
+            }
             stream.codec_context.thread_count = 1
             for n in range(count):
                 moments = [

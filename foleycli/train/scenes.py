@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from foleycli.config import FEATURES, FRAMES
+from foleycli.config import FEATURES, FRAMES, SAME_BYTES
 from foleycli.frames.windows import Window
 
 Floats = NDArray[np.floating]
@@ -735,6 +735,7 @@ def _compress(rng: Rng, film: NDArray[np.uint8]) -> NDArray[np.uint8]:
             "crf": str(rng.integers(18, 38)),
             "preset": "veryfast",
             "g": str(rng.choice([12, 30, 250])),
+            "x264-params": SAME_BYTES,
         }
         stream = out.add_stream("libx264", rate=25, options=options)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"

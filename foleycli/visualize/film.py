@@ -10,7 +10,7 @@ import ffmpeg
 from av import VideoFrame
 
 from foleycli.clip.timecode import Timecode
-from foleycli.config import VISUALIZE
+from foleycli.config import SAME_BYTES, VISUALIZE
 from foleycli.errors import UsageError
 from foleycli.mux.containers import CONTAINERS, MKV, MOV, MP4, Container
 from foleycli.mux.ffmpeg import input_path, run_ffmpeg
@@ -55,7 +55,7 @@ def write_film(
     """Encode pictures (yuv420p, BT.709) as H.264, one after another; how many there were."""
     count = 0
     with av.open(str(path), "w") as container:
-        options = {"preset": preset, "crf": str(VISUALIZE.crf)}
+        options = {"preset": preset, "crf": str(VISUALIZE.crf), "x264-params": SAME_BYTES}
         stream: Any = container.add_stream("libx264", rate=frame_rate, options=options)
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
         context = stream.codec_context
