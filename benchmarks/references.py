@@ -3,7 +3,8 @@
     pip install librosa opencv-python-headless scikit-learn mir_eval pyloudnorm
     pip install --no-deps torch-fidelity frechet-audio-distance panns_inference torchlibrosa \\
         torchvggish resampy essentia six pyyaml imagebind-packaged torchaudio einops \\
-        hear21passt
+        hear21passt cd-fvd
+    pip install transformers
     python benchmarks/references.py [CLIP.mp4 ...] [--synchformer FOLDER]
 
 No weights are fetched: networks are compared filled alike. What is not installed is left out.
@@ -30,15 +31,19 @@ import numpy as np
 import torch
 
 from foleycli.clip.probe import probe
-from foleycli.evaluate import av_align, divergence, highlight, inception, kid
+from foleycli.evaluate import av_align, clipsim, divergence, highlight, inception, kid
 from foleycli.evaluate.fad import frechet_distance
 from foleycli.evaluate.onset_precision import average_precision
 from foleycli.evaluate.timing import onset_f1
+from foleycli.frames.resize import middle_square
 from foleycli.listeners import aisfx, imagebind, panns, passt, vggish
 from foleycli.listeners.fbank import fbank
 from foleycli.listeners.heard import Heard
 from foleycli.models.filled import filled
 from foleycli.mux.ffmpeg import find_ffmpeg
+from foleycli.sight import c3d, i3d
+from foleycli.sight.clip import clip_pictures
+from foleycli.spot.clip_text import clip_tokens
 from foleycli.waveform.sound import integrated_loudness, read_sound
 
 # Packages that the references import and these comparisons do not use.
@@ -52,6 +57,11 @@ IMAGEBIND_UNUSED = (
     "pkg_resources torchaudio pytorchvideo pytorchvideo.data pytorchvideo.data.clip_sampling "
     "pytorchvideo.data.encoded_video torchvision.transforms._transforms_video ftfy regex iopath "
     "iopath.common iopath.common.file_io timm timm.models timm.models.layers"
+).split()
+
+FVD_UNUSED = (
+    "einops requests cdfvd.utils.data_utils cdfvd.utils.metric_utils "
+    "cdfvd.third_party.VideoMAEv2.utils"
 ).split()
 
 Row = tuple[str, str, float, float]  # measure, package, theirs, ours
@@ -216,6 +226,104 @@ def imagebinds() -> Iterator[Row]:
     )  # fmt: skip
     mine = fbank(torch.from_numpy(noise[:32_000]))
     yield "Kaldi's bands, their mean", "torchaudio", float(bands.mean()), float(mine.mean())
+
+
+def films_seen() -> Iterator[Row]:
+    """What judges films: I3D with its pictures, and the distance over its logits, by the package of
+    content-debiased FVD; CLIP by transformers; C3D by Chainer's formulas written out."""
+    yield from _clips()
+    yield from _c3ds()
+    blank = {name: MagicMock() for name in FVD_UNUSED}
+    with patch.dict(sys.modules, blank):
+        from cdfvd.third_party.i3d import pytorch_i3d, utils
+    rng = np.random.default_rng(0)
+    squares = rng.integers(0, 256, (2, 16, 200, 200, 3), dtype=np.uint8)
+    theirs = pytorch_i3d.InceptionI3d(400, in_channels=3).eval()
+    ours = i3d.I3d().eval()
+    weights = filled(theirs.state_dict())
+    theirs.load_state_dict(weights, strict=False)
+    ours.load_state_dict(weights, strict=False)
+    shown = utils.preprocess_i3d(squares)
+    mine = torch.stack([i3d.i3d_pictures(torch.from_numpy(film)) for film in squares])
+    with torch.no_grad():
+        found, logits = theirs(shown), ours(mine)
+    package = "cd-fvd"
+    for what, one, other in (("pictures", shown, mine), ("logits", found, logits)):
+        told = float(one.abs().sum()), float(other.abs().sum())
+        yield f"I3D, sum of sizes of its {what}", package, *told
+    a, b, _, _ = _numbers()
+    theirs_fvd = float(utils.frechet_distance(torch.from_numpy(a), torch.from_numpy(b)))
+    yield "FVD of rows", package, theirs_fvd, frechet_distance(a, b)
+
+
+def _clips() -> Iterator[Row]:
+    """CLIP ViT-B/32 at its published size, filled alike, and what it is shown of a picture."""
+    from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel
+
+    theirs = CLIPModel(CLIPConfig()).eval()
+    weights = filled({n: t for n, t in theirs.state_dict().items() if "position_ids" not in n})
+    theirs.load_state_dict(weights, strict=False)
+    ours = clipsim.Clip().eval()
+    ours.load_state_dict(clipsim.openai_names(weights))
+    picture = np.random.default_rng(0).integers(0, 256, (90, 160, 3), dtype=np.uint8)
+    shown = CLIPImageProcessor()(picture, return_tensors="pt")["pixel_values"]
+    square = torch.from_numpy(middle_square(picture))[None]
+    mine = clip_pictures(square)
+    ids = clip_tokens(["a dog barks", "drums"])
+    with torch.no_grad():
+        found = theirs(input_ids=ids, pixel_values=shown)
+        seen, read = ours.visual(mine), ours.read(ids)
+    pairs = ("picture", shown, mine), ("row of it", found.image_embeds, seen)
+    for what, one, other in (*pairs, ("rows of words", found.text_embeds, read)):
+        told = float(one.abs().sum()), float(other.abs().sum())
+        yield f"CLIP ViT-B/32, sum of sizes of the {what}", "transformers", *told
+    told = float((found.text_embeds @ found.image_embeds.T).mean()), float((read @ seen.T).mean())
+    yield "CLIPSIM of a picture and words", "transformers", *told
+
+
+def _c3ds() -> Iterator[Row]:
+    """C3D at a quarter of its widths: TGANv2's steps, each in numpy as Chainer's manual has it."""
+    net = c3d.C3d(4).eval()
+    state = filled(net.state_dict())
+    net.load_state_dict(state)
+    film = np.random.default_rng(0).integers(0, 256, (16, 40, 56, 3), dtype=np.uint8)
+    frames = film[..., ::-1].astype(np.float64) / 127.5 - 1  # blue first
+    maps = np.stack([_corner_on_corner(128 * frame, 112) for frame in frames]).transpose(3, 0, 1, 2)
+    maps = maps + 128 - state["mean"].numpy()[:, :, 8:120, 8:120]
+    for name in c3d.CONVOLUTIONS:
+        weight, bias = (state[f"conv{name}.{part}"].double() for part in ("weight", "bias"))
+        summed = torch.nn.functional.conv3d(torch.from_numpy(maps)[None], weight, bias, padding=1)
+        maps = summed[0].clamp(min=0).numpy()
+        if name in c3d.POOLED:
+            maps = _largest(maps, 1 if name == "1a" else 2)
+    row = maps.reshape(-1)
+    for name in ("fc6", "fc7", "fc8"):
+        row = state[f"{name}.weight"].double().numpy() @ np.maximum(row, 0)
+        row = row + state[f"{name}.bias"].double().numpy()
+    with torch.no_grad():
+        logits = net(c3d.c3d_pictures(torch.from_numpy(film))[None])
+    told = float(np.abs(row).sum()), float(logits.abs().sum())
+    yield "C3D, sum of sizes of its logits", "numpy", *told
+
+
+def _corner_on_corner(frame: np.ndarray, size: int) -> np.ndarray:
+    """A picture at another size, its corner pixels where they were: resize_images."""
+    for axis in (0, 1):
+        at = np.linspace(0, frame.shape[axis] - 1, size)
+        below = np.minimum(at.astype(int), frame.shape[axis] - 2)
+        share = (at - below).reshape([-1 if n == axis else 1 for n in range(3)])
+        low, high = (np.take(frame, below + step, axis) for step in (0, 1))
+        frame = low * (1 - share) + high * share
+    return frame
+
+
+def _largest(maps: np.ndarray, along_time: int) -> np.ndarray:
+    """max_pooling_nd of two by two, and so many in time; a half window at an edge counts."""
+    for axis, width in ((1, along_time), (2, 2), (3, 2)):
+        starts = range(0, maps.shape[axis], width)
+        parts = [maps.take(range(a, min(a + width, maps.shape[axis])), axis) for a in starts]
+        maps = np.stack([part.max(axis) for part in parts], axis)
+    return maps
 
 
 def _kaldi() -> Any:
@@ -387,7 +495,7 @@ def main() -> None:
     print("| what | package | theirs | ours |\n|---|---|---|---|")
     parts: list[Callable[[], Iterator[Row]]] = [
         sets, fad, divergences, onsets, loudness, highlights, networks, front_ends,
-        lambda: films(clips), passts, imagebinds, lambda: looks(clips),
+        lambda: films(clips), passts, imagebinds, lambda: looks(clips), films_seen,
     ]  # fmt: skip
     if asked.synchformer:
         from synchformer import compare

@@ -257,22 +257,45 @@ def film(
         Path | None,
         typer.Option(exists=True, dir_okay=False, help="Another sound, which should fit worse."),
     ] = None,
+    measures: Annotated[
+        str,
+        typer.Option(help="Of sync, fvd_i3d, is_c3d, clipsim; commas between. All but sync judge "
+                     "the films together, by networks that are pulled."),
+    ] = "sync",
+    true: Annotated[
+        Path | None,
+        typer.Option("--true", exists=True, file_okay=False, help="True films, for fvd_i3d."),
+    ] = None,
+    words: Annotated[str, typer.Option(help="What sounds in the films, for clipsim.")] = "",
     as_json: options.Json = False,
-) -> None:
-    """Does a film hit where its sound hits? Beside shifted sound, a metronome, another sound."""
+) -> None:  # fmt: skip
+    """Does a film hit where its sound hits? Beside shifted sound, a metronome, another sound.
+
+    As published systems are judged, too: Frechet video distance, inception score, CLIP similarity.
+    """
     from dataclasses import asdict
 
+    from foleycli.evaluate.filmed import judge_films
     from foleycli.evaluate.retrieval import judge_film, other_sound
 
-    for path in films:
-        fit = asdict(judge_film(path))
-        if other:
-            fit["other_sound"] = other_sound(path, other)
-        if as_json:
-            print(json.dumps({"film": str(path), **fit}))
-            continue
-        values = ", ".join(f"{name} {value:.2f}" for name, value in fit.items())
-        print(f"{path}  {values}")
+    asked = _parts(measures)
+    if "sync" in asked:
+        for path in films:
+            fit = asdict(judge_film(path))
+            if other:
+                fit["other_sound"] = other_sound(path, other)
+            _tell_fit(str(path), fit, as_json)
+    together = [name for name in asked if name != "sync"]
+    if together:
+        _tell_fit(f"{len(films)} films", judge_films(films, together, true, words), as_json)
+
+
+def _tell_fit(what: str, numbers: dict[str, float], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"film": what, **numbers}))
+        return
+    values = ", ".join(f"{name} {value:.2f}" for name, value in numbers.items())
+    print(f"{what}  {values}")
 
 
 @study.command("export")

@@ -22,19 +22,21 @@ FRONT_END = ("spectrogram_extractor.", "logmel_extractor.")  # constants that so
 
 
 def make_listener(model: Model, paths: Sequence[Path], *, overwrite: bool = False) -> Bundle:
-    """Make a bundle of a listener's public checkpoint, in 32 bits as it was published.
+    """Make a bundle of a listener's public weights, in 32 bits as they were published.
 
     Args:
-        paths: the checkpoint, and what shall lie beside it as it is.
+        paths: the checkpoints, most often one, and JSON that shall lie beside it as it is.
     """
-    path, *attached = paths
+    attached = [path for path in paths if path.suffix == ".json"]
+    checkpoints = [path for path in paths if path not in attached]
     tensors = {
         f"{PART}.{name}": tensor.contiguous()
+        for path in checkpoints
         for name, tensor in read_checkpoint(path).items()
         if name.startswith(model.keeps or "") and not name.startswith(FRONT_END)
     }
     if not tensors:
-        raise ModelError(f"{path} holds no weights.", "Fetch it again.")
+        raise ModelError(f"{checkpoints[0]} holds no weights.", "Fetch it again.")
     config = {"family": FAMILY, "name": model.name, "source": {"page": model.source}}
     return write_bundle(model.folder, config, tensors, model.card, attached, overwrite=overwrite)
 

@@ -396,6 +396,58 @@ MODELS = (
         page="https://github.com/hkchengrex/MMAudio/releases/tag/v0.1",
     ),
     Model(
+        name="eval-i3d",
+        summary="I3D, the judge of the Frechet video distance, as VideoGPT and TATS use it.",
+        kind="listener",
+        code_licence="Apache-2.0",
+        weights_licence="Apache-2.0 (DeepMind's), on a page of MIT",
+        folder=cache_folder("models") / "eval-i3d",
+        card_folder=PACKAGE / "models" / "listeners" / "i3d",
+        files=BUNDLE_FILES,
+        downloads=(
+            ModelFile(
+                "i3d_pretrained_400.pt",
+                url="https://github.com/songweige/TATS/raw/main/tats/fvd/i3d_pretrained_400.pt",
+            ),
+        ),
+        page="https://github.com/songweige/TATS",
+    ),
+    Model(
+        name="eval-c3d",
+        summary="C3D tuned to UCF-101, the judge of films' inception score, as TGANv2 uses it.",
+        kind="listener",
+        code_licence="Apache-2.0",
+        weights_licence="CC BY-NC 3.0 (C3D's own); MIT on TGANv2's page of the file",
+        folder=cache_folder("models") / "eval-c3d",
+        card_folder=PACKAGE / "models" / "listeners" / "c3d",
+        files=BUNDLE_FILES,
+        downloads=tuple(
+            ModelFile(name, url=f"https://github.com/rezoo/tgan2/releases/download/v1.0/{name}")
+            for name in ("conv3d_deepnetA_ucf.npz", "mean2.npz")
+        ),
+        page="https://github.com/pfnet-research/tgan2",
+    ),
+    Model(
+        name="eval-clip",
+        summary="CLIP ViT-B/32, the judge of CLIPSIM: whether pictures are what words say.",
+        kind="listener",
+        code_licence="Apache-2.0",
+        weights_licence="MIT (openai/CLIP); its card advises against deployed use",
+        folder=cache_folder("models") / "eval-clip",
+        card_folder=PACKAGE / "models" / "listeners" / "clip",
+        files=BUNDLE_FILES,
+        downloads=(
+            ModelFile(
+                "pytorch_model.bin",
+                605_247_071,
+                "a63082132ba4f97a80bea76823f544493bffa8082296d62d71581a4feff1576f",
+            ),
+        ),
+        keeps=("text_model.", "vision_model.", "text_projection.", "visual_projection."),
+        hub="openai/clip-vit-base-patch32",
+        revision="3d74acf9a28c67741b2f4f2ea7635f0aaf6f0268",
+    ),
+    Model(
         name="bandit-v2",
         summary="Bandit v2: a mix taken apart into dialogue, music and effects, for `highlight`.",
         kind="separator",

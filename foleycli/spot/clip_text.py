@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from foleycli.config import CLIP_TEXT, ClipTextConfig
+from foleycli.sight.clip import Block
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -25,43 +26,6 @@ MERGES = "clip_merges.txt.xz"  # pairs of the byte-pair code, most frequent firs
 WORD = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 
 
-class Attention(nn.Module):
-    """Each token asks those up to itself."""
-
-    def __init__(self, size: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.in_proj_weight = nn.Parameter(torch.zeros(3 * size, size))
-        self.in_proj_bias = nn.Parameter(torch.zeros(3 * size))
-        self.out_proj = nn.Linear(size, size)
-
-    def forward(self, rows: Tensor) -> Tensor:
-        """(batch, tokens, size) -> the same"""
-        parts = F.linear(rows, self.in_proj_weight, self.in_proj_bias)
-        query, key, value = parts.unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        heard = F.scaled_dot_product_attention(query, key, value, is_causal=True)
-        return self.out_proj(heard.transpose(1, 2).flatten(2))
-
-
-class Block(nn.Module):
-    """Attention, then a perceptron; each after a norm and beside a shortcut."""
-
-    def __init__(self, size: int, heads: int) -> None:
-        super().__init__()
-        self.ln_1 = nn.LayerNorm(size)
-        self.attn = Attention(size, heads)
-        self.ln_2 = nn.LayerNorm(size)
-        self.mlp = nn.ModuleDict(
-            {"c_fc": nn.Linear(size, 4 * size), "c_proj": nn.Linear(4 * size, size)}
-        )
-
-    def forward(self, rows: Tensor) -> Tensor:
-        """(batch, tokens, size) -> the same"""
-        rows = rows + self.attn(self.ln_1(rows))
-        wide = self.mlp["c_fc"](self.ln_2(rows))
-        return rows + self.mlp["c_proj"](wide * torch.sigmoid(1.702 * wide))  # QuickGELU
-
-
 class ClipText(nn.Module):
     """Numbers of tokens -> a unit row each."""
 
@@ -69,7 +33,7 @@ class ClipText(nn.Module):
         super().__init__()
         self.token_embedding = nn.Embedding(config.vocabulary, config.size)
         self.positional_embedding = nn.Parameter(torch.zeros(config.words, config.size))
-        blocks = (Block(config.size, config.heads) for _ in range(config.blocks))
+        blocks = (Block(config.size, config.heads, causal=True) for _ in range(config.blocks))
         self.transformer = nn.ModuleDict({"resblocks": nn.Sequential(*blocks)})
         self.ln_final = nn.LayerNorm(config.size)
 

@@ -6,9 +6,11 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from tests.evaluate.sets import write_set, write_sounds
+from tests.films import write_film
 
 
 def foley(*arguments, check: int = 0) -> subprocess.CompletedProcess:
@@ -77,3 +79,9 @@ def test_answers_are_counted_as_json(tmp_path) -> None:
     (tmp_path / "p.json").write_text(json.dumps(answer))
     told = json.loads(foley("study", "tally", tmp_path, "--json").stdout)
     assert told["votes"] == {"a": 0, "b": 8} and told["p"] == pytest.approx(2 / 2**8)
+
+
+def test_films_are_judged_by_what_is_named_only(tmp_path) -> None:
+    film = write_film(tmp_path / "a.mp4", (np.zeros((32, 32, 3), np.uint8) for _ in range(5)), 5)
+    assert "fvd_i3d, is_c3d, clipsim" in foley("film", film, "--measures", "fid", check=2).stderr
+    assert "--words" in foley("film", film, "--measures", "clipsim", check=2).stderr
