@@ -36,7 +36,7 @@ class Unit(nn.Module):
         super().__init__()
         self.conv3d = nn.Conv3d(inputs, outputs, kernel, stride, bias=False)
         self.bn = nn.BatchNorm3d(outputs)
-        self._kernel, self._stride = (kernel,) * 3, (stride,) * 3
+        self._kernel, self._stride = (kernel, kernel, kernel), (stride, stride, stride)
 
     def forward(self, maps: Tensor) -> Tensor:
         """(batch, channels, time, height, width) -> (batch, outputs, ...)"""
