@@ -298,6 +298,42 @@ def _tell_fit(what: str, numbers: dict[str, float], as_json: bool) -> None:
     print(f"{what}  {values}")
 
 
+@app.command()
+def tokens(
+    films: Annotated[
+        list[Path], typer.Argument(exists=True, help="Films with their sound, or folders of them.")
+    ],
+    t2v: Annotated[Path, typer.Option(exists=True, file_okay=False, help="As foley visualize.")],
+    mapper: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="What is judged.")],
+    beats: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="As foley visualize.")],
+    looks: Annotated[
+        int, typer.Option(min=1, help="Times of the noise; each costs two steps a film.")
+    ] = 8,
+    device: options.Device = "auto",
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Do TempoTokens' tokens say anything? Another film's sound must tell the noise worse."""
+    from dataclasses import asdict
+
+    from foleycli.clip.find import find_clips
+    from foleycli.evaluate.tokens import judge_tokens
+
+    listen_for_warnings(quiet=quiet, verbose=False)
+    paths = find_clips(films)
+    model = {"t2v": t2v, "mapper": mapper, "beats": beats, "device": device}
+    with count_progress("films", len(paths), quiet) as progress:
+        found = judge_tokens(paths, model, looks, progress)
+    if as_json:
+        print(json.dumps({**asdict(found), "says": found.says}))
+        return
+    print(
+        f"{found.films} films: loss {found.own:.4f} by own tokens, {found.other:.4f} by another "
+        f"sound's; {found.gap:+.4f} [{found.low:+.4f}, {found.high:+.4f}]"
+    )
+    print(found.says)
+
+
 @study.command("export")
 def export_study(
     output: Annotated[Path, typer.Option("-o", "--output", help="HTML page to write.")],

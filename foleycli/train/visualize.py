@@ -11,44 +11,33 @@ Source: Yariv et al. 2023, arXiv 2309.16429, equation 8; guyyariv/TempoTokens, t
 
 import hashlib
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor
-from torch.nn import functional as F
 
 from foleycli.clip.find import find_clips
-from foleycli.clip.probe import probe
 from foleycli.config import TempoTokensTraining
 from foleycli.errors import FoleyError, MediaError, UsageError
-from foleycli.frames.decode import decode_ticks
-from foleycli.listeners.beats import SAMPLE_RATE, Beats, beats_fbank
 from foleycli.output import atomic_output, make_folder
 from foleycli.train.checkpoint import logger
 from foleycli.train.run import Run, RunOptions
 from foleycli.visualize.tempotokens.make import Networks, open_networks
-from foleycli.visualize.tempotokens.prompts import FIRST, frame_prompts, prompt_ids
-from foleycli.visualize.tempotokens.sample import predict
-from foleycli.visualize.tempotokens.tokens import FRAMES, NAMES, Mapper, MapperConfig
-from foleycli.waveform.sound import read_sound
+from foleycli.visualize.tempotokens.noise import (
+    STEPS,
+    Window,
+    compare,
+    encode_film,
+    losses,
+    prompt_of,
+)
+from foleycli.visualize.tempotokens.tokens import NAMES, Mapper, MapperConfig
 
-STEP = FRAMES // 2  # frames from one window of a film to the next
-STEPS = 1000  # of the noise schedule
 HELD_OUT = 10  # every so manieth film, by the checksum of its name
 LOOKS = 8  # windows of held-out films, at as many times
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """A second of film, encoded."""
-
-    latents: NDArray[np.float16]  # (24, 4, h, w)
-    rows: NDArray[np.float16]  # (48, features) of BEATs
 
 
 def train(
@@ -81,7 +70,7 @@ def train(
             mapper.parameters(), config.rate, weight_decay=config.weight_decay
         )
         run.begin({"mapper": mapper}, {"optimizer": optimizer}, {"random": random, "noise": noise})
-        ids = prompt_of(frozen, config).to(run.device)
+        ids = prompt_of(frozen, config.windows).to(run.device)
         alphas = frozen.scheduler.alphas_cumprod
 
         # learn
@@ -111,28 +100,6 @@ def train(
         return path
 
 
-def losses(
-    window: Window,
-    time: int,
-    noise: Tensor,
-    mapper: Mapper,
-    frozen: Networks,
-    ids: Tensor,
-    alphas: Tensor,
-) -> tuple[Tensor, Tensor]:
-    """How wrong the noise is told (mean square), and how large the frames' tokens are."""
-    device = ids.device
-    tokens = mapper(torch.from_numpy(window.rows).float().to(device)[None])
-    prompts = frame_prompts(frozen.text, ids, tokens)
-    clean = torch.from_numpy(window.latents).float()
-    kept = alphas[time].float()
-    noisy = kept.sqrt() * clean + (1 - kept).sqrt() * noise
-    folded = noisy.transpose(0, 1)[None].to(device)
-    told = predict(frozen.unet, folded, time, prompts)
-    wanted = noise.transpose(0, 1)[None].to(device)
-    return F.mse_loss(told.float(), wanted), tokens.temp.abs().mean()
-
-
 @torch.no_grad()
 def look(
     mapper: Mapper, held_out: list[Window], frozen: Networks, ids: Tensor, alphas: Tensor
@@ -140,26 +107,14 @@ def look(
     """The loss over held-out films; and what it is with another film's sound, which is more once
     the tokens say something."""
     mapper.eval()
-    right, wrong = [], []
+    pairs = []
     for number in range(LOOKS):
         window = held_out[number % len(held_out)]
         other = held_out[(number + len(held_out) // 2) % len(held_out)]
-        time = (number * 2 + 1) * STEPS // (2 * LOOKS)
-        noise = torch.randn(window.latents.shape, generator=torch.Generator().manual_seed(number))
-        swapped = Window(window.latents, other.rows)
-        right.append(float(losses(window, time, noise, mapper, frozen, ids, alphas)[0]))
-        wrong.append(float(losses(swapped, time, noise, mapper, frozen, ids, alphas)[0]))
+        pairs.append(compare(window, other, [number], LOOKS, mapper, frozen, ids, alphas))
     mapper.train()
-    return {"loss": float(np.mean(right)), "another_sound": float(np.mean(wrong))}
-
-
-def prompt_of(frozen: Networks, config: TempoTokensTraining) -> Tensor:
-    """(1, 77) ids of the tokens that this many windows make, without words."""
-    ids = prompt_ids(frozen.tokenizer, None)
-    last = FIRST + NAMES.index("class")
-    unused = (ids > FIRST + len(config.windows)) & (ids >= FIRST) & (ids != last)
-    kept = ids[~unused]
-    return F.pad(kept, (0, ids.shape[1] - len(kept)), value=frozen.tokenizer.pad_token_id)[None]
+    right, wrong = np.mean(pairs, axis=0)
+    return {"loss": float(right), "another_sound": float(wrong)}
 
 
 def open_frozen(t2v: Path, beats: Path, device: torch.device) -> Networks:
@@ -183,7 +138,8 @@ def encode_films(
         path = cache / f"{_key(film, frozen, config)}.npz"
         if not path.exists():
             try:
-                windows = encode_film(film, frozen, config)
+                size = config.width, config.height
+                windows = encode_film(film, frozen, config.frames_a_second, size)
             except FoleyError as error:
                 logger.warning("%s is left out: %s", film.name, error.problem)
                 continue
@@ -201,37 +157,6 @@ def encode_films(
             f"No film of {films} has a second of pictures and sound.", "Give films with sound."
         )
     return heard, held_out
-
-
-@torch.no_grad()
-def encode_film(film: Path, frozen: Networks, config: TempoTokensTraining) -> list[Window]:
-    """Every second of a film, half overlapping: latents of 24 pictures, rows of the sound."""
-    clip, device = probe(film), frozen.device
-    waveform = read_sound(film)
-    pictures = list(
-        decode_ticks(
-            clip,
-            config.frames_a_second,
-            lambda frame: frame.reformat(config.width, config.height, "rgb24").to_ndarray(),
-        )
-    )
-    samples = FRAMES * SAMPLE_RATE // config.frames_a_second
-    windows = []
-    for first in range(0, len(pictures) - FRAMES + 1, STEP):
-        begin = first * SAMPLE_RATE // config.frames_a_second
-        part = waveform[begin : begin + samples]
-        if len(part) < samples:
-            break
-        frames = torch.from_numpy(np.stack(pictures[first : first + FRAMES]))
-        values = frames.permute(0, 3, 1, 2).float().to(device) / 127.5 - 1
-        mean = frozen.vae.encode(values).latent_dist.mean * frozen.vae.config.scaling_factor
-        rows = _rows(frozen.beats, part)
-        windows.append(Window(mean.half().cpu().numpy(), rows))
-    return windows
-
-
-def _rows(beats: Beats, part: NDArray[np.float32]) -> NDArray[np.float16]:
-    return beats(beats_fbank(torch.from_numpy(part))[None])[0].half().numpy()
 
 
 def _key(film: Path, frozen: Networks, config: TempoTokensTraining) -> str:

@@ -99,3 +99,23 @@ def test_a_film_that_hits_with_its_sound_is_told_from_one_that_does_not(tmp_path
     assert 0 <= made["right"].metronome <= 1
     other = write_wave(tmp_path / "other.wav", clicks([1.1, 2.9], 5.0))
     assert retrieval.other_sound(tmp_path / "right.mkv", other) < made["right"].sync_z
+
+
+def test_a_radio_that_belongs_to_no_picture_does_not_hide_a_car(
+    tmp_path: Path, folder: Path
+) -> None:
+    """Music under every sound, from its beginning on, as a radio in a car: hits still find their
+    pictures, though less often than alone, and the radio alone finds none."""
+    notes = np.arange(4 * 16_000) / 16_000
+    chord = sum(np.sin(2 * np.pi * pitch * notes) for pitch in (220.0, 277.2, 329.6))
+    beat = 0.6 + 0.4 * np.sin(2 * np.pi * 1.5 * notes)
+    music = write_wave(tmp_path / "radio.wav", (0.1 * chord * beat).astype(np.float32), 16_000)
+    alone = retrieve(folder, index=tmp_path / "index").told()["motion"]
+    under = retrieve(folder, index=tmp_path / "index", radio=music).told()["motion"]
+    assert under["recall_5"] >= 0.8
+    assert under["recall_1"] <= alone["recall_1"]
+    radio = hear(open_sound(music))
+    films = [seen_at(tmp_path / f"{n}", times_of(n)) for n in range(CLIPS)]
+    own = [hear(open_sound(write_wave(tmp_path / "own.wav", clicks(times_of(0), 4.0))))]
+    scores = motion_scores([radio, *own], films)
+    assert scores[0, 0] < scores[1, 0]  # the radio says less of this picture than its own sound
