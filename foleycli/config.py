@@ -72,6 +72,22 @@ class CueConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EyesConfig:
+    """How a vision-language model elsewhere is asked (``--eyes``); docs/eyes.md."""
+
+    timeout: float = 180.0  # seconds for one answer; a model on a CPU takes its time
+    longest: int = 1_000_000  # bytes of an answer that are read
+    tokens: int = 800  # of an answer
+    stills: int = 9  # of a shot, at most
+    every: float = 1.0  # seconds between them in a short shot
+    longest_shot: float = 20.0  # seconds; a longer one is asked about in parts
+    quality: int = 85  # of the JPEG
+    sounds: int = 6  # of a shot that are believed, at most
+    failures: int = 3  # in a row, after which the server is not asked any more
+    score: float = 3.9  # of what is told, among the scores of scenes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MelConfig:
     """How a waveform becomes a log-mel spectrogram; stored in the checkpoint it trained.
 
@@ -519,6 +535,8 @@ class GenerateConfig(SamplerConfig):
     perspective: float = _at_least(SpaceConfig().perspective, 0, 1)  # how much distance is heard
     room: str = _one_of("off", ROOMS)  # auto costs kl: benchmarks/space.py
     impulse: str | None = None  # a sound file of one's own room, in place of what is seen
+    eyes: str | None = None  # address of a vision-language model that is asked what is seen
+    eyes_model: str | None = None  # its name there
     wav: bool = False
     split: bool = False  # also a mono wave of each channel
     stems: bool = False  # also a wave of each layer, which add up
@@ -884,6 +902,7 @@ class VisahTraining(TrainingConfig):
 FRAMES = FrameConfig()
 FEATURES = FeatureConfig()
 CUES = CueConfig()
+EYES = EyesConfig()
 MEL = MelConfig()
 CAVP = CavpConfig()
 SYNCHFORMER = SynchformerConfig()

@@ -33,12 +33,14 @@ from foleycli.recipe import (
     recipe_first,
     recipe_path,
 )
+from foleycli.sight.remote import Server
 from foleycli.sources.open import Source, open_source
 from foleycli.sources.played import Played, find_played, find_unheard, say_played
 from foleycli.sources.staged import Staged, keep_layers, sound_parts, split_cues
 from foleycli.spot.cues import NO_RECORDING, Cue, find_likes, read_cues
 from foleycli.spot.features import Features
 from foleycli.spot.select import check_cues, find_asked
+from foleycli.spot.told import open_eyes, tell
 from foleycli.waveform.loudness import limit_peaks
 from foleycli.waveform.stems import limit_stems, sum_stems
 
@@ -105,11 +107,14 @@ def generate(
     config = replace(config or GenerateConfig(), **options)
     film = probe(Path(clip))
     start, end = find_span(film, config)
+    eyes = open_eyes(config)
     outs = plan_outputs(film, out, config)
     edited = read_sheet(config) if config.cues else cues
     source = source or open_source(config)
 
     features = watch(source, film, start, end, config, progress)
+    if edited is None:
+        features = _told(features, film, start, eyes, progress)
     found = find_wanted(features, config) if edited is None else edited
     if edited is not None and config.cues and config.like:
         found = ask_like(found, Path(config.like), keep_words=True)
@@ -229,8 +234,11 @@ def spot(
     ``config``, ``source`` and ``options`` as there."""
     config = replace(config or GenerateConfig(), **options)
     film = probe(Path(clip))
+    eyes = open_eyes(config)
     source = source or open_source(config)
-    features = watch(source, film, *find_span(film, config), config, progress)
+    start, end = find_span(film, config)
+    features = watch(source, film, start, end, config, progress)
+    features = _told(features, film, start, eyes, progress)
     cues = find_wanted(features, config)
     played = find_played(source, features, cues, config)
     _tell_missing(find_unheard(cues, played), film)
@@ -383,6 +391,17 @@ def watch(
         words = (config.prompt,)
     pictures = _watched(film, start, end, progress)
     return source.encode(pictures, words) if words else source.encode(pictures)
+
+
+def _told(
+    features: Features, film: Clip, start: Fraction, eyes: Server | None, progress: Progress
+) -> Features:
+    """Features with what the user's own model says of every shot (``--eyes``)."""
+    if eyes is None:
+        return features
+    return tell(
+        features, film, eyes, lambda time: start + time, lambda done: progress("asking", done)
+    )
 
 
 def _watched(

@@ -148,6 +148,19 @@ TABLE: dict[str, Row] = {
         environment=True,
         folders=True,
     ),
+    "eyes": Row(
+        panel=MODEL,
+        help="Address of a vision-language model of yours, such as http://localhost:11434/v1: it "
+        "is shown stills of every shot and says what sounds there; docs/eyes.md.",
+        commands=LOOKING,
+        environment=True,
+    ),
+    "eyes_model": Row(
+        panel=MODEL,
+        help="Its name there; by default the first that seems to see.",
+        commands=LOOKING,
+        environment=True,
+    ),
     "device": Row(
         panel=MODEL,
         help="auto, cpu, cuda or mps.",

@@ -19,6 +19,7 @@ def split_work(looking: float = LOOKING) -> dict[str, tuple[float, float]]:
     sounding = 1 - MUXING - looking
     return {
         "looking": (0.0, looking),
+        "asking": (looking, 0.0),  # nobody knows how long another's model takes
         "sounding": (looking, sounding),
         "muxing": (1 - MUXING, MUXING),
     }

@@ -23,6 +23,18 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What somebody's vision-language model said of a stretch of film, checked."""
+
+    start: Fraction  # seconds
+    end: Fraction
+    place: str  # a name of ``places.csv``
+    sounds: tuple[tuple[str, str, str, str], ...]  # words, layer, how, what is seen of it
+    struck: str  # material of what is struck; "" where nothing is
+    by: str  # the model's name
+
+
+@dataclass(frozen=True, slots=True)
 class Features:
     """Features of one span of film, laid out as ``config.FeatureConfig`` says.
 
@@ -39,6 +51,7 @@ class Features:
     dark: np.ndarray | None = None  # (T,) bool, where the picture is dark
     places: np.ndarray | None = None  # (T * 16,) where it moves, from left, -1, to right, 1
     selections: dict[str, Selection] = field(default_factory=dict)  # by words that were asked
+    told: tuple[Told, ...] = ()  # whole shots, in order of time; the others are seen as ever
 
     @classmethod
     def assemble(

@@ -14,13 +14,22 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from foleycli.config import CUES, FEATURES
-from foleycli.spot.cues import Cue
-from foleycli.spot.features import Features
+from foleycli.config import CUES, EYES, FEATURES
+from foleycli.spot.cues import Cue, layer_of
+from foleycli.spot.features import Features, Told
 from foleycli.spot.people import walk
-from foleycli.spot.phrases import Phrase, is_understood, known_phrase, split_prompt
+from foleycli.spot.phrases import (
+    Phrase,
+    asked_vocabulary,
+    how_of,
+    is_understood,
+    known_phrase,
+    split_prompt,
+    vocabulary,
+)
 from foleycli.spot.scene import (
     Evidence,
+    Line,
     Place,
     Scene,
     all_places,
@@ -47,6 +56,7 @@ STRUCK = {  # what a thing of a material sounds like when it is struck
     "stone": "stone hit",
     "wood": "wood impact",
 }
+EYES_SEE = "eyes see"  # it begins so, where a model of the user's own said it
 ASKED = "asked for"  # a cue's evidence begins so, where words say it
 Curve = NDArray[np.float32]
 
@@ -127,26 +137,70 @@ def _told_apart(features: Features, heard: Sequence[Heard]) -> Iterator[Cue]:
 
 def watch(features: Features) -> Iterator[Stretch]:
     """The stretches of a film, in order: each between two cuts, and of one scene."""
-    if features.classes is None:  # features that somebody else's encoder made, without classes
-        for start, end in features.shots():
-            yield Stretch(start, end, (), all_places()[0], 0.0, "")
-        return
+    told = {shot: list(parts) for shot, parts in _told_by_shot(features)}
     for start, end in features.shots():
-        first, last = _rows(features, start, end)
-        evidence = gather_evidence(
-            features.classes[first:last],
-            [
-                replace(s, time=max(Fraction(0), s.time - start))
-                for s in features.sightings
-                if start <= s.time < end
-            ],
-            None if features.dark is None else features.dark[first:last],
-            reach=CUES.steady_rows // 2,
-        )
-        for a, b in _steady(evidence.scenes):
-            begin = start if a == 0 else Fraction(first + a, FEATURES.frame_rate)
-            stop = end if b == len(evidence.scenes) else Fraction(first + b, FEATURES.frame_rate)
-            yield _stretch(evidence, slice(a, b), max(start, begin), stop)
+        if parts := told.get((start, end)):
+            yield from map(_told_stretch, parts)
+        else:
+            yield from _watch_shot(features, start, end)
+
+
+def _told_by_shot(
+    features: Features,
+) -> Iterator[tuple[tuple[Fraction, Fraction], list[Told]]]:
+    """Shots of which a model told all."""
+    for start, end in features.shots():
+        parts = [part for part in features.told if start <= part.start < end]
+        if parts and parts[0].start == start and parts[-1].end == end:
+            yield (start, end), parts
+
+
+def _told_stretch(told: Told) -> Stretch:
+    """What a vision-language model said: each sound as a scene of its own, the main one first."""
+    place = next(place for place in all_places() if place.name == told.place)
+    scenes = []
+    for words, layer, how, seen in told.sounds:
+        lines = _told_lines(words, layer, how)
+        if lines:
+            scene = Scene(f"{EYES_SEE} {words}", place.name, False, lines)
+            scenes.append((scene, EYES.score, f"{seen} ({told.by})" if seen else told.by))
+    hits = any(line.phrase.kind == "hit" for scene, _, _ in scenes for line in scene.lines)
+    if told.struck in STRUCK and not hits:
+        line = Line(known_phrase(STRUCK[told.struck]))
+        scene = Scene(f"{EYES_SEE} struck {told.struck}", place.name, False, (line,))
+        scenes.append((scene, EYES.score, told.by))
+    return Stretch(told.start, told.end, tuple(scenes), place, EYES.score, "", told.by)
+
+
+def _told_lines(words: str, layer: str, how: str) -> tuple[Line, ...]:
+    """Words as known sounds, which we know better; those that nobody knows, as they were told."""
+    lines = asked_lines(words)
+    if len(lines) == 1 and lines[0].phrase not in (*vocabulary(), *asked_vocabulary()):
+        gap = {"hit": 0.4, "run": 0.15}.get(how, 0.0)
+        phrase = Phrase(lines[0].phrase.words, layer_of(layer), how_of(how), gap)
+        return (Line(phrase),)
+    return lines
+
+
+def _watch_shot(features: Features, start: Fraction, end: Fraction) -> Iterator[Stretch]:
+    if features.classes is None:  # features that somebody else's encoder made, without classes
+        yield Stretch(start, end, (), all_places()[0], 0.0, "")
+        return
+    first, last = _rows(features, start, end)
+    evidence = gather_evidence(
+        features.classes[first:last],
+        [
+            replace(s, time=max(Fraction(0), s.time - start))
+            for s in features.sightings
+            if start <= s.time < end
+        ],
+        None if features.dark is None else features.dark[first:last],
+        reach=CUES.steady_rows // 2,
+    )
+    for a, b in _steady(evidence.scenes):
+        begin = start if a == 0 else Fraction(first + a, FEATURES.frame_rate)
+        stop = end if b == len(evidence.scenes) else Fraction(first + b, FEATURES.frame_rate)
+        yield _stretch(evidence, slice(a, b), max(start, begin), stop)
 
 
 def _stretch(evidence: Evidence, rows: slice, start: Fraction, end: Fraction) -> Stretch:

@@ -71,7 +71,7 @@ def vocabulary() -> tuple[Phrase, ...]:
     """Every phrase of ``phrases.csv``, in its order."""
     with (files("foleycli.spot") / "phrases.csv").open(encoding="utf-8") as file:
         return tuple(
-            Phrase(row["words"], layer_of(row["layer"]), _how(row["how"]), float(row["gap"]))
+            Phrase(row["words"], layer_of(row["layer"]), how_of(row["how"]), float(row["gap"]))
             for row in csv.DictReader(file)
         )
 
@@ -80,7 +80,7 @@ def vocabulary() -> tuple[Phrase, ...]:
 def asked_vocabulary() -> tuple[Phrase, ...]:
     """The phrases of ``asked.csv``: sounds that are only ever asked for in words."""
     return tuple(
-        Phrase(row["words"], layer_of(row["layer"]), _how(row["how"]), float(row["gap"]))
+        Phrase(row["words"], layer_of(row["layer"]), how_of(row["how"]), float(row["gap"]))
         for row in _asked_rows()
         if not row["sounds"]
     )
@@ -239,7 +239,12 @@ def known_phrase(words: str) -> Phrase:
     return _by_words()[words]
 
 
-def _how(text: str) -> How:
+def how_of(text: str) -> How:
+    """A text as one of the ways in which a phrase sounds.
+
+    Raises:
+        ValueError: it is none.
+    """
     for how in get_args(How):
         if how == text:
             return how

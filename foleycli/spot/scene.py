@@ -192,7 +192,11 @@ def _named_scene(said: Sequence[str]) -> Scene | None:
 
 @lru_cache(maxsize=512)
 def things_of(scene: Scene) -> frozenset[str]:
-    """The things that a scene's sound may come from: those that speak for it loudly."""
+    """The things that a scene's sound may come from: those that speak for it loudly; of a scene
+    that is none of ours, those that it names."""
+    if scene not in all_scenes():
+        said = {_singular(word) for word in scene.name.split()}
+        return frozenset(n for n in witness_names()[CLASSES:] if set(n.lower().split()) <= said)
     column = all_scenes().index(scene)
     spoken = scene_witnesses()
     weights = spoken.weights[spoken.groups[CLASSES:], column]

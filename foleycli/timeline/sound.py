@@ -27,6 +27,7 @@ from foleycli.sources.staged import Staged, keep_layers, sound_parts, split_cues
 from foleycli.spot.cues import Cue, read_cues, write_cues
 from foleycli.spot.features import Features
 from foleycli.spot.find import find_cues
+from foleycli.spot.told import open_eyes, tell
 from foleycli.timeline.leader import pop_lead, with_pops
 from foleycli.timeline.markers import (
     cue_markers,
@@ -124,6 +125,7 @@ def sound_shots(
             that add up to the shot's sound; without the room it stays dry.
         progress: told how many shots are done.
     """
+    open_eyes(config)  # an address that is none is said once, not for every shot
     names = names or sound_names(timeline, shots)
     edits = _edited_cues(timeline, shots, names, sheets)
     for done, (shot, name) in enumerate(zip(shots, names, strict=True), 1):
@@ -174,6 +176,8 @@ def _sound_shot(
     features = shot_features(shot, source)
     check_unchanged(shot.film.path, before)
     cues = edited
+    if cues is None and shot.speed:
+        features = tell(features, shot.film, open_eyes(config), shot_clock(shot))
     if cues is None:
         cues = find_cues(features, config.prompt, air=config.air)
     if shot.speed == 0 and edited is None:
@@ -290,6 +294,12 @@ def shot_features(shot: Shot, source: Source) -> Features:
             sightings=still.sightings,
         )
     return retime_features(source.encode(decode_pictures(shot.film, start, end)), shot.speed)
+
+
+def shot_clock(shot: Shot) -> Callable[[Fraction], Fraction]:
+    """Seconds of a shot's sound -> seconds from the first frame of its film."""
+    begin = shot.span[0] if shot.speed >= 0 else shot.span[1]
+    return lambda time: begin + time * shot.speed
 
 
 def shot_key(

@@ -31,10 +31,11 @@ from foleycli.recipe import find_clip, read_recipe
 from foleycli.sources.open import Source, open_source
 from foleycli.spot.cues import LIKE, find_likes, write_cues
 from foleycli.spot.features import Features
+from foleycli.spot.told import open_eyes, tell
 from foleycli.timeline.files import SUFFIXES
 from foleycli.timeline.reel import ReelPlan, plan_reel, sound_reel
 from foleycli.timeline.shots import Shot
-from foleycli.timeline.sound import shot_features
+from foleycli.timeline.sound import shot_clock, shot_features
 from foleycli.version import VERSION
 
 LOG = logging.getLogger("foleycli")
@@ -227,7 +228,7 @@ class Desk:
             with self._lock:
                 self.looked = looked
             if self.session is None:
-                cues = find_wanted(looked.features, self.config)
+                cues = find_wanted(self._told(looked.features), self.config)
                 write_cues(self.sheet, cues, overwrite=True)
                 self.session = Session.open(self.sheet, self._about())
             if recalled is None:
@@ -276,6 +277,14 @@ class Desk:
             times += [float(p.time) for p in decode_pictures(self.clip, self.film.start, end)]
             times.append(float(end - self.film.start))
         return Looked(features, np.array(times))
+
+    def _told(self, features: Features) -> Features:
+        """With what the user's own model says (``--eyes``), where a sheet is to be made."""
+        start = self.film.start
+        clock = shot_clock(self.shot) if self.shot else lambda time: start + time
+        if self.shot and not self.shot.speed:
+            return features
+        return tell(features, self.clip, open_eyes(self.config), clock)
 
     def _key(self, source: Source) -> Path:
         span = [str(self.film.start), str(self._end), str(self.speed)]
