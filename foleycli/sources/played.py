@@ -1,15 +1,13 @@
 """Which recordings are played for cues, known before anything is rendered."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from foleycli.config import GenerateConfig
 from foleycli.library.table import Recording
-from foleycli.sources.asked import for_source
 from foleycli.sources.open import Source
+from foleycli.sources.staged import split_cues
 from foleycli.spot.cues import NO_RECORDING, Cue
 from foleycli.spot.features import Features
-from foleycli.spot.phrases import in_layers
-from foleycli.spot.select import cues_of
 
 MOST_NAMED = 3  # recordings of one cue that are named in words
 # Of one cue, in the order they are heard: empty where there is no recording of that; None where it
@@ -26,21 +24,11 @@ def find_played(
     if choose is None:
         return None
     found: dict[int, Played] = {}
-    for part, asked in _parts(cues, config):
-        for cue, played in zip(part, choose(features, part, asked), strict=True):
+    for part in split_cues(list(cues), config):  # as they are rendered
+        chosen = choose(features, part.cues, part.config)
+        for cue, played in zip(part.cues, chosen, strict=True):
             found.setdefault(id(cue), played)
     return [found.get(id(cue)) for cue in cues]
-
-
-def _parts(
-    cues: Sequence[Cue], config: GenerateConfig
-) -> Iterable[tuple[Sequence[Cue], GenerateConfig]]:
-    """Cues as they are rendered: those of each source or stem apart."""
-    if config.source:
-        return [(cues_of(cues, words), for_source(config, words)) for words in config.source]
-    if config.stems:
-        return [(part, config) for part in in_layers(cues).values()]
-    return [(cues, config)]
 
 
 def say_played(cues: Sequence[Cue], found: Sequence[Played] | None) -> list[str]:
