@@ -96,7 +96,9 @@ def find_cues(features: Features, prompt: str | None = None, *, air: bool = True
             sounds. The place that is seen stays, unless the prompt names one.
         air: whether the sound of the place lies under everything.
     """
-    asked = [(said, a) for said in split_prompt(prompt or "") for a in asked_lines(said)]
+    lines = [(said, line) for said in split_prompt(prompt or "") for line in asked_lines(said)]
+    # "horse ridden in an arena, hooves" asks for one gallop
+    asked = list({line.phrase: (said, line) for said, line in reversed(lines)}.values())[::-1]
     stretches = list(watch(features))
     heard: list[Heard] = []
     for stretch in stretches:

@@ -56,6 +56,12 @@ def test_every_cue_says_who_spoke_for_it():
         "asked for: dog barking", "asked for: rain"}  # fmt: skip
 
 
+def test_what_a_prompt_says_twice_sounds_once():
+    seen = film(hits=(1, 3), hatchet=0.4)
+    once, twice = (find_cues(seen, words) for words in ("horse gallop", "pony, horse galloping"))
+    assert [(c.start, c.what) for c in once] == [(c.start, c.what) for c in twice]
+
+
 def test_air_is_one_bed_across_cuts_and_can_be_left_out():
     cut = film(cuts=(Fraction(2), Fraction(5)), lakeside=0.9)
     shown = find_cues(cut)

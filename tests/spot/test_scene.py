@@ -103,6 +103,9 @@ def test_words_ask_for_a_phrase_a_scene_a_thing_or_themselves():
     assert asked("rock concert") == []  # music is nobody's Foley
     assert asked("oriole singing") == ["oriole singing"]
     assert asked("man firing rifle") == ["gunshot"]  # no fire
+    assert asked("dog bow-wow") == ["dog barking"]  # and no bow
+    assert asked("puppies on deck") == ["puppy barking"]
+    assert asked("boots on gravel") == ["footsteps on gravel"]
 
 
 def test_lights_in_the_dark_are_fireworks():
