@@ -13,6 +13,7 @@ import foleycli
 from foleycli import config
 from foleycli.config import GenerateConfig
 from foleycli.errors import UsageError
+from foleycli.highlight.stems import find_stems
 from foleycli.library.place import place_cues
 from foleycli.recipe import read_recipe
 from foleycli.sources.open import open_source
@@ -205,3 +206,11 @@ def test_recipes_from_before_are_made_as_they_were(film, library, tmp_path) -> N
 
 def test_layers_are_named_once() -> None:
     assert get_args(Layer)[:-1] == config.LAYERS
+
+
+def test_stems_and_channels_beside_their_sum_are_taken_once_to_balance(tmp_path) -> None:
+    for name in ("sfx", "sfx_feet", "sfx_room", "sfx.L", "sfx.R", "sfx_room.L", "DX"):
+        soundfile.write(tmp_path / f"{name}.wav", np.zeros(8), RATE)
+    found = find_stems(tmp_path)
+    assert [path.stem for path in found["effects"]] == ["sfx_feet", "sfx_room"]
+    assert [path.stem for path in found["dialogue"]] == ["DX"]

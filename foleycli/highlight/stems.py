@@ -20,7 +20,9 @@ from foleycli.config import OUTPUT
 from foleycli.errors import MediaError, UsageError
 from foleycli.highlight.curves import STEMS, Stem
 from foleycli.mux.soundtrack import read_soundtrack, speakers
+from foleycli.spot.cues import LAYERS
 from foleycli.waveform.mix import CENTRE, spread
+from foleycli.waveform.space import ROOM, SPEAKERS
 
 BLOCK = 1 << 16  # samples
 SOUNDS = (".wav", ".w64", ".rf64", ".flac", ".aif", ".aiff", ".mp3", ".m4a", ".ogg", ".opus")
@@ -31,6 +33,7 @@ NAMES: dict[Stem, tuple[str, ...]] = {
     "music": ("music", "mx", "mus", "score"),
     "effects": ("effects", "effect", "sfx", "fx", "foley", "hits", "beds", "ambience", "atmos"),
 }
+OWN = (*LAYERS, ROOM, "hits", "beds")  # what foley calls its stems, or once did
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +160,8 @@ def stems_of(files: Mapping[Stem, Path], samples: int | None = None) -> Stems:
 
 def find_stems(folder: Path) -> dict[Stem, list[Path]]:
     """The stems in a folder by what their names say: ``shot_DX.wav``, ``music.wav``, and foley's
-    own ``shot_sfx_hits.wav`` beside ``shot_sfx.wav``, which is left out, being their sum.
+    own ``shot_sfx_feet.wav`` and ``shot_sfx_room.wav`` beside ``shot_sfx.wav``, which is left out,
+    being their sum; so are single channels, such as ``shot_sfx.L.wav``.
 
     Raises:
         UsageError: none is there, or a file's name says two things.
@@ -166,7 +170,9 @@ def find_stems(folder: Path) -> dict[Stem, list[Path]]:
     files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SOUNDS)
     names = {path.stem for path in files}
     for path in files:
-        if f"{path.stem}_hits" in names:
+        if any(f"{path.stem}_{part}" in names for part in OWN):
+            continue
+        if Path(path.stem).stem in names and path.stem.rpartition(".")[2] in SPEAKERS[6]:
             continue
         words = set(re.split(r"[^a-z]+", path.stem.lower()))
         stems = [stem for stem, names in NAMES.items() if words & set(names)]
