@@ -171,3 +171,19 @@ def test_cuts_are_read_on_the_way():
     for i, picture in enumerate([view(100, 60)] * 40 + [view(100, 60, scenery(5))] * 40):
         motion.push(Fraction(i, 25), picture.astype(np.uint8))
     assert motion.cuts() == (Fraction(40, 25),)
+
+
+@pytest.mark.parametrize("shift", [-0.35, 0.0, 0.35])
+def test_motion_is_found_where_it_stops(shift):
+    pictures, landings = strokes(Fraction(25))
+    moved = [np.roll(picture, round(shift * picture.shape[1]), axis=1) for picture in pictures]
+    motion = MotionReader()
+    for i, picture in enumerate(moved):
+        motion.push(Fraction(i, 25), np.clip(picture, 0, 255).astype(np.uint8))
+    places = motion.places(Fraction(len(moved), 25))
+    usual = MotionReader()
+    for i, picture in enumerate(pictures):
+        usual.push(Fraction(i, 25), np.clip(picture, 0, 255).astype(np.uint8))
+    middle = usual.places(Fraction(len(pictures), 25))
+    at = [round(landing * 64) for landing in landings]
+    assert places[at] - middle[at] == pytest.approx(2 * shift, abs=0.2)
