@@ -136,9 +136,9 @@ def distances(library: Source) -> None:
                 for metres in (near, 2 * near)
             ]  # fmt: skip
             lost.append(heard[0] - heard[1])
-        said = ", ".join(f"{loss:.1f}" for loss in lost)
+        said = ", ".join(f"-{loss + 0.0:.1f}" for loss in lost)
         print(
-            f"distance: from 1, 2, 4, 8 m to twice that, --perspective {perspective:g}: -{said} dB"
+            f"distance: from 1, 2, 4, 8 m to twice that, --perspective {perspective:g}: {said} dB"
         )
 
 

@@ -309,9 +309,9 @@ class SpaceConfig:
     usual: tuple[tuple[str, float], ...] = (
         *(("feet", 3.0), ("moves", 2.0), ("props", 2.0), ("hard", 6.0), ("voices", 4.0)),
     )
-    farthest_db: float = -24.0  # what distance does to a level, at most
-    nearest_db: float = 9.0
-    air_heard: float = 8.0  # times that air dulls more than it does: 20 m of it are not heard
+    farthest_db: float = -40.0  # what distance does to a level, at most, at full perspective
+    nearest_db: float = 18.0
+    air_heard: float = 6.0  # times that air dulls more than it does: 20 m of it are not heard
     dullest_db: float = 14.0  # that air takes from the treble, at most
     side: float = 0.42  # of what is wide to what is in the middle: mono sums lose .7 dB
     surround: float = 0.2  # share of the power of what is wide that surrounds have

@@ -83,8 +83,8 @@ def distance_db(distance: Curve | float, usual: float, perspective: float) -> ND
     The inverse distance law, 6 dB for each doubling, times ``perspective``.
     """
     away = np.asarray(distance, np.float64)
-    loss = -perspective * 20 * np.log10(np.where(away > 0, away, usual) / usual)
-    return np.clip(loss, SPACE.farthest_db, SPACE.nearest_db)
+    change = -20 * np.log10(np.where(away > 0, away, usual) / usual)
+    return perspective * np.clip(change, SPACE.farthest_db, SPACE.nearest_db)
 
 
 def treble_loss_db(distance: float, usual: float, perspective: float) -> float:
