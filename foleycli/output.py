@@ -180,10 +180,13 @@ def make_folder(folder: Path) -> None:
     """Make a folder for outputs, and those above it.
 
     Raises:
-        UsageError: it is an address.
+        UsageError: it is an address, or a file is in its place.
         FoleyError: it cannot be made.
     """
     check_path(folder)
+    for above in (folder, *folder.parents):
+        if above.is_file():
+            raise UsageError(f"{above} is a file, not a folder.", "Choose another place with -o.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -11,7 +11,13 @@ from pathlib import Path
 import pytest
 
 from foleycli.errors import FoleyError, OutputExistsError, UsageError
-from foleycli.output import atomic_output, check_output, clear_leftovers, scratch_folder
+from foleycli.output import (
+    atomic_output,
+    check_output,
+    clear_leftovers,
+    make_folder,
+    scratch_folder,
+)
 
 
 def test_appears_only_when_whole(tmp_path):
@@ -141,3 +147,9 @@ def test_a_signal_leaves_nothing(tmp_path, sign):
     child.send_signal(sign)
     assert child.wait(timeout=20) != 0
     assert not list(Path(tmp_path).iterdir())
+
+
+def test_a_file_in_the_place_of_a_folder_is_named(tmp_path):
+    (tmp_path / "a.mp4").touch()
+    with pytest.raises(UsageError, match=r"a\.mp4 is a file, not a folder"):
+        make_folder(tmp_path / "a.mp4" / "deep")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from foleycli.errors import MediaError
+from foleycli.output import check_path
 
 # What editors keep pictures in; a folder's other files are passed over, a named file never is.
 VIDEO_SUFFIXES = frozenset(
@@ -27,8 +28,11 @@ def find_clips(paths: Iterable[Path]) -> list[Path]:
 
     Raises:
         MediaError: there is nothing but a folder that holds no video.
+        UsageError: one is an address or a stream.
     """
     paths = list(paths)
+    for path in paths:
+        check_path(path, "reads")
     found: dict[Path, None] = {}
     for path in paths:
         clips = _videos_in(path) if is_folder(path) else [path]

@@ -1,5 +1,6 @@
 """A film file, opened: only if it is one, named by its content, decoded past what is broken."""
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterator
@@ -101,6 +102,11 @@ def check_file(path: Path) -> None:
             f"{path} cannot be reached: {error.strerror}.", "Check the name and its folder."
         ) from error
     if not is_there and path.is_symlink():
+        if _leads_back(path):
+            raise MediaError(
+                f"{path.name} is a link in a loop: it leads back to itself.",
+                "Give the film itself.",
+            )
         raise MediaError(
             f"{path.name} is a link to {path.readlink()}, which is not there.",
             "Mount the volume it points to, or give the film itself.",
@@ -120,6 +126,14 @@ def check_file(path: Path) -> None:
     if head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(PLAYLISTS):
         # FFmpeg would wait for a live one to go on
         raise MediaError(f"{path.name} is a list of films, not a film.", "Give the films in it.")
+
+
+def _leads_back(link: Path) -> bool:
+    try:
+        link.stat()
+    except OSError as error:
+        return error.errno == errno.ELOOP
+    return False
 
 
 def _not_readable(path: Path, error: Exception) -> MediaError:

@@ -8,9 +8,11 @@ Times are whole frames of the rate that stands beside them: timebase 24 with nts
 
 import logging
 import xml.etree.ElementTree as ET
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil
+from typing import NamedTuple
 
 from foleycli.clip.timecode import TIMECODE, Timecode, drops
 from foleycli.documents import exact_number
@@ -366,6 +368,7 @@ def write_fcp7(timeline: Timeline) -> str:
     root = ET.Element("xmeml", version="5")
     writer = _Writer(root)
     writer.sequence(root, timeline)
+    writer.link()
     return _text(root)
 
 
@@ -378,13 +381,25 @@ def add_sounds(text: str, timeline: Timeline, sounds: tuple[Track, ...]) -> str:
     writer = _Writer(root)
     media = _child(sequence, "media")
     writer.tracks(_child(media, "audio"), timeline, sounds)
+    writer.link()
     return _text(root)
+
+
+class _Linked(NamedTuple):
+    """An item of a picture or of one channel, and where it lies; tracks and clips count from 1."""
+
+    item: ET.Element
+    kind: TrackKind
+    track: int
+    clip: int
 
 
 class _Writer:
     def __init__(self, root: ET.Element) -> None:
         self._used = {e.get("id", "") for e in root.iter()}
         self._files: dict[Media, str] = {}
+        self._together: list[list[_Linked]] = []
+        self._pictures: dict[tuple[Media | Timeline, Fraction, Fraction], _Linked] = {}
         self._next = 0
 
     def sequence(self, parent: ET.Element, timeline: Timeline) -> None:
@@ -395,6 +410,7 @@ class _Writer:
         _say_timecode(sequence, timeline.start, timeline.rate, timeline.drop)
         media = ET.SubElement(sequence, "media")
         video = ET.SubElement(media, "video")
+        self._pictures.clear()
         self.tracks(video, timeline, timeline.pictures)
         self.tracks(ET.SubElement(media, "audio"), timeline, timeline.sounds)
         for marker in timeline.markers:
@@ -402,12 +418,22 @@ class _Writer:
 
     def tracks(self, parent: ET.Element, timeline: Timeline, tracks: tuple[Track, ...]) -> None:
         for track in tracks:
+            together: defaultdict[int, list[_Linked]] = defaultdict(list)
             for channel in range(1, 1 + _channels(track)):
+                number = 1 + len(parent.findall("track"))
                 element = ET.SubElement(parent, "track")
-                for event, later in _with_next(list(track.events)):
-                    self._placed(element, timeline, track, event, later, channel)
+                for index, (event, later) in enumerate(_with_next(list(track.events)), 1):
+                    item = self._placed(element, timeline, track, event, later, channel)
+                    linked = _Linked(item, track.kind, number, index)
+                    place = (event.media, event.start, event.end)
+                    if track.kind == "picture":
+                        self._pictures[place] = linked
+                    elif channel == 1 and place in self._pictures:
+                        together[index].append(self._pictures.pop(place))
+                    together[index].append(linked)
                 _say(element, "enabled", "TRUE" if track.enabled else "FALSE")
                 _say(element, "locked", "FALSE")
+            self._together += together.values()
 
     def _placed(
         self,
@@ -417,7 +443,7 @@ class _Writer:
         event: Event,
         later: Event | None,
         channel: int,
-    ) -> None:
+    ) -> ET.Element:
         if event.intro:
             _say_transition(parent, timeline, event.start, event.intro)
         shared = later.intro if later and later.start == event.end else None
@@ -430,6 +456,15 @@ class _Writer:
             _say(source, "trackindex", channel)
         if event.outro and not shared:
             _say_transition(parent, timeline, event.end, event.outro)
+        return item
+
+    def link(self) -> None:
+        """Tie together what an editor moves as one: a film and the channels of its sound."""
+        for linked in self._together:
+            if len(linked) > 1:
+                for one in linked:
+                    for other in linked:
+                        _say_link(one.item, other)
 
     def _item(
         self,
@@ -517,6 +552,15 @@ def _child(parent: ET.Element, tag: str) -> ET.Element:
 
 def _say(parent: ET.Element, tag: str, value: str | int) -> None:
     ET.SubElement(parent, tag).text = str(value)
+
+
+def _say_link(item: ET.Element, other: _Linked) -> None:
+    link = ET.SubElement(item, "link")
+    _say(link, "linkclipref", other.item.get("id", ""))
+    _say(link, "mediatype", "video" if other.kind == "picture" else "audio")
+    _say(link, "trackindex", other.track)
+    _say(link, "clipindex", other.clip)
+    _say(link, "groupindex", 1)
 
 
 def _say_rate(parent: ET.Element, rate: Fraction) -> None:

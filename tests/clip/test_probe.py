@@ -143,6 +143,8 @@ def test_what_is_no_film_is_refused_in_words(tmp_path, film):
     (tmp_path / "cut.mp4").write_bytes(film.read_bytes()[: film.stat().st_size // 2])
     (tmp_path / "folder.mp4").mkdir()
     (tmp_path / "link.mp4").symlink_to("nowhere.mp4")
+    (tmp_path / "one.mp4").symlink_to("other.mp4")
+    (tmp_path / "other.mp4").symlink_to("one.mp4")
     sound = ffmpeg(*TONE, tmp_path / "sound.wav")
     image = ffmpeg(*TEST, "-frames:v", 1, tmp_path / "image.png")
     assert "does not exist" in refusal(tmp_path / "missing.mp4")
@@ -151,6 +153,7 @@ def test_what_is_no_film_is_refused_in_words(tmp_path, film):
     assert "moov" in refusal(tmp_path / "cut.mp4")
     assert "folder" in refusal(tmp_path / "folder.mp4")
     assert "link to nowhere.mp4" in refusal(tmp_path / "link.mp4")
+    assert "in a loop" in refusal(tmp_path / "one.mp4")
     assert "no moving picture" in refusal(sound)
     assert "still picture" in refusal(image)
 

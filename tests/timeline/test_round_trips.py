@@ -8,7 +8,7 @@ import pytest
 
 from foleycli.clip.timecode import Timecode
 from foleycli.errors import MediaError, UsageError
-from foleycli.timeline import edl, fcpxml
+from foleycli.timeline import edl, fcp7, fcpxml
 from foleycli.timeline.edl import read_edl, write_edl
 from foleycli.timeline.fcpxml import read_fcpxml
 from foleycli.timeline.files import add_sounds, read_timeline, write_timeline
@@ -569,6 +569,39 @@ def test_sounds_are_connected_where_final_cut_wants_them() -> None:
     assert clip is not None
     tags = ["asset-clip", "asset-clip", "rating", "audio-channel-source", "filter-video"]
     assert [child.tag for child in clip] == tags
+
+
+def test_a_film_and_the_channels_of_its_sound_are_linked(tmp_path) -> None:
+    film = Media(
+        name="a.mov",
+        path=str(tmp_path / "a.mov"),
+        rate=Fraction(25),
+        duration=Fraction(4),
+        channels=2,
+    )
+    shots = tuple(
+        Event(name="shot", media=film, start=Fraction(n), duration=Fraction(1), source=Fraction(n))
+        for n in range(2)
+    )
+    tracks = (Track(kind="picture", events=shots), Track(kind="sound", events=shots))
+    timeline = Timeline(name="cut", rate=Fraction(25), tracks=tracks)
+    write_timeline(timeline, tmp_path / "cut.xml")
+    items = {i.get("id"): i for i in ET.parse(tmp_path / "cut.xml").iterfind(".//clipitem")}
+    assert len(items) == 6
+    for item in items.values():
+        links = [{c.tag: c.text for c in link} for link in item.iterfind("link")]
+        assert [link["mediatype"] for link in links] == ["video", "audio", "audio"]
+        assert [link["trackindex"] for link in links] == ["1", "1", "2"]
+        assert item.get("id") in {link["linkclipref"] for link in links}
+        begins = {items[link["linkclipref"]].findtext("start") for link in links}
+        assert begins == {item.findtext("start")}
+        assert {link["clipindex"] for link in links} == {str(1 + int(begins.pop() or 0) // 25)}
+    sounds = (Track(kind="sound", events=shots[:1]),)
+    text = fcp7.add_sounds((tmp_path / "cut.xml").read_text(), timeline, sounds)
+    added = ET.fromstring(text).findall(".//audio/track")[2:]
+    assert [[one.findtext("trackindex") for one in t.iterfind(".//link")] for t in added] == [
+        ["3", "4"]
+    ] * 2
 
 
 def test_what_an_editor_makes_itself_is_no_film(tmp_path) -> None:

@@ -103,8 +103,7 @@ class Session:
             for number, row in self.rows.items():
                 if number not in self._read:
                     self._read[number] = parse_cue(row)
-            read = [(number, self._read[number]) for number in self.rows]
-        return sorted(read, key=lambda one: (one[1].start, one[0]))
+            return in_order((number, self._read[number]) for number in self.rows)
 
     def change(
         self,
@@ -157,8 +156,7 @@ class Session:
         rows = {**self.rows, **wanted}
         after = [(number, parse_cue(row)) for number, row in wanted.items() if row]
         after += [(number, cue) for number, cue in self.cues() if number not in wanted]
-        after.sort(key=lambda one: (one[1].start, one[0]))
-        kept = follow(self.cues(), after, set(wanted))
+        kept = follow(self.cues(), in_order(after), set(wanted))
         return {n: _normal({**row, "recording": t}) for n, t in kept.items() if (row := rows[n])}
 
     def undo(self) -> Step | None:
@@ -197,8 +195,8 @@ class Session:
             if not self._done:
                 return self._first
             rows = io.StringIO(newline="")
-            cues = [cue for _, cue in self.cues()]
-            csv.writer(rows).writerows(sheet_rows(cues))
+            said = (self.rows[number].values() for number, _ in self.cues())  # in COLUMNS' order
+            csv.writer(rows).writerows([COLUMNS, *said])
             return rows.getvalue().encode()
 
     def look_for_changes(self) -> Step | None:
@@ -327,6 +325,12 @@ class Session:
                 "This event was changed or deleted meanwhile, in another window or program.",
                 "Look at it and do it again.",
             )
+
+
+def in_order(numbered: Iterable[tuple[int, Cue]]) -> list[tuple[int, Cue]]:
+    """Rows in the order of the sheet: by time, then by number. Floats are compared first, which
+    are read off a fraction once, where fractions are multiplied at every comparison."""
+    return sorted(numbered, key=lambda one: (float(one[1].start), one[1].start, one[0]))
 
 
 def journal_path(sheet: Path) -> Path:
