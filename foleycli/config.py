@@ -395,6 +395,8 @@ class HighlightConfig:
     speed_db: float = 12.0  # dB a second that no curve passes
     parted_gain_db: float = 8.0  # as max_gain_db, of a voice that RNNoise took out of a mix
     apart_gain_db: float = 12.0  # the same, where something better took it apart
+    parted_alike: float = 0.10  # correlation of voice and rest over which RNNoise parted nothing
+    apart_alike: float = 0.15  # the same of something better
     parted_least_db: float = 3.0  # a mix whose voice is nearer than this to its offset is left
     smoothing: float = 0.5  # seconds in which one value becomes the next
     peak_db: float = -0.5  # dBFS that one gain keeps peaks under, above strength 0

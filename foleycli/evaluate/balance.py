@@ -21,7 +21,7 @@ from foleycli.errors import MediaError, UsageError
 from foleycli.evaluate.highlight import envelope, mag, w_dis
 from foleycli.evaluate.interval import bootstrap
 from foleycli.highlight.curves import STEMS, Span, Stem
-from foleycli.highlight.highlight import rule_gains
+from foleycli.highlight.highlight import is_voice_alone, rule_gains
 from foleycli.highlight.levels import hear_stems, lufs
 from foleycli.highlight.muddy import block_loudness
 from foleycli.highlight.picture import Motion, read_motion, seen_effects
@@ -180,7 +180,9 @@ def _separator(method: str) -> Separator | None:
     """What takes the mix apart in a method: ``mix``, ``mix:rnnoise``, or the voice as it is."""
     name, _, said = method.partition(":")
     if method == VOICE_KNOWN:  # what no separator of voice can pass
-        return replace(next(one for one in SEPARATORS if len(one.parts) == 2), most_db=np.inf)
+        return replace(
+            next(one for one in SEPARATORS if len(one.parts) == 2), most_db=np.inf, most_alike=1.0
+        )
     return find_separator(said or None) if name == "mix" else None
 
 
@@ -212,7 +214,8 @@ def _gains(
         plain = replace(config, dip_db=0.0, seen_db=0.0)
         return balance(hear_stems(stems), edges, plain)
     if method == "rule" or by:
-        return rule_gains(hear_stems(stems), edges, config, by=by)
+        levels = hear_stems(stems, alike=is_voice_alone(by))
+        return rule_gains(levels, edges, config, by=by)
     if method in ("picture", "picture-other", "picture-reversed"):
         motion = _motion(other if method == "picture-other" else case, len(edges))
         if motion is not None and method == "picture-reversed":

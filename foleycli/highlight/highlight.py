@@ -34,7 +34,7 @@ from foleycli.highlight.recipe import (
     write_recipe,
 )
 from foleycli.highlight.remix import Remix, settle
-from foleycli.highlight.rule import FITS, NO_SPEECH, Seen, balance, second_edges
+from foleycli.highlight.rule import ALIKE, FITS, NO_SPEECH, Seen, balance, second_edges
 from foleycli.highlight.separate import Separator, find_separator, separate
 from foleycli.highlight.stems import Stems, open_stems
 from foleycli.mux.bwf import Broadcast, write_broadcast
@@ -150,12 +150,17 @@ def find_gains(
     """
     looks = "effects" in stems.names and bool(config.seen_db or config.close_db)
     onsets = ("effects",) if looks else ()
-    levels = hear_stems(stems, onsets=onsets, told=lambda done: progress("looking", done))
+    levels = hear_stems(
+        stems,
+        onsets=onsets,
+        alike=is_voice_alone(by),
+        told=lambda done: progress("looking", done),
+    )
     progress("looking", 1.0)
     edges = _edges(film, stems, config)
     seen = seen_effects(levels, read_motion(film.path), edges) if looks else None
     spans = rule_gains(levels, edges, config, seen, by)
-    if by and spans[0].reason in (NO_SPEECH, FITS):
+    if by and spans[0].reason in (NO_SPEECH, FITS, ALIKE):
         LOG.warning("%s", spans[0].reason)
     return spans
 
@@ -171,7 +176,13 @@ def rule_gains(
     if by is None:
         return balance(levels, edges, config, seen)
     bounded = replace(config, max_gain_db=min(config.max_gain_db, by.most_db))
-    return balance(levels, edges, bounded, seen, parted=len(by.parts))
+    parts = len(by.parts)
+    return balance(levels, edges, bounded, seen, parted=parts, most_alike=by.most_alike)
+
+
+def is_voice_alone(by: Separator | None) -> bool:
+    """Whether a mix was taken apart into a voice and all the rest."""
+    return by is not None and len(by.parts) == 2
 
 
 def _edges(film: Clip, stems: Stems, config: HighlightConfig) -> list[Fraction]:

@@ -31,6 +31,7 @@ class Levels:
     energies: dict[Stem, Floats]  # mean square of each 100 ms, K-weighted, channels summed
     speech: NDArray[np.bool_]  # of each 100 ms, whether somebody speaks in the dialogue
     onsets: dict[Stem, Floats] = field(default_factory=dict)  # rise of the spectrum, dB, 100 a s
+    alike: float = 0.0  # correlation of dialogue and effects, sample by sample
 
 
 def lufs(energy: Floats | float) -> Floats:
@@ -58,18 +59,24 @@ def hear_stems(
     stems: Stems,
     *,
     onsets: tuple[Stem, ...] = (),
+    alike: bool = False,
     told: Callable[[float], None] = lambda done: None,
 ) -> Levels:
     """Listen to all stems once.
 
     Args:
         onsets: of which stems to follow the onsets.
+        alike: whether to ask how much of the dialogue is in the effects, too.
         told: how much is done, 0 to 1.
     """
     loudness = {stem: _Energy(stems.sample_rate, stems.channels) for stem in stems.names}
     rises = {stem: OnsetReader(stems.sample_rate) for stem in onsets if stem in stems.names}
     voice = SpeechReader(stems.sample_rate) if "dialogue" in stems.names else None
+    shared = np.zeros((2, 2))
     for first, blocks in stems.blocks():
+        if alike:
+            pair = [to_mono(blocks[stem]).astype(np.float64) for stem in ("dialogue", "effects")]
+            shared += np.stack(pair) @ np.stack(pair).T
         for stem, block in blocks.items():
             loudness[stem].add(block)
             if stem in rises:
@@ -82,7 +89,9 @@ def hear_stems(
     speech = np.zeros(steps, bool)
     if voice:
         speech = spoken(voice.probabilities(), steps)
-    return Levels(energies, speech, {s: r.strength() for s, r in rises.items()})
+    scale = float(np.sqrt(shared[0, 0] * shared[1, 1]))
+    same = float(shared[0, 1]) / scale if scale > 0 else 0.0
+    return Levels(energies, speech, {s: r.strength() for s, r in rises.items()}, same)
 
 
 def spoken(probabilities: NDArray[np.float32], steps: int) -> NDArray[np.bool_]:

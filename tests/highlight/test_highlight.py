@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import sys
+from pathlib import Path
 
 import av
 import numpy as np
@@ -220,7 +222,6 @@ def test_the_command_tells_what_it_turned(folder, tmp_path, foley):
 
 def test_known_stems_need_no_torch(folder, tmp_path):
     import subprocess
-    import sys
 
     code = (
         "import sys\nfrom foleycli.highlight.highlight import highlight\n"
@@ -260,9 +261,13 @@ def test_a_mix_alone_is_parted_and_at_strength_0_comes_back_bit_for_bit(muddy_fi
 
 
 def test_the_public_network_gives_a_mix_anew(muddy_film, tmp_path):
+    import sys
+
     from foleycli.config import VISAH_TINY
     from foleycli.train.highlight import save_visah
-    from tests.highlight.fixtures import filled_net
+
+    sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+    from fixtures_visah import filled_net
 
     film, mix = muddy_film
     weights, rows = tmp_path / "w.safetensors", tmp_path / "rows.npy"

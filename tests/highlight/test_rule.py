@@ -5,13 +5,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import soundfile
 
 from foleycli.config import HIGHLIGHT
 from foleycli.highlight.curves import Span, fill_gaps, keyframes, limit_speed
-from foleycli.highlight.levels import Levels, OnsetReader, gated, lufs
+from foleycli.highlight.levels import Levels, OnsetReader, gated, hear_stems, lufs
 from foleycli.highlight.picture import RATE as MOTION_RATE
 from foleycli.highlight.picture import Motion, seen_effects
 from foleycli.highlight.rule import balance, second_edges
+from foleycli.highlight.stems import stems_of
 from tests.highlight.sounds import RATE
 
 SECONDS = 10
@@ -158,3 +160,23 @@ def test_a_mix_is_left_where_nobody_speaks_or_the_voice_fits_and_a_loud_voice_go
     buried = balance(levels(dialogue=-35, effects=-18), edges, parted=2)
     assert buried[4].gains_db["dialogue"] - buried[4].gains_db["effects"] > 10
     assert max(abs(g) for s in buried for g in s.gains_db.values()) <= HIGHLIGHT.max_gain_db
+
+
+def test_a_mix_is_left_where_the_voice_is_in_the_rest_too(tmp_path):
+    """An animal's call of which a separator of voice gives half to either part."""
+    edges = second_edges(SECONDS)
+    heard = replace(levels(dialogue=-35, effects=-18), alike=0.42)
+    left = balance(heard, edges, parted=2, most_alike=0.15)
+    assert not any(any(s.gains_db.values()) for s in left)
+    assert "in the rest, too" in left[0].reason
+    assert any(any(s.gains_db.values()) for s in balance(heard, edges, parted=2))
+    random = np.random.RandomState(0)
+    call, noise = 0.1 * random.standard_normal((2, SECONDS * RATE)).astype(np.float32)
+    for share, expected in ((0.0, 0.0), (1.0, np.sqrt(0.5))):
+        files = {}
+        for name, sound in (("dialogue", call), ("effects", noise + share * call)):
+            files[name] = tmp_path / f"{name}{share}.wav"
+            soundfile.write(files[name], sound, RATE, "FLOAT")
+        stems = stems_of(files)
+        assert hear_stems(stems, alike=True).alike == pytest.approx(expected, abs=0.01)
+        assert hear_stems(stems).alike == 0

@@ -1,7 +1,6 @@
-"""The published network and its data beside what was measured of them: golden arrays, tolerances.
+"""VisAH's published network and its data beside what was measured of them: see fixtures.py.
 
-``check_fixtures(folder)`` compares everything in a folder of fixtures; a file that is not there is
-not compared.
+A file that is not in the folder is not compared.
 """
 
 import json
@@ -12,6 +11,7 @@ from zlib import crc32
 
 import numpy as np
 import torch
+from golden import Check, Checks, golden_folder
 from numpy.random import RandomState
 from scipy.signal import lfilter
 
@@ -70,34 +70,27 @@ def filled_net(config: VisahConfig) -> HighlightNet:
     return fill(HighlightNet(config))
 
 
-def check_fixtures(folder: Path) -> list[Row]:
-    """Everything in a folder: (name, largest error, tolerance)."""
-    rows: list[Row] = []
-    golden = folder / "golden" if (folder / "golden").is_dir() else folder
-    with torch.inference_mode():
-        for name, check in (
-            (
-                "visah_tiny_short.npz",
-                lambda z: network(z, VISAH_TINY, "tiny_a", 50_001, 3, 2048, 1),
-            ),
-            (
-                "visah_tiny_10s.npz",
-                lambda z: network(z, VISAH_TINY, "tiny_b", 441_000, 10, 1024, 32),
-            ),
-            ("visah_full_10s.npz", lambda z: network(z, VISAH, "full_a", 441_000, 10, 1024, 32)),
-            ("parts_tiny.npz", parts),
-            ("latent_full.npz", latent),
-        ):
-            if (golden / name).is_file():
-                found = check(np.load(golden / name))
-                rows += [(f"{name}:{key}", error, most) for key, error, most in found]
-    if (golden / "loss_metrics.json").is_file():
-        rows += losses(json.loads((golden / "loss_metrics.json").read_text()))
-    if (golden / "muddy_mix.json").is_file():
-        rows += muddy(json.loads((golden / "muddy_mix.json").read_text()))
-    if (folder / "keys").is_dir():
-        rows += keys(folder / "keys")
-    return rows
+def check_fixtures(folder: Path) -> Checks:
+    """Everything in a folder of fixtures; ``keys`` beside a folder that is called ``golden``."""
+    golden = golden_folder(folder)
+    arrays = (
+        ("visah_tiny_short.npz", lambda z: network(z, VISAH_TINY, "tiny_a", 50_001, 3, 2048, 1)),
+        ("visah_tiny_10s.npz", lambda z: network(z, VISAH_TINY, "tiny_b", 441_000, 10, 1024, 32)),
+        ("visah_full_10s.npz", lambda z: network(z, VISAH, "full_a", 441_000, 10, 1024, 32)),
+        ("parts_tiny.npz", parts),
+        ("latent_full.npz", latent),
+    )
+    for name, check in arrays:
+        if (golden / name).is_file():
+            with torch.inference_mode():
+                rows = list(check(np.load(golden / name)))
+            yield from (Check(f"{name}:{key}", error, most) for key, error, most in rows)
+    for name, check in (("loss_metrics.json", losses), ("muddy_mix.json", muddy)):
+        if (golden / name).is_file():
+            yield from (Check(*row) for row in check(json.loads((golden / name).read_text())))
+    for beside in (golden / "keys", golden.parent / "keys"):
+        if beside.is_dir():
+            yield from (Check(*row) for row in keys(beside))
 
 
 def network(golden, config, name, samples, frames, taken, stride) -> Iterator[Row]:
