@@ -597,12 +597,15 @@ def eval_highlight(
     if as_json:
         print("\n".join(json.dumps(row) for row in rows))
         return
-    names = ("method", "cases", "mag", "env", "w_dis", "mag_removed", "gain_error", "worse")
+    names = ["method", "cases", "mag", "env", "w_dis", "mag_removed", "gain_error", "worse"]
+    names += [name for name in ("kld", "ib") if any(name in row for row in rows)]
     print("  ".join(f"{name:>16}" if name == "method" else f"{name:>11}" for name in names))
     for row in rows:
         cells = [f"{row['method']:>16}"]
         cells += [
-            f"{value:>11}" if isinstance(value := row[name], int) else f"{value:>11.4f}"
+            f"{value:>11}"
+            if isinstance(value := row.get(name, ""), int | str)
+            else f"{value:>11.4f}"
             for name in names[1:]
         ]
         print("  ".join(cells))

@@ -69,6 +69,8 @@ class Score:
     env_removed: float
     gain_error: float  # mean |dB| over the seconds in which a stem sounds; nan where not known
     seconds: float  # of work
+    kld: float = float("nan")  # PaSST's classes against the true mix's; nan where it is not pulled
+    ib: float = float("nan")  # how far ImageBind's score is from the true mix's, likewise
 
 
 def read_cases(folder: Path) -> list[Case]:
@@ -124,6 +126,7 @@ def judge(
         UsageError: a method is not known.
     """
     scores: list[Score] = []
+    listens = pulled()
     for number, case in enumerate(cases, 1):
         other = cases[number % len(cases)]
         target = _read(case.folder / "target.wav")
@@ -137,9 +140,40 @@ def judge(
                     method, case, other, spoiled, target, config, learned, room
                 )
                 spent = time.perf_counter() - begin
-                scores.append(_score(method, case, target, sound, spans, gain_db, errors, spent))
+                score = _score(method, case, target, sound, spans, gain_db, errors, spent)
+                scores.append(replace(score, **_listened(listens, case, target, sound)))
         told(number)
     return scores
+
+
+def pulled() -> tuple[str, ...]:
+    """Which of the paper's two networks are here: ``kld`` asks PaSST, ``ib`` ImageBind."""
+    from foleycli.models.registry import find_model
+
+    needs = {"kld": "eval-passt", "ib": "eval-imagebind"}
+    return tuple(name for name, model in needs.items() if find_model(model).installed)
+
+
+def _listened(listens: Sequence[str], case: Case, target: Sound, sound: Sound) -> dict[str, float]:
+    """The paper's numbers that need networks, of those that are here.
+
+    KLD: softmax of PaSST's logits, the true mix against the sound (arXiv 2505.12154). IB: the size
+    of the difference between both scores with the picture, which the whole clip gives.
+    """
+    if not listens:
+        return {}
+    from foleycli.evaluate.divergence import kl_softmax
+    from foleycli.evaluate.imagebind_score import imagebind_delta
+    from foleycli.evaluate.material import Film
+    from foleycli.evaluate.material import Sound as Heard
+
+    true, made = Heard(target, RATE), Heard(sound, RATE)
+    found = {}
+    if "kld" in listens:
+        found["kld"] = kl_softmax(true.heard("passt"), made.heard("passt"))
+    if "ib" in listens and case.clip is not None and case.clip.is_file():
+        found["ib"] = imagebind_delta(true, made, Film(case.clip))
+    return found
 
 
 def _mend(
@@ -306,6 +340,10 @@ def summarise(scores: Sequence[Score]) -> list[dict[str, object]]:
         row: dict[str, object] = {"method": method, "cases": len(mine)}
         for name in ("mag", "env", "w_dis", "gain_error", "seconds"):
             row[name] = float(np.mean([getattr(score, name) for score in mine]))
+        for name in ("kld", "ib"):
+            known = [getattr(s, name) for s in mine if np.isfinite(getattr(s, name))]
+            if known:
+                row[name] = float(np.mean(known))
         row["mag_removed"] = 1 - _total(mine, "mag") / _input(scores, mine, "mag")
         row["env_removed"] = 1 - _total(mine, "env") / _input(scores, mine, "env")
         row["worse"] = sum(score.mag_removed < -0.01 for score in mine)
@@ -342,6 +380,7 @@ def _input(scores: Sequence[Score], mine: Sequence[Score], name: str) -> float:
 
 
 def write_scores(path: Path, scores: Sequence[Score]) -> None:
-    """Every score as JSON lines."""
+    """Every score as JSON lines, without what is not known."""
     with atomic_output(path, overwrite=True) as beside:
-        beside.write_text("".join(json.dumps(asdict(s)) + "\n" for s in scores), encoding="utf-8")
+        known = ({k: v for k, v in asdict(s).items() if v == v} for s in scores)  # nan is not
+        beside.write_text("".join(json.dumps(row) + "\n" for row in known), encoding="utf-8")

@@ -1,6 +1,7 @@
 """Spoiled mixes are made, measured and learned from."""
 
 import csv
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -10,8 +11,10 @@ import torch
 
 from foleycli.config import TRAINING, MuddyConfig
 from foleycli.errors import ModelError, UsageError
+from foleycli.evaluate import balance
 from foleycli.evaluate.balance import judge, read_cases, summarise
 from foleycli.highlight.curves import STEMS
+from foleycli.listeners.heard import Heard
 from foleycli.train.muddy import RATE, make_muddy
 from foleycli.train.run import RunOptions
 from tests.highlight.sounds import noise, voice, write_wav
@@ -53,6 +56,40 @@ def test_the_rule_finds_its_own_balance_again_and_controls_lose(muddy):
     assert rows["rule"]["gain_error"] < 3 < rows["loudness"]["gain_error"]
     assert rows["rule"]["mag_removed"] > 0.7 > rows["loudness"]["mag_removed"]
     assert rows["rule"]["worse"] == 0
+
+
+def test_networks_that_are_pulled_judge_a_balance_too(muddy, monkeypatch, tmp_path):
+    """PaSST's and ImageBind's numbers, of listeners that hear how loud a sound is."""
+
+    class Listener:
+        fingerprint, sample_rate, levelled = "x", 16_000, False
+
+        def __init__(self, name):
+            self.name = name
+
+        def __call__(self, waveform):
+            loud = float(np.sqrt(np.mean(waveform[: len(waveform) // 3] ** 2)))
+            return Heard(np.array([[1.0, loud]], "f4"), np.array([[50 * loud, 1]], "f4"))
+
+        def see(self, path):
+            return np.array([[1.0, 0.0]], np.float32)
+
+    monkeypatch.setenv("FOLEY_CACHE", str(tmp_path))
+    monkeypatch.setattr("foleycli.evaluate.material.open_extractor", Listener)
+    monkeypatch.setattr("foleycli.evaluate.imagebind_score.open_extractor", Listener)
+    (tmp_path / "film").write_bytes(b"a film")
+    cases = [replace(case, clip=tmp_path / "film") for case in read_cases(muddy)]
+    assert balance.pulled() == ()
+    (plain,) = summarise(judge(cases[:1], ["loudness"]))
+    assert "kld" not in plain and "ib" not in plain
+    monkeypatch.setattr(balance, "pulled", lambda: ("kld", "ib"))
+    scores = judge(cases, ["loudness", "rule"])
+    rows = {row["method"]: row for row in summarise(scores)}
+    assert 0 <= rows["rule"]["kld"] < rows["loudness"]["kld"]
+    assert 0 <= rows["rule"]["ib"] < rows["loudness"]["ib"]
+    balance.write_scores(tmp_path / "scores.jsonl", scores)
+    lines = (tmp_path / "scores.jsonl").read_text().splitlines()
+    assert all("kld" in json.loads(line, parse_constant=pytest.fail) for line in lines)
 
 
 def test_gains_that_change_with_time_are_told_by_the_second(muddy, tmp_path):
