@@ -43,8 +43,10 @@ LOWEST, HIGHEST = 40.0, 16_000.0  # Hz of the spectrogram
 RANGE_DB = 78.0  # from the loudest to what is drawn as silence
 N_FFT = 0.043  # seconds of a window of the spectrogram
 LANES = 3  # of words
+REACH = 4.0  # seconds that words may take beyond their sound where nothing follows
 LABEL = 1.2  # seconds of a lane that words take at least
 AHEAD = 0.6  # brightness of what is to come
+SHADE = 0.72  # of the ground under words that stand on the spectrogram
 GLOW = 0.3  # seconds that an onset glows
 Gray = NDArray[np.uint8]
 
@@ -231,7 +233,7 @@ class _Painter:
         self._window = 2 ** round(np.log2(N_FFT * sound.sample_rate))
         top, bottom = layout.band("heat")
         self._rows = _log_rows(bottom - top, self._window, sound.sample_rate)
-        self._lanes = assign_lanes(heard.spans)
+        self._lanes = _with_room(assign_lanes(heard.spans))
 
     def paint(self, block: _Columns) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """(rows, columns, 3), and the loudest sample of each column, 0 to 1."""
@@ -307,9 +309,9 @@ class _Painter:
         top, bottom = layout.band("words")
         lane_height = (bottom - top) / LANES
         size, gap = layout.scaled(16), layout.scaled(4)
-        for span, lane in self._lanes:
+        for span, lane, until in self._lanes:
             left, right = (time * self._rate - first for time in (span.start, span.end))
-            if right < 0 or left > count:
+            if max(right, until * self._rate - first) < 0 or left > count:
                 continue
             y0, y1 = top + lane * lane_height + gap / 2, top + (lane + 1) * lane_height - gap / 2
             colour = tint(span.name, self._heard.classes)
@@ -317,7 +319,7 @@ class _Painter:
             right = max(right - 2, left + 4)
             pen.rounded_rectangle((left, y0, right, y1), layout.scaled(6), fill=body)
             pen.rounded_rectangle((left, y0, left + layout.scaled(4), y1), 1, fill=colour)
-            room = max(right - left, LABEL * self._rate) - layout.scaled(18)
+            room = max(right, until * self._rate - first) - left - layout.scaled(18)
             words = shorten(span.label, size, round(room))
             every = max(layout.width // 2, text_width(words, size) + layout.scaled(60))
             at = left + layout.scaled(12)
@@ -366,6 +368,17 @@ def assign_lanes(spans: tuple[Span, ...]) -> list[tuple[Span, int]]:
         placed.append((span, lane))
         free[lane] = max(span.end, span.start + LABEL)
     return placed
+
+
+def _with_room(placed: list[tuple[Span, int]]) -> list[tuple[Span, int, float]]:
+    """Spans, their lanes, and until when their words may reach: the next span of the lane, or
+    a few seconds."""
+    following = dict.fromkeys(range(LANES), float("inf"))
+    roomy = []
+    for span, lane in reversed(placed):
+        roomy.append((span, lane, min(following[lane], span.start + REACH)))
+        following[lane] = span.start
+    return roomy[::-1]
 
 
 @lru_cache(maxsize=2)
@@ -452,11 +465,12 @@ class _Page:
             share = np.log(highest / hertz) / np.log(highest / LOWEST)
             row = layout.body[0] + top + round(share * (bottom - top))
             size = layout.scaled(12)
-            image = Image.new("L", (text_width(words, size) + 4, size + 6), 0)
-            ImageDraw.Draw(image).text(
-                (2, size + 1), words, fill=255, font=_small_font(size), anchor="ls"
-            )
-            labels.append((row - size // 2 - 3, layout.scaled(8), np.asarray(image) / 255 * 0.75))
+            width, height = (2 * -(-side // 2) for side in (text_width(words, size) + 8, size + 6))
+            image = Image.new("L", (width, height), 0)
+            at = (4, size + 1)
+            ImageDraw.Draw(image).text(at, words, fill=255, font=_small_font(size), anchor="ls")
+            place = 2 * ((row - height // 2) // 2), 2 * (layout.scaled(8) // 2)
+            labels.append((*place, np.asarray(image) / 255 * 0.9))
         return labels
 
     def frame(
@@ -487,7 +501,11 @@ class _Page:
         self._needle(luma, time)
         for row, column, ink in self._axis:
             part = luma[row : row + ink.shape[0], column : column + ink.shape[1]]
-            part[:] = part + (190.0 - part) * ink
+            ground = part * (1 - SHADE) + luma_of(INK) * SHADE  # or it drowns in a loud sound
+            part[:] = ground + (luma_of(PAPER) - ground) * ink
+            for plane in chroma:
+                half = plane[row // 2 :, column // 2 :][: ink.shape[0] // 2, : ink.shape[1] // 2]
+                half[:] = 128 + (half - 128.0) * (1 - SHADE)
         return made
 
     def _progress(self, plane: Gray, lit: Gray, share: float, scale: int) -> None:

@@ -10,10 +10,10 @@ import soundfile
 
 from foleycli.clip.probe import probe
 from foleycli.errors import UsageError
-from foleycli.visualize.hear import find_spans, hear
+from foleycli.visualize.hear import Span, find_spans, hear
 from foleycli.visualize.make import visualize
 from foleycli.visualize.request import Request
-from foleycli.visualize.sheet import Layout, assign_lanes, draw_sheet
+from foleycli.visualize.sheet import REACH, Layout, _with_room, assign_lanes, draw_sheet
 from foleycli.visualize.sound import cut_sound, open_sound, read_blocks
 from tests.visualize.sounds import clicks, write_wave
 
@@ -119,6 +119,15 @@ def test_spans_join_over_short_gaps_and_find_lanes() -> None:
     assert spans[0].start == pytest.approx(1.2, abs=0.5)
     assert spans[0].end == pytest.approx(5.0, abs=0.6)
     assert [lane for _, lane in assign_lanes(spans)] == [0, 1]
+
+
+def test_words_reach_as_far_as_nothing_follows_in_their_lane() -> None:
+    named = (("eating", 1.0, 1.3), ("glass", 2.5, 2.6), ("rain", 1.0, 9.0))
+    spans = [Span(start, end, name, name, 0.9) for name, start, end in named]
+    placed = list(zip(spans, (0, 0, 1), strict=True))
+    placed.sort(key=lambda pair: pair[0].start)
+    until = {span.name: end for span, _, end in _with_room(placed)}
+    assert until == {"eating": 2.5, "glass": 2.5 + REACH, "rain": 1.0 + REACH}
 
 
 def test_what_cannot_be_drawn_is_refused(tmp_path: Path) -> None:
