@@ -13,6 +13,7 @@ the change and the second of sound around it, over loopback; a browser adds its 
 """
 
 import argparse
+import http.client
 import json
 import random
 import shutil
@@ -38,6 +39,7 @@ WORDS = (
     "dog barking",
     "wood impact",
 )
+LONGEST_RENDER = 600  # seconds
 FOLEY = (sys.executable, "-m", "foleycli.cli.main")
 
 
@@ -48,7 +50,9 @@ class Page:
         words = [*FOLEY, "edit", str(film), "--json", "--model", "library"]
         self.run = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
         assert self.run.stdout
-        self.address = json.loads(self.run.stdout.readline())["address"]
+        if not (line := self.run.stdout.readline()):
+            raise SystemExit("foley edit did not start: its reason stands above")
+        self.address = json.loads(line)["address"]
         while (state := self.ask("api/state/0"))["stage"] != "ready":
             if state["stage"] == "failed":
                 raise SystemExit(state["trouble"])
@@ -135,7 +139,10 @@ def measure(film: Path, chance: random.Random, options: argparse.Namespace) -> N
                 done = page.state["revision"]
                 page.hear(at)
                 waits.append(time.perf_counter() - began)
-            except (OSError, ValueError, urllib.error.URLError):
+            except urllib.error.HTTPError as error:  # an edit that is refused is a fault
+                page.run.kill()
+                raise SystemExit(f"{path}: {error.code} {error.read().decode()}") from error
+            except (OSError, ValueError, urllib.error.URLError, http.client.HTTPException):
                 break
         if run < options.kills:
             page.run.wait()
@@ -156,9 +163,11 @@ def rendered_alike(page: Page, film: Path, sheet: Path) -> bool:
     out = film.with_name(f"{film.stem}_sfx{film.suffix}")
     page.ask("api/render", {"overwrite": True})
     recipe = out.with_suffix(".foley.json")
-    while not recipe.is_file():
+    began = time.monotonic()
+    while not (recipe.is_file() and out.is_file()):  # the recipe may be there before its video
+        if page.run.poll() is not None or time.monotonic() - began > LONGEST_RENDER:
+            raise SystemExit(f"{out.name} was not rendered")
         time.sleep(0.2)
-    time.sleep(1)
     other = film.with_name(f"other{film.suffix}")
     words = ["gen", str(film), "--cues", str(sheet), "-o", str(other), "--model", "library"]
     subprocess.run([*FOLEY, *words], check=True, capture_output=True)

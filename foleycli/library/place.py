@@ -195,7 +195,9 @@ def _known_voices(stage: "_Stage", sound: Sound, known: dict[object, list[Voice]
         known[key] = list(stage.voices(sound))
         return known[key]
     stage.remember(sound, known[key])
-    return [replace(voice, sound=sound) for voice in known[key]]
+    if known[key] and known[key][0].sound.cues != sound.cues:  # a row before it came or went
+        known[key] = [replace(voice, sound=sound) for voice in known[key]]
+    return known[key]
 
 
 def mix_voices(
@@ -258,8 +260,8 @@ def _sound(cue: Cue, place: int, sample_rate: int, total: int, seed: int) -> Sou
     levels, cues = (cue.level_db,), (place,)
     own_seed = chance_of(cue, seed) if chance is None else chance
     where = Where((start,), (cue.pan,), (cue.distance,), cue.layer)
-    sound = Sound(start, end, cue.kind, cue.what, own_seed, (start,), levels, wanted, cues)
-    return replace(sound, where=where)
+    edges = (start,)
+    return Sound(start, end, cue.kind, cue.what, own_seed, edges, levels, wanted, cues, where=where)
 
 
 def chance_of(cue: Cue, seed: int) -> int:
@@ -291,9 +293,9 @@ def _joined(first: Sound, second: Sound) -> Sound:
 def _at_cuts(sound: Sound, cuts: NDArray[np.int64], sample_rate: int, total: int) -> Sound:
     """End a hit's tail after a cut; let a bed that begins or ends with a shot do so at once."""
     if sound.kind == "hit":
-        following = cuts[cuts > sound.start]
-        limit = int(following[0]) + round(CUT_TAIL * sample_rate) if len(following) else total
-        return replace(sound, end=min(sound.end, limit))
+        later = int(np.searchsorted(cuts, sound.start, "right"))
+        limit = int(cuts[later]) + round(CUT_TAIL * sample_rate) if later < len(cuts) else total
+        return replace(sound, end=limit) if limit < sound.end else sound
     shots = np.array([0, *cuts, total])
     starts, ends = (bool(np.abs(shots - at).min() <= 1) for at in (sound.start, sound.end))
     return replace(

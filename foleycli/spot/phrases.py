@@ -170,6 +170,7 @@ def said_phrase(words: str) -> Phrase | None:
     return known_phrase(sounds.split(";")[0].partition("@")[0].strip())
 
 
+@lru_cache(maxsize=4096)  # sheets of thousands of events say few words, and are asked often
 def phrase_of(words: str) -> Phrase:
     """The user's own words as a phrase.
 
