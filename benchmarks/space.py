@@ -323,7 +323,9 @@ def _still(path: Path, seconds: int) -> Path:
 
 def pairs(library: Source, folder: Path, factor: str | None) -> None:
     """Films of one factor, by their pictures alone: does the sound change the right way, and does
-    what should stay stay? And at every hit that was found, how far its pan is from the thing."""
+    what should stay stay? And at every hit that was found, how far its pan is from the thing.
+
+    Words are given ("wood hit"), so that all is heard, but where the material is the factor."""
     truth = defaultdict(list)
     with (folder / "events.csv").open(newline="") as file:
         for row in csv.DictReader(file):
@@ -404,7 +406,8 @@ def _at(cue: Cue) -> float:
 
 def _heard(library: Source, film: Path, truth: list[dict[str, str]]) -> _Heard:
     features = library.encode(decode_pictures(probe(film)))
-    return _Heard(find_cues(features, air=False), truth)
+    said = None if "material" in film.name else "wood hit"
+    return _Heard(find_cues(features, said, air=False), truth)
 
 
 def _true_pan(truth: list[dict[str, str]]) -> float:

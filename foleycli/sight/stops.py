@@ -15,7 +15,7 @@ from foleycli.waveform.filters import smooth
 
 LIVELIEST = 6  # of the 144 cells that say how much moves
 STILL = 1.0  # levels: what moves less is noise
-STOPPING = 4  # cells that say where it stops
+BEFORE, AFTER = 0.05, 0.04  # seconds around an instant whose motion is compared
 USUAL = 4.0  # times that they move more, in log, than all cells on average
 
 
@@ -33,17 +33,31 @@ def read_stops(track: Track, points: NDArray[np.float64]) -> tuple[Floats, Float
 def where_it_stops(track: Track, points: NDArray[np.float64]) -> Floats:
     """From left, -1, to right, 1: (n,) where motion ends at each point, 0 where nothing moves.
 
-    Of the cells that move less just after than just before; where none does, of those that move.
+    What lands stops and what bounces turns round: the 3 x 3 cells whose motion changes most from
+    just before to just after. What goes on elsewhere, however fast, changes less.
     """
+    cells = (len(points), ROWS, COLUMNS)
+    changes = np.zeros((len(points), ROWS * COLUMNS), np.float32)
+    for channel in ("right", "down"):
+        flow = track.cells[:, CHANNELS.index(channel)].reshape(len(track.times), -1)
+        read = at_points(points, track.times, flow)
+        changes += np.square(_moved(read, AFTER) - _moved(read, -BEFORE))
     residual = track.cells[:, CHANNELS.index("residual")].reshape(len(track.times), -1)
     motion = at_points(points, track.times, residual)
-    fall = np.maximum(0, _moved(motion, 0.05) - _moved(motion, -0.06))
-    told = np.where(fall.max(axis=1, keepdims=True) > 0, fall, motion)
-    least = np.partition(told, -STOPPING, axis=1)[:, -STOPPING, None]
-    told = np.where(told >= least, told, 0)
-    sides = np.tile((np.arange(COLUMNS, dtype=np.float32) + 0.5) / COLUMNS * 2 - 1, ROWS)
-    moves = told.sum(axis=1)
-    return np.where(moves > STILL, (told @ sides) / np.maximum(moves, STILL), 0).astype(np.float32)
+    moves = np.maximum(_moved(motion, AFTER), _moved(motion, -BEFORE)) > STILL
+    told = np.where(moves, np.sqrt(changes), 0).reshape(cells)
+    sides = (np.arange(COLUMNS, dtype=np.float32) + 0.5) / COLUMNS * 2 - 1
+    whole, aside = (_around(one).reshape(len(points), -1) for one in (told, told * sides))
+    most = whole.argmax(axis=1)[:, None]
+    whole, aside = (np.take_along_axis(one, most, axis=1)[:, 0] for one in (whole, aside))
+    return np.where(whole > 0, aside / np.maximum(whole, 1e-9), 0).astype(np.float32)
+
+
+def _around(cells: Floats) -> Floats:
+    """Each cell's sum with those around it, (n, 9, 16)."""
+    wide = np.pad(cells, ((0, 0), (1, 1), (1, 1)))
+    rows = wide[:, :-2] + wide[:, 1:-1] + wide[:, 2:]
+    return rows[..., :-2] + rows[..., 1:-1] + rows[..., 2:]
 
 
 def read_activity(track: Track, points: NDArray[np.float64]) -> Floats:
