@@ -128,7 +128,7 @@ def read_recipe(path: Path) -> Recipe:
     try:
         stated: dict[str, Any] = parse_json(path.read_text(encoding="utf-8"))
         stated["config"] = GenerateConfig(**BEFORE | stated["config"])
-        stated["cues"] = tuple(_cue(cue) for cue in stated["cues"])
+        stated["cues"] = tuple(cue_of(cue) for cue in stated["cues"])
         recipe = Recipe(**stated)
         _check(recipe)
         return recipe
@@ -176,8 +176,8 @@ def _check(recipe: Recipe) -> None:
         raise ValueError("it names no clip")
 
 
-def _cue(stated: dict[str, Any]) -> Cue:
-    """A cue, whose numbers are numbers and whose words are words.
+def cue_of(stated: dict[str, Any]) -> Cue:
+    """A cue of a JSON object, whose numbers are numbers and whose words are words.
 
     Raises:
         ValueError: it cannot be.

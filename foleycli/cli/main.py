@@ -23,6 +23,7 @@ from foleycli.cli import (
     models,
     preview,
     probe,
+    reconform,
     redo,
     shots,
     timeline,
@@ -63,6 +64,7 @@ app.command()(batch.batch)
 app.command()(highlight.highlight)
 app.command()(redo.redo)
 app.command()(timeline.timeline)
+app.command()(reconform.reconform)
 app.command()(cues.cues)
 app.command()(visualize.visualize)
 app.command()(edit.edit)

@@ -22,7 +22,7 @@ SOUND, SPACE, TIME = "Sound", "Space", "Time"
 MODEL, OUTPUT, BEHAVIOUR = "Model", "Output", "Behaviour"
 PANELS = (SOUND, SPACE, TIME, MODEL, OUTPUT, BEHAVIOUR)
 FILES = ("gen", "batch")  # commands that sound whole files
-MAKING = (*FILES, "timeline", "preview", "edit")  # and those that make any sound
+MAKING = (*FILES, "timeline", "reconform", "preview", "edit")  # and those that make any sound
 MANY = 100  # a limit under which it is said in help
 LOOKING = (*MAKING, "cues")  # and those that look at the picture
 
@@ -205,7 +205,7 @@ TABLE: dict[str, Row] = {
     "stems": Row(
         panel=OUTPUT,
         help="Also a wave of each layer that sounds, and of the room; they add up.",
-        commands=(*FILES, "timeline", "edit"),
+        commands=(*FILES, "timeline", "reconform", "edit"),
     ),
     "loudness": Row(
         panel=OUTPUT,

@@ -44,6 +44,13 @@ def _in_words(played: tuple[Recording, ...]) -> str:
     return f"{named}; {more} more" if more > 0 else named or NO_RECORDING
 
 
+def played_by_ids(source: Source, ids: Iterable[str]) -> Played:
+    """The recordings of those ids, as far as the source has them."""
+    bank = getattr(source, "bank", None)
+    known = bank.by_id if bank is not None else {}
+    return tuple(known[one] for one in ids if one in known)
+
+
 def find_unheard(cues: Sequence[Cue], found: Sequence[Played] | None) -> tuple[str, ...]:
     """The words that there is no recording of, each once."""
     pairs = zip(cues, found or [], strict=False)

@@ -125,3 +125,6 @@ def safe_name(name: str, *, spaces: bool = False) -> str:
     wrong = r'[/\\:*?"<>|\x00-\x1f]+' if spaces else r'[\s/\\:*?"<>|\x00-\x1f]+'
     plain = re.sub(wrong, "_", name).strip("._ ") or "shot"
     return plain.encode()[:120].decode(errors="ignore").rstrip(" .")
+
+
+PLAIN = Naming()

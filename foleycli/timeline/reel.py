@@ -20,10 +20,11 @@ from foleycli.timeline.files import (
 )
 from foleycli.timeline.media import find_media, find_some
 from foleycli.timeline.model import LONGEST, Timeline, exact_rate, sounding
-from foleycli.timeline.naming import Naming
-from foleycli.timeline.shots import Shot, plan_shots, relink
+from foleycli.timeline.naming import PLAIN, Naming
+from foleycli.timeline.plan import ReelPlan
+from foleycli.timeline.remember import remember
+from foleycli.timeline.shots import plan_shots, relink
 from foleycli.timeline.sound import (
-    PLAIN,
     Failure,
     ShotSound,
     lay_tracks,
@@ -35,21 +36,6 @@ from foleycli.timeline.sound import (
 from foleycli.waveform.space import ROOM
 
 MAX_HANDLES = 1000  # frames
-
-
-@dataclass(frozen=True, slots=True)
-class ReelPlan:
-    """What will be done, with everything found and nothing made yet."""
-
-    path: Path
-    out: Path
-    folder: Path  # for the waves and the cue sheets
-    stem: Path
-    parts: tuple[tuple[str, Path], ...]  # a stem of each layer and of the room, when asked for
-    two_pop: bool
-    timeline: Timeline
-    shots: tuple[Shot, ...]
-    names: tuple[str, ...]  # of the shots' files, without suffix
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +107,9 @@ def plan_reel(
 
     kinds = (*LAYERS, *((ROOM,) if room else ())) if stems else ()
     parts = tuple((kind, stem(kind)) for kind in kinds)
-    return ReelPlan(path, out, folder, stem("all"), parts, two_pop, timeline, shots, names)
+    return ReelPlan(
+        path, out, folder, stem("all"), parts, two_pop, timeline, shots, names, handles, naming
+    )
 
 
 def _read(path: Path, rate: Fraction | None, roots: Sequence[Path]) -> Timeline:
@@ -197,6 +185,7 @@ def sound_reel(
     for kind, path in (*plan.parts, ("all", plan.stem)):
         stem_hash = write_stem(timeline, sounds, path, kind, two_pop=plan.two_pop, overwrite=True)
     write_cue_markers(timeline, sounds, plan.folder / f"{plan.out.stem}_markers.edl")
+    remember(plan, sounds, source, config)
     tracks = lay_tracks(timeline, sounds, tuple(kind for kind, _ in plan.parts))
     add_sounds(plan.path, timeline, tracks, plan.out, overwrite=config.overwrite)
     return ReelResult(plan, sounds, failures, stem_hash)

@@ -22,9 +22,9 @@ from foleycli.mux.names import check_stems, stem_path
 from foleycli.mux.stems import write_sound
 from foleycli.output import check_output
 from foleycli.sources.open import Source
-from foleycli.sources.played import find_played, say_played
+from foleycli.sources.played import Played, find_played, say_played
 from foleycli.sources.staged import Staged, keep_layers, sound_parts, split_cues
-from foleycli.spot.cues import Cue, read_cues, write_cues
+from foleycli.spot.cues import Cue, read_cues, sheet_rows, write_cues
 from foleycli.spot.features import Features
 from foleycli.spot.find import find_cues
 from foleycli.spot.told import open_eyes, tell
@@ -37,7 +37,7 @@ from foleycli.timeline.markers import (
     write_markers,
 )
 from foleycli.timeline.model import Event, Media, Timeline, Track
-from foleycli.timeline.naming import Naming
+from foleycli.timeline.naming import PLAIN, Naming
 from foleycli.timeline.retime import retime_features
 from foleycli.timeline.shots import Shot
 from foleycli.version import VERSION
@@ -48,8 +48,7 @@ from foleycli.waveform.stems import limit_stems, sum_stems
 LOG = logging.getLogger("foleycli")
 RATE = OUTPUT.sample_rate
 _SCALE = np.float32(2.0**-31)
-PLAIN = Naming()
-_BY_HAND = "by-hand"  # in a wave's description: its cues were edited
+BY_HAND = "by-hand"  # in a wave's description: its cues were edited
 # What an output does not depend on.
 _INDIFFERENT = (
     *("takes", "start", "end", "mode", "cues", "wav", "split", "overwrite", "verify", "offline"),
@@ -64,6 +63,7 @@ class ShotSound:
     wav: Path
     cues: tuple[Cue, ...]  # from the beginning of the wave
     kept: bool  # it was there, made of the same things
+    played: Sequence[Played] | None = None  # for each cue, where it was rendered now
 
     def part(self, kind: str) -> Path:
         """The wave of a layer or of the room alone; all together for "all"."""
@@ -183,19 +183,18 @@ def _sound_shot(
     if shot.speed == 0 and edited is None:
         cues = []  # nothing moves in a freeze frame
     sheet = wav.with_suffix(".csv")
-    if edited is None and any(_BY_HAND in description.split() for description in made):
+    if edited is None and any(BY_HAND in description.split() for description in made):
         _set_aside(sheet)
-    seeded = replace(config, seed=config.seed * 1_000_003 + shot.seed, stems=bool(stems))
+    seeded = replace(config, seed=shot_seed(config.seed, shot), stems=bool(stems))
+    played = find_played(source, features, cues, seeded)
     if edited is None or not (sheet.is_file() and read_cues(sheet) == edited):
-        remarks = say_played(cues, find_played(source, features, cues, seeded))
-        write_cues(sheet, cues, remarks=remarks, overwrite=True)
+        write_cues(sheet, cues, remarks=say_played(cues, played), overwrite=True)
     if edited is None:
         cues = read_cues(sheet)
     length = first_sample(timeline, shot.end + shot.tail) - first_sample(timeline, shot.begins)
 
     def about(path: Path) -> Broadcast:
-        by = "" if edited is None else f" {_BY_HAND}"
-        return _about(timeline, shot, f"{path.stem[:200]} {key} {_cues_key(cues)}{by}")
+        return describe_shot(timeline, shot, path.stem, key, cues, by_hand=edited is not None)
 
     if stems:
         check_stems(features, source.name)
@@ -205,7 +204,7 @@ def _sound_shot(
     fitted = fit_length(limited, length, max(1, len(stems)) * channels)
     whole = _faded(fitted, length, shot)
     write_sound(wav, whole, about, stems=stems, channels=channels, overwrite=True)
-    return ShotSound(shot, wav, tuple(cues), False)
+    return ShotSound(shot, wav, tuple(cues), False, played)
 
 
 def _limited(
@@ -234,7 +233,7 @@ def _with_room(staged: Staged, wanted: bool) -> Iterator[np.ndarray]:
 
 def _set_aside(sheet: Path) -> None:
     """Keep cues that somebody edited, where the picture decides again."""
-    kept = sheet.with_name(f"{sheet.stem}_{_BY_HAND}.csv")
+    kept = sheet.with_name(f"{sheet.stem}_{BY_HAND}.csv")
     if sheet.is_file():
         sheet.replace(kept)
         LOG.warning("without --cues the picture decides again; edited cues are kept in %s", kept)
@@ -246,23 +245,23 @@ def _is_made(description: str, key: str, edited: list[Cue] | None) -> bool:
     words = description.split()
     if key not in words:
         return False
-    return _BY_HAND not in words if edited is None else _cues_key(edited) in words
+    return BY_HAND not in words if edited is None else cues_key(edited) in words
 
 
-def _cues_key(cues: Iterable[Cue]) -> str:
-    said = [
-        [
-            *(str(c.start), str(c.duration), c.kind, c.what, c.level_db + 0.0, c.confidence),
-            *(c.layer, round(c.pan, 2) + 0.0, round(c.distance, 1) + 0.0),
-        ]
-        for c in cues
-    ]
+def cues_key(cues: Iterable[Cue]) -> str:
+    """A name for what sheets say that is heard: 16 hexadecimal digits."""
+    heard = (replace(cue, evidence="", level_db=round(cue.level_db, 1) + 0.0) for cue in cues)
+    said = list(sheet_rows(heard))
     return hashlib.blake2b(json.dumps(said).encode(), digest_size=8).hexdigest()
 
 
-def _about(timeline: Timeline, shot: Shot, description: str) -> Broadcast:
+def describe_shot(
+    timeline: Timeline, shot: Shot, name: str, key: str, cues: Iterable[Cue], *, by_hand: bool
+) -> Broadcast:
+    """What a shot's wave says of itself: by it the next run knows what it was made of."""
+    by = f" {BY_HAND}" if by_hand else ""
     return Broadcast(
-        description=description,
+        description=f"{name[:200]} {key} {cues_key(cues)}{by}",
         start=timeline.start_seconds + shot.begins,
         frame_rate=timeline.rate,
         drop_frame=timeline.drop,
@@ -322,6 +321,11 @@ def shot_key(
         [*stems],
     ]
     return hashlib.blake2b(json.dumps(parts).encode(), digest_size=8).hexdigest()
+
+
+def shot_seed(seed: int, shot: Shot) -> int:
+    """The seed of a shot's sound: from its film and place in it, wherever it lies."""
+    return seed * 1_000_003 + shot.seed
 
 
 def read_description(wav: Path) -> str:

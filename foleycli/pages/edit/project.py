@@ -33,7 +33,8 @@ from foleycli.spot.cues import LIKE, find_likes, write_cues
 from foleycli.spot.features import Features
 from foleycli.spot.told import open_eyes, tell
 from foleycli.timeline.files import SUFFIXES
-from foleycli.timeline.reel import ReelPlan, plan_reel, sound_reel
+from foleycli.timeline.plan import ReelPlan
+from foleycli.timeline.reel import plan_reel, sound_reel
 from foleycli.timeline.shots import Shot
 from foleycli.timeline.sound import shot_clock, shot_features
 from foleycli.version import VERSION

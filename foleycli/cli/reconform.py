@@ -1,0 +1,138 @@
+"""``foley reconform``: the next cut of what was sounded, with the sounds it had."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from foleycli.cli import options
+from foleycli.cli.progress import count_progress, listen_for_warnings
+from foleycli.config import GenerateConfig
+from foleycli.errors import BatchError
+
+
+@options.asks("reconform")
+def reconform(
+    old: Annotated[
+        Path,
+        typer.Argument(
+            exists=True,
+            metavar="OLD",
+            help="The cut that foley timeline sounded, or what it wrote.",
+        ),
+    ],
+    new: Annotated[
+        Path, typer.Argument(exists=True, metavar="NEW", help="The next cut, of any kind.")
+    ],
+    config: GenerateConfig,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o", "--output", help="Timeline to write: the new cut with its sounds and markers."
+        ),
+    ],
+    media_root: Annotated[
+        list[Path] | None,
+        typer.Option(
+            exists=True,
+            file_okay=False,
+            help="Folder the films are in; can be repeated.",
+            rich_help_panel=options.TIME,
+        ),
+    ] = None,
+    rate: Annotated[
+        str | None,
+        typer.Option(
+            help="Frames a second of an EDL; else what its first film runs at.",
+            rich_help_panel=options.TIME,
+        ),
+    ] = None,
+    handles: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=1000,
+            help="Frames of sound beyond each shot's ends; by default as in the old cut.",
+            rich_help_panel=options.TIME,
+            show_default=False,
+        ),
+    ] = None,
+    old_sounds: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, file_okay=False, help="Folder of the old sounds, if not OLD_sfx."
+        ),
+    ] = None,
+    sounds: Annotated[
+        Path | None, typer.Option(help="Folder for the new ones; by default OUTPUT_sfx.")
+    ] = None,
+    two_pop: Annotated[
+        bool, typer.Option("--two-pop", help="A pop two seconds before and after the stems.")
+    ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Print the change list; make nothing.",
+            rich_help_panel=options.BEHAVIOUR,
+        ),
+    ] = False,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Bring the sounds of a cut into the next one, and print what changed.
+
+    What moved keeps its sounds to the sample, what was trimmed is trimmed, what is new is spotted,
+    what went is kept aside; cues that were edited stay edited. Only changed shots are rendered.
+    """
+    from foleycli.timeline.model import exact_rate
+    from foleycli.timeline.reconform import make_recut, plan_recut, result_changes
+
+    listen_for_warnings(quiet=quiet, verbose=verbose)
+    plan = plan_recut(
+        old,
+        new,
+        output,
+        config,
+        roots=media_root or (),
+        rate=exact_rate(rate) if rate else None,
+        handles=handles,
+        old_folder=old_sounds,
+        folder=sounds,
+        two_pop=two_pop,
+    )
+    if dry_run:
+        _say(plan.changes, plan.reel, as_json)
+        return
+    with count_progress(new.name, len(plan.shots), quiet=quiet) as progress:
+        result = make_recut(plan, progress=progress)
+    _say(result_changes(result), plan.reel, as_json, result)
+    if failures := result.reel.failures:
+        lines = "\n".join(f"  shot {f.shot.number} {f.shot.event.name}: {f.error}"
+                          for f in failures)  # fmt: skip
+        raise BatchError(
+            f"{len(failures)} of {len(plan.shots)} shots stay silent:\n{lines}",
+            "Mend those and run the same command with --overwrite.",
+        )
+
+
+def _say(changes, reel, as_json: bool, result=None) -> None:
+    from foleycli.timeline.changes import change_lines, change_rows
+
+    if as_json:
+        said = {
+            "timeline": str(reel.out),
+            "changes": change_rows(changes, reel.timeline),
+            "made": result is not None,
+        }
+        if result is not None:
+            said |= {"stem": str(reel.stem), "stem_hash": result.reel.stem_hash,
+                     "reused": result.reused}  # fmt: skip
+        print(json.dumps(said))
+        return
+    print("\n".join(change_lines(changes, reel.timeline)))
+    if result is not None:
+        made = len(result.reel.sounds)
+        print(f"\n{reel.out}  {made} sounds ({result.reused} as they were), stem {reel.stem}")
