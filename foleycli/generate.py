@@ -35,7 +35,7 @@ from foleycli.recipe import (
 )
 from foleycli.sight.remote import Server
 from foleycli.sources.open import Source, open_source
-from foleycli.sources.played import Played, find_played, find_unheard, say_played
+from foleycli.sources.played import Played, find_played, find_unheard, list_played, say_played
 from foleycli.sources.staged import Staged, keep_layers, sound_parts, split_cues
 from foleycli.spot.cues import NO_RECORDING, Cue, find_likes, read_cues
 from foleycli.spot.features import Features
@@ -172,7 +172,7 @@ def make_take(
         recipe = recipe_path(out)
         made = Recipe.of(film, out, config, source, cues, waveform_hash)
         played = find_played(source, features, cues, config)
-        with recipe_first(recipe, made, say_played(cues, played)):
+        with recipe_first(recipe, made, say_played(cues, played), list_played(played)):
             track = mux_audio(
                 film,
                 sound,

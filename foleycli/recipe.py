@@ -22,7 +22,8 @@ from foleycli.version import VERSION
 if TYPE_CHECKING:
     from foleycli.sources.open import Source
 
-PLAYED = "played"  # of a cue in a recipe: the recordings that it is heard with
+PLAYED = "played"  # of a cue in a recipe: the recordings that it is heard with, in words
+HEARD = "heard"  # and all their ids
 # What was so before recipes said it: one channel, everything near and in no room.
 BEFORE = {"channels": "mono", "room": "off", "perspective": 0.0}
 
@@ -100,18 +101,26 @@ def write_recipe(path: Path, recipe: Recipe) -> None:
 
 
 @contextmanager
-def recipe_first(path: Path, recipe: Recipe, played: Sequence[str] = ()) -> Iterator[None]:
+def recipe_first(
+    path: Path,
+    recipe: Recipe,
+    played: Sequence[str] = (),
+    heard: Sequence[Sequence[str]] = (),
+) -> Iterator[None]:
     """Have a recipe on the disk, hidden, while what it describes is written, and show it when that
     ended well: on a disk that fills up there is neither the one nor the other.
 
     Args:
         played: for each cue what is played for it, in words, for whoever reads the file; it follows
             from the rest, and `read_recipe` passes over it.
+        heard: for each cue the ids of those recordings, all of them, for `foley credits`.
     """
     with atomic_output(path, overwrite=True) as beside:
         stated = asdict(recipe)
         for cue, words in zip(stated["cues"], played, strict=False):
             cue |= {PLAYED: words} if words else {}
+        for cue, ids in zip(stated["cues"], heard, strict=False):
+            cue |= {HEARD: list(ids)}
         text = json.dumps(stated, indent=1, default=_plain, ensure_ascii=False)
         # a byte of a name that is not UTF-8 becomes \udcXX, which JSON reads as it was
         beside.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
@@ -182,7 +191,7 @@ def cue_of(stated: dict[str, Any]) -> Cue:
     Raises:
         ValueError: it cannot be.
     """
-    stated = {name: value for name, value in stated.items() if name != PLAYED}
+    stated = {name: value for name, value in stated.items() if name not in (PLAYED, HEARD)}
     stated |= {name: exact_number(str(stated[name])) for name in ("start", "duration")}
     cue = Cue(**stated)
     for field in dataclasses.fields(cue):

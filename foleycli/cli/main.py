@@ -12,6 +12,7 @@ import typer
 
 from foleycli.cli import (
     batch,
+    credits,
     cues,
     data,
     doctor,
@@ -66,6 +67,7 @@ app.command()(redo.redo)
 app.command()(timeline.timeline)
 app.command()(reconform.reconform)
 app.command()(cues.cues)
+app.command()(credits.credits)
 app.command()(visualize.visualize)
 app.command()(edit.edit)
 app.command()(preview.preview)

@@ -1,9 +1,11 @@
-"""Which recordings made a sound, and whose they are."""
+"""Whose the recordings are that made a sound, or that a model learned from."""
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+UNKNOWN = "unknown author"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,30 +19,50 @@ class Credit:
     url: str = ""
     source: str = ""  # the collection it came with
 
+    @property
+    def is_free(self) -> bool:
+        """Whether its licence asks for no credit; one from a data set under a licence of its own
+        asks for that."""
+        said = self.licence.lower()
+        unsure = any(word in said for word in ("dataset", "mostly"))
+        return said.startswith(("cc0", "public domain")) and not unsure
 
-def read_credits(folder: Path) -> dict[str, Credit]:
-    """What a bank's recordings.csv says about each recording, by its id; nothing of a folder of
-    sounds without one."""
-    table = folder / "recordings.csv"
-    if not table.is_file():
-        return {}
+
+def read_credits(table: Path) -> dict[str, Credit]:
+    """What a table of recordings says of each, by its id, or its file's name where it has no id."""
     with table.open(newline="", encoding="utf-8") as file:
-        return {
-            row["id"]: Credit(
-                row["id"],
-                row.get("label", ""),
-                row.get("licence", ""),
-                row.get("author", ""),
-                row.get("url", ""),
-                row.get("source", ""),
+        rows = [{name: value or "" for name, value in row.items()} for row in csv.DictReader(file)]
+    found = {}
+    for row in rows:
+        name = row.get("id") or row.get("file", "")
+        found[name] = Credit(name, *(row.get(column, "") for column in
+                                     ("label", "licence", "author", "url", "source")))  # fmt: skip
+    return found
+
+
+def end_credits(credits: Iterable[Credit]) -> list[str]:
+    """Lines for the end of a film: each author once for a licence, with the collection where that
+    is all that is known; those whose licence asks for no credit are left out."""
+    named = [credit for credit in credits if not credit.is_free]
+    lines = {
+        f"{credit.author or UNKNOWN}" + (f" / {credit.source}" if credit.source else "")
+        + (f" ({credit.licence})" if credit.licence else "")
+        for credit in named
+    }  # fmt: skip
+    return sorted(lines, key=str.casefold)
+
+
+def credit_lines(credits: Sequence[Credit]) -> list[str]:
+    """A line for each recording: id, words, author, licence, where it is from."""
+    return [
+        "  ".join(
+            filter(
+                None,
+                (
+                    *(one.id, one.label, f"by {one.author or UNKNOWN}"),
+                    *(one.licence or "licence not stated", one.source, one.url),
+                ),
             )
-            for row in csv.DictReader(file)
-        }
-
-
-def by_author(credits: Iterable[Credit]) -> dict[tuple[str, str, str], list[Credit]]:
-    """Recordings of the same author, licence and collection, in the order of those."""
-    dealt: dict[tuple[str, str, str], list[Credit]] = {}
-    for credit in sorted(credits, key=lambda c: (c.author.casefold(), c.licence, c.source, c.id)):
-        dealt.setdefault((credit.author, credit.licence, credit.source), []).append(credit)
-    return dealt
+        )
+        for one in credits
+    ]

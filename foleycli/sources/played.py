@@ -1,6 +1,6 @@
 """Which recordings are played for cues, known before anything is rendered."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from foleycli.config import GenerateConfig
 from foleycli.library.table import Recording
@@ -36,6 +36,11 @@ def say_played(cues: Sequence[Cue], found: Sequence[Played] | None) -> list[str]
     if found is None:
         return [""] * len(cues)
     return ["" if played is None else _in_words(played) for played in found]
+
+
+def list_played(found: Sequence[Played] | None) -> list[list[str]]:
+    """The ids of the recordings of each cue; nothing of a source that makes its sounds itself."""
+    return [[one.id for one in played or ()] for played in found or []]
 
 
 def _in_words(played: tuple[Recording, ...]) -> str:

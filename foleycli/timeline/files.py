@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from foleycli.errors import FoleyError, MediaError, UsageError
 from foleycli.output import atomic_output
-from foleycli.timeline import aaf, edl, fcp7, fcpxml, otio
+from foleycli.timeline import aaf, edl, fcp7, fcpxml, otio, rpp
 from foleycli.timeline.model import (
     Event,
     Media,
@@ -25,7 +25,8 @@ Answer = TypeVar("Answer")
 LARGEST = 256 * 1024**2  # bytes of a timeline
 
 SUFFIXES = (".edl", ".fcpxml", ".fcpxmld", ".xml", ".otio", ".otioz", ".aaf")
-WRITTEN = (".edl", ".fcpxml", ".xml", ".otio", ".otioz")
+WRITTEN = (".edl", ".fcpxml", ".xml", ".otio", ".otioz", ".rpp")
+SESSIONS = (".rpp",)  # for mixing: cues lie in them as markers
 
 
 def read_timeline(path: Path, rate: Fraction | None = None) -> Timeline:
@@ -194,6 +195,9 @@ def _writer(timeline: Timeline, path: Path) -> Callable[[Path], object]:
     check_size(timeline)
     if suffix.startswith(".otio"):
         return lambda beside: otio.write_otio(timeline, beside)
+    if suffix == ".rpp":
+        text = rpp.write_rpp(timeline, path.parent)
+        return lambda beside: _put(beside, text)
     write = {".edl": edl.write_edl, ".fcpxml": fcpxml.write_fcpxml, ".xml": fcp7.write_fcp7}[suffix]
     if suffix in (".edl", ".xml"):
         timeline = _framed(timeline, suffix)

@@ -12,6 +12,7 @@ from foleycli.output import check_output
 from foleycli.sources.open import Source, open_source
 from foleycli.spot.cues import LAYERS
 from foleycli.timeline.files import (
+    SESSIONS,
     add_sounds,
     check_written,
     films_of_list,
@@ -27,6 +28,7 @@ from foleycli.timeline.shots import plan_shots, relink
 from foleycli.timeline.sound import (
     Failure,
     ShotSound,
+    all_cue_markers,
     lay_tracks,
     sound_names,
     sound_shots,
@@ -187,6 +189,9 @@ def sound_reel(
     write_cue_markers(timeline, sounds, plan.folder / f"{plan.out.stem}_markers.edl")
     remember(plan, sounds, source, config)
     tracks = lay_tracks(timeline, sounds, tuple(kind for kind, _ in plan.parts))
+    if plan.out.suffix.lower() in SESSIONS:
+        markers = sorted(all_cue_markers(timeline, sounds), key=lambda marker: marker.start)
+        timeline = replace(timeline, markers=(*timeline.markers, *markers))
     add_sounds(plan.path, timeline, tracks, plan.out, overwrite=config.overwrite)
     return ReelResult(plan, sounds, failures, stem_hash)
 

@@ -36,7 +36,7 @@ from foleycli.timeline.markers import (
     read_markers,
     write_markers,
 )
-from foleycli.timeline.model import Event, Media, Timeline, Track
+from foleycli.timeline.model import Event, Marker, Media, Timeline, Track
 from foleycli.timeline.naming import PLAIN, Naming
 from foleycli.timeline.retime import retime_features
 from foleycli.timeline.shots import Shot
@@ -430,16 +430,20 @@ def _placed(timeline: Timeline, sound: ShotSound, part: str) -> Event:
     )
 
 
-def write_cue_markers(timeline: Timeline, sounds: Iterable[ShotSound], path: Path) -> None:
-    """The cues of all shots as markers over the timeline, to be changed and given back."""
-    markers = [
+def all_cue_markers(timeline: Timeline, sounds: Iterable[ShotSound]) -> list[Marker]:
+    """The cues of all shots as markers over the timeline."""
+    return [
         marker
         for sound in sounds
         for marker in cue_markers(
             sound.cues, timeline.rate, sound.shot.begins, shot=sound.shot.number
         )
     ]
-    write_markers(timeline, markers, path, overwrite=True)
+
+
+def write_cue_markers(timeline: Timeline, sounds: Iterable[ShotSound], path: Path) -> None:
+    """The cues of all shots as markers, to be changed and given back."""
+    write_markers(timeline, all_cue_markers(timeline, sounds), path, overwrite=True)
 
 
 def write_stem(
