@@ -16,6 +16,7 @@ from fractions import Fraction
 
 from foleycli.clip.timecode import drops
 from foleycli.errors import MediaError, UsageError
+from foleycli.spot.cues import LAYERS
 from foleycli.timeline.markup import element_name, number_of, parse_xml
 from foleycli.timeline.model import (
     DEEPEST,
@@ -31,6 +32,7 @@ from foleycli.timeline.model import (
     layers,
 )
 from foleycli.timeline.paths import path_of, url_of
+from foleycli.waveform.space import ROOM
 
 LOG = logging.getLogger("foleycli")
 VERSION = "1.10"
@@ -492,6 +494,14 @@ def add_sounds(text: str, timeline: Timeline, sounds: tuple[Track, ...]) -> str:
     return _text(root)
 
 
+def _role(track: str) -> str:
+    """The role of a track's sounds; of one of our layers, a subrole: "SFX feet 1" is effects.feet,
+    so that a layer is soloed, and exported, by its role."""
+    words = track.split()
+    part = words[1] if len(words) > 1 and words[0] == "SFX" else ""
+    return f"effects.{part}" if part in (*LAYERS, ROOM) else "effects"
+
+
 def _first_spine(root: ET.Element) -> ET.Element:
     spine = root.find(".//project/sequence/spine")
     if spine is None:
@@ -567,7 +577,7 @@ class _Writer:
         for lane, track in enumerate(sounds, 1):
             for event in track.events:
                 host, offset = self._host(spine, timeline, event.start, begin)
-                self._clip(host, event, offset, lowest - lane, role="effects")
+                self._clip(host, event, offset, lowest - lane, role=_role(track.name))
 
     def _fill(self, spine: ET.Element, timeline: Timeline, track: Track) -> None:
         at = _ZERO

@@ -1,6 +1,7 @@
 """A timeline from end to end: films found, every shot sounded, the timeline written back."""
 
 import json
+import re
 from dataclasses import replace
 from fractions import Fraction
 
@@ -472,3 +473,11 @@ def test_layers_lie_on_tracks_of_their_own_in_stereo_with_the_room(tmp_path, fil
         GenerateConfig(room="small", overwrite=True), Loud(),
     )  # fmt: skip
     assert all(sound.kept for sound in again.sounds) and again.stem_hash == result.stem_hash
+    xml = tmp_path / "out.fcpxml"
+    sound_reel(
+        plan_reel(path, xml, roots=[films], stems=True, room=True, folder=plan.folder,
+                  overwrite=True),
+        GenerateConfig(room="small", overwrite=True), Loud(),
+    )  # fmt: skip
+    roles = set(re.findall('audioRole="([^"]+)"', xml.read_text()))
+    assert roles == {"effects.props", "effects.air", "effects.room"}
