@@ -33,7 +33,7 @@ def cues(
             "-o",
             "--output",
             help="Sheet to write (.csv), or markers (.edl, .fcpxml, .xml, .otio, and with "
-            "--resolve a .csv); by default a sheet to stdout.",
+            "--resolve a .csv); by default a sheet to stdout. Of a reel: .csv, .xlsx or .pdf.",
         ),
     ] = None,
     markers: Annotated[
@@ -41,7 +41,8 @@ def cues(
         typer.Option(
             "--from",
             exists=True,
-            help="Markers to make the sheet of, in place of the picture.",
+            help="Markers to make the sheet of, in place of the picture; of a reel, its edited "
+            "spotting sheet.",
             rich_help_panel=options.SOUND,
         ),
     ] = None,
@@ -62,11 +63,18 @@ def cues(
 ) -> None:
     """Write what sounds when and why, as a sheet to edit and give back with `foley gen --cues`.
 
+    Of a timeline that was sounded, the reel's spotting sheet (.csv, .xlsx, .pdf with pictures);
+    edited, it is taken back with --from.
+
     The recording that will be played stands in brackets; without them it is kept whatever else
     changes. "no recording of that": nothing is played for the cue.
     """
     from foleycli.spot.cues import sheet_rows, write_cues
+    from foleycli.timeline.files import SUFFIXES
 
+    if clip.suffix.lower() in SUFFIXES:
+        _spotting(clip, output, markers, overwrite)
+        return
     warnings = listen_for_warnings(quiet=quiet, verbose=False)
     as_markers = output is not None and (resolve or output.suffix.lower() != ".csv")
     if markers is None:
@@ -88,6 +96,24 @@ def cues(
         csv.writer(sys.stdout).writerows(sheet_rows(found, remarks))
     else:
         print(f"{output}  {len(found)} cues")
+
+
+def _spotting(reel: Path, output: Path | None, edited: Path | None, overwrite: bool) -> None:
+    """The spotting sheet of a reel, or what was changed in one."""
+    from foleycli.errors import UsageError
+    from foleycli.timeline.files import read_timeline
+    from foleycli.timeline.spotting import spotting_of, take_back, write_spotting
+
+    sheet = spotting_of(reel, read_timeline(reel))
+    if edited is not None:
+        changed, new, gone = take_back(sheet, edited)
+        print(f"{sheet.folder}  {changed} events changed, {new} new, {gone} gone")
+        print(f"render them: the same foley timeline, with --overwrite --cues {sheet.folder}")
+    elif output is None:
+        raise UsageError("A reel's sheet needs a name.", "Give -o spotting.csv, .xlsx or .pdf.")
+    else:
+        write_spotting(sheet, output, overwrite=overwrite)
+        print(f"{output}  {len(sheet.rows)} events in {len(sheet.journal.shots)} shots")
 
 
 def _described(clip: Path, found: list["Cue"], spotted: "Spotted | None") -> dict[str, Any]:

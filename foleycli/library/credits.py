@@ -35,6 +35,8 @@ def read_credits(table: Path) -> dict[str, Credit]:
     found = {}
     for row in rows:
         name = row.get("id") or row.get("file", "")
+        if row.get("author", "").startswith("["):  # what is left of a page's link
+            row["author"] = ""
         found[name] = Credit(name, *(row.get(column, "") for column in
                                      ("label", "licence", "author", "url", "source")))  # fmt: skip
     return found

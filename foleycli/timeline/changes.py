@@ -50,7 +50,7 @@ def _cue_line(cue: CueChange, timeline: Timeline) -> str:
 
 
 def _label(at: Fraction, timeline: Timeline) -> str:
-    return str(timeline.timecode(max(ZERO, at - timeline.start_seconds)))
+    return str(timeline.timecode(max(ZERO, at) - timeline.start_seconds))
 
 
 CHANGE_COLUMNS = (
