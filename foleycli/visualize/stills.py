@@ -13,7 +13,7 @@ from random import Random
 import numpy as np
 from av import VideoFrame
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageFilter, ImageOps
 
 from foleycli.config import FRAMES
 from foleycli.errors import MediaError
@@ -30,6 +30,7 @@ LOUD_DRIFT = 0.05  # more of it in loud sound
 PUNCH = 0.07  # of its size that the picture grows at the strongest onset
 PUNCH_SECONDS = 0.45  # until it is back
 ZOOM = 1.16  # how much larger than the frame a picture is, so that there is room to move
+KEPT = 0.7  # share of a picture that filling the frame must keep, or it stands whole
 AGAIN = 0.5  # cosine that a picture loses for each time it was shown
 TAKEN = 10.0  # and for the place it had in an earlier take
 LARGEST = 200_000_000  # pixels of a photograph that are opened
@@ -191,11 +192,18 @@ def _punch(heard: Heard, time: float) -> float:
 
 
 def _canvas(path: Path, width: int, height: int) -> Image.Image:
-    """A picture that fills more than the frame, so that there is room to move."""
+    """A picture that fills more than the frame, so that there is room to move; one of quite
+    another shape, such as an upright board, stands whole on its own blurred and darkened self."""
     image = open_still(path, round(1.6 * width))
-    return ImageOps.fit(
-        image, (round(width * ZOOM), round(height * ZOOM)), Image.Resampling.BICUBIC
-    )
+    size = (round(width * ZOOM), round(height * ZOOM))
+    filled = ImageOps.fit(image, size, Image.Resampling.BICUBIC)
+    shape = image.width * height / (image.height * width)
+    if min(shape, 1 / shape) >= KEPT:
+        return filled
+    soft = filled.filter(ImageFilter.GaussianBlur(height / 18)).point(lambda value: value * 0.4)
+    whole = ImageOps.contain(image, (width, height), Image.Resampling.BICUBIC)
+    soft.paste(whole, ((size[0] - whole.width) // 2, (size[1] - whole.height) // 2))
+    return soft
 
 
 def _window(

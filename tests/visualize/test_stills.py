@@ -15,7 +15,7 @@ from foleycli.visualize.hear import hear
 from foleycli.visualize.make import visualize
 from foleycli.visualize.request import Request
 from foleycli.visualize.sound import open_sound
-from foleycli.visualize.stills import look_at_stills, move
+from foleycli.visualize.stills import _canvas, look_at_stills, move
 from tests.visualize.sounds import clicks, write_wave
 
 RATE = Fraction(25)
@@ -62,3 +62,17 @@ def test_an_animatic_has_the_length_of_the_sound(tmp_path: Path) -> None:
 def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match="holds no picture"):
         look_at_stills(tmp_path)
+
+
+def test_an_upright_board_stands_whole_and_a_wide_one_fills_the_frame(tmp_path: Path) -> None:
+    for name, size in (("upright", (90, 160)), ("square", (120, 120)), ("wide", (160, 90))):
+        picture = np.full((size[1], size[0], 3), 90, np.uint8)
+        picture[:4] = picture[-4:] = (250, 20, 20)  # red edges above and below
+        Image.fromarray(picture).save(tmp_path / f"{name}.png")
+        canvas = np.asarray(_canvas(tmp_path / f"{name}.png", 320, 180))
+        top = (canvas.shape[0] - 180) // 2
+        frame = canvas[top : top + 180, (canvas.shape[1] - 320) // 2 :][:, :320]
+        red = (frame[..., 0] > 180) & (frame[..., 1] < 100)
+        assert red[:8, 160].any() == red[-8:, 160].any() == (name != "wide")
+        assert frame[90, 160].tolist() == pytest.approx([90] * 3, abs=3)
+        assert (frame[90, 4] < 60).all() == (name != "wide")  # its dark self around it
