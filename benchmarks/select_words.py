@@ -10,20 +10,23 @@ counting half (no selection: 50 %); and how often words are taken for what is no
 """
 
 import argparse
+from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from foleycli.clip.probe import probe
 from foleycli.config import CUES
+from foleycli.evaluate.pairs import PairRow, read_pairs
 from foleycli.evaluate.timing import find_onsets, onset_strength
 from foleycli.frames.decode import decode_pictures
 from foleycli.sight.motion import COLUMNS
+from foleycli.sight.when import MotionReader
 from foleycli.spot import encode as encoding
 from foleycli.spot.encode import Encoder, encode_video
 from foleycli.spot.features import Features
 from foleycli.spot.select import Selector, choose
-from foleycli.train.pair_films import PairRow, read_pairs
 from foleycli.waveform.sound import read_sound
 
 NEAR = 0.1  # seconds
@@ -56,6 +59,23 @@ def read_pair(film: Path, row: PairRow, encoder: Encoder) -> tuple[Features, np.
     return features, kept[0]
 
 
+@lru_cache(maxsize=256)
+def hits_alone(file: Path, start: float, seconds: float, encoder: Encoder) -> np.ndarray:
+    """Seconds at which hits are read where the clip is shown by itself."""
+    reader = MotionReader(encoder.reading)
+    begin, end = (Fraction(time).limit_denominator(1000) for time in (start, start + seconds))
+    for picture in decode_pictures(probe(file), begin, end):
+        reader.push(picture.time, picture.luma)
+    hits, _ = reader.curves(end - begin)
+    return np.flatnonzero(hits >= CUES.sure_hit) / 64
+
+
+def nearer(hits: np.ndarray, own: np.ndarray, other: np.ndarray) -> float:
+    """1 if more of the own onsets are followed, 0 if more of the other's, else a half."""
+    first, second = followed(hits, own), followed(hits, other)
+    return 0.5 if first == second else float(first > second)
+
+
 def main() -> None:
     """Parse, read, print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -64,15 +84,13 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=20, help="films")
     options = parser.parse_args()
     encoder = Encoder.open()
-    sides, follows, unseen = [], [], 0
+    sides, follows, alone, unseen = [], [], [], 0
     for _, row, film in read_pairs(options.pairs)[: options.most]:
-        halves = [
-            own_onsets(options.clips / file, start, row.seconds)
-            for file, start in (
-                (row.target_file, row.target_start_sec),
-                (row.paired_file, row.paired_start_sec),
-            )
+        clips = [
+            (row.target_file, row.target_start_sec),
+            (row.paired_file, row.paired_start_sec),
         ]
+        halves = [own_onsets(options.clips / file, start, row.seconds) for file, start in clips]
         if min(map(len, halves)) < FEWEST:
             continue
         features, weights = read_pair(film, row, encoder)
@@ -86,12 +104,15 @@ def main() -> None:
             is_left = (row.target_position == "left") == (i == 0)
             sides.append(float(left > right) if is_left else float(right > left))
             hits = np.flatnonzero(chosen.hits >= CUES.sure_hit) / 64
-            own, other = (followed(hits, half) for half in (halves[i], halves[1 - i]))
-            follows.append(0.5 if own == other else float(own > other))
+            follows.append(nearer(hits, halves[i], halves[1 - i]))
+            file, start = clips[i]
+            unmixed = hits_alone(options.clips / file, start, row.seconds, encoder)
+            alone.append(nearer(unmixed, halves[i], halves[1 - i]))
     if not sides:
         raise SystemExit("no pair whose halves have three onsets each")
     print(f"own half chosen   {np.mean(sides):.0%} of {len(sides)} words")
     print(f"own sound followed more than the other's   {np.mean(follows):.0%}")
+    print(f"the same of each clip shown alone         {np.mean(alone):.0%}")
     print(f"taken for absent   {unseen}")
 
 

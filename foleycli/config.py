@@ -806,6 +806,19 @@ class SelectTraining(DistillTraining):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SelectSoundTraining(TrainingConfig):
+    """What sounds, led by eyes that select (arXiv 2512.02650, stage 2): few of its weights."""
+
+    mixed: float = 0.75  # share of a batch that is mixed, as in stage 1
+    spread: float = 1.0
+    least: float = 0.2
+    one_stage: bool = False  # what selects learns too, from nothing: an ablation
+    extra_words: int = 5  # [SUP] rows, of a single stage; 0 for an ablation
+    drop: float  # how often what is seen is withheld
+    drop_words: float = 0.0  # how often the words are, by themselves
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UNetTraining(TrainingConfig):
     """The denoiser of ``diff-foley``, on latents of prepared films."""
 
@@ -1060,6 +1073,38 @@ TRAINING: dict[str, dict[str, TrainingConfig]] = {
             frames=2,
             validate=30,
             size=64,
+        ),
+    },
+    # Keys and values of diff-foley's denoiser; the share that is withheld as in its own training.
+    "select-denoiser": {
+        "paper": SelectSoundTraining(updates=5000, batch=32, rate=1e-4, drop=0.2, average=0.0),
+        "tiny": SelectSoundTraining(
+            updates=12, batch=2, rate=2e-3, warm_up=2, drop=0.2, bf16=False, average=0.5, validate=6
+        ),
+    },
+    # SelVA: what is known of its second stage (MMAudio's decay, clipping and shares; half of the
+    # words withheld); rate and batch are MMAudio's, its length is not published.
+    "select-flow": {
+        "paper": SelectSoundTraining(
+            updates=20_000,
+            batch=512,
+            rate=1e-4,
+            warm_up=1000,
+            weight_decay=1e-6,
+            drop=0.1,
+            drop_words=0.5,
+        ),
+        "tiny": SelectSoundTraining(
+            updates=12,
+            batch=2,
+            rate=2e-3,
+            warm_up=2,
+            weight_decay=1e-6,
+            drop=0.1,
+            drop_words=0.5,
+            bf16=False,
+            average=0.5,
+            validate=6,
         ),
     },
     "listener": {

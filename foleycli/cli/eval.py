@@ -13,6 +13,7 @@ from foleycli.config import EVALUATE, GenerateConfig
 from foleycli.errors import UsageError
 
 if TYPE_CHECKING:
+    from foleycli.evaluate.contestants import Contestant
     from foleycli.evaluate.results import Results
     from foleycli.evaluate.table import Table
 
@@ -80,7 +81,11 @@ def run(
     ] = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Let models sound a set of clips and measure every sound; a stopped run goes on."""
+    """Let models sound a set of clips and measure every sound; a stopped run goes on.
+
+    Of a folder that foley data pairs wrote, each model is asked for the words of one half, of the
+    other and of neither, and every stem is held against both halves; the table is printed.
+    """
     from foleycli.evaluate.clipset import read_set
     from foleycli.evaluate.contestants import parse_contestant, parse_variants
     from foleycli.evaluate.plan import Plan
@@ -89,6 +94,11 @@ def run(
 
     listen_for_warnings(quiet=quiet, verbose=False)
     contestants = [parse_contestant(part, config, prompt=prompts) for part in _parts(models)]
+    from foleycli.evaluate.pairs import is_pairs
+
+    if is_pairs(clips):
+        _run_pairs(clips, contestants, out, quiet)
+        return
     usable, missing = usable_measures(_parts(measures))
     plan = Plan(
         folder=(out or clips.with_name(f"{clips.resolve().name}_eval")).resolve(),
@@ -105,6 +115,19 @@ def run(
         run_plan(plan, jobs, again=again, progress=progress)
     print(f"{plan.folder}  {len(plan.examples)} clips, {', '.join(c.name for c in contestants)}")
     print(f"next: foley eval table {plan.folder}", file=sys.stderr)
+
+
+def _run_pairs(
+    folder: Path, contestants: "list[Contestant]", out: Path | None, quiet: bool
+) -> None:
+    from foleycli.evaluate.contestants import check_names
+    from foleycli.evaluate.pairs import run_pairs, table
+
+    check_names(contestants)
+    place = (out or folder.with_name(f"{folder.resolve().name}_eval")).resolve()
+    with _stages(quiet) as progress:
+        made = run_pairs(folder.resolve(), contestants, place, progress)
+    print(table(made))
 
 
 @app.command()
@@ -350,6 +373,14 @@ def export_study(
     question: Annotated[
         str, typer.Option(help="What people are asked.")
     ] = "Which sound fits the picture better?",
+    words: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="CSV of file and label: show each clip's words, to ask which sound fits them.",
+        ),
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="So many clips at most.")] = None,
     as_is: Annotated[
         bool, typer.Option("--as-is", help="Leave levels alone; else both are equally loud.")
@@ -362,11 +393,11 @@ def export_study(
     Send it to people; each sends back the JSON that it saves. What A and B are stands in
     <name>.key.json beside it, which stays with you.
     """
-    from foleycli.pages.study import pairs_in_folders, pairs_of_run, write_study
+    from foleycli.pages.study import pairs_in_folders, pairs_of_run, with_words, write_study
 
     listen_for_warnings(quiet=quiet, verbose=False)
     found = pairs_of_run(run, a, b, variant) if run else pairs_in_folders(Path(a), Path(b), clips)
-    pairs = found[:limit]
+    pairs = (with_words(found, words) if words else found)[:limit]
     with count_progress("clips", len(pairs), quiet) as progress:
         key = write_study(
             output,

@@ -363,11 +363,38 @@ def select(
         float | None,
         typer.Option("--k", min=0, max=1, help="How often a clip is varied before it is mixed."),
     ] = None,
+    stage: Annotated[
+        int, typer.Option(min=1, max=2, help="1: what selects; 2: what sounds learns to follow.")
+    ] = 1,
+    one_stage: Annotated[
+        bool,
+        typer.Option("--one-stage", help="Stage 2: what selects learns too, for an ablation."),
+    ] = False,
+    clips: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Stage 2 of selva: CSV of file and label."),
+    ] = None,
+    films: Annotated[
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="Where its films are, if not beside it."),
+    ] = None,
+    vae: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="Stage 2 of selva: the public v1-16.pth or v1-44.pth."
+        ),
+    ] = None,
 ) -> None:
     """What looks for words, for --source: of two clips side by side, what is seen of the one named.
 
-    Gives a folder for foley gen --encoder, or a bundle for --model.
+    Stage 1 gives a folder for foley gen --encoder, or a bundle for --model; stage 2 a bundle of
+    diff-foley's family (--data) or of selva's (--clips, --vae).
     """
+    if stage == 2:
+        if not sup and not one_stage:
+            raise UsageError("--no-sup belongs to stage 1, or to --one-stage.", "Leave it out.")
+        _select_sound(asked, data, model or DIFF_FOLEY, one_stage, sup, clips, films, vae)
+        return
     given = {"variation": variation, "proportion": proportion, "extra_words": None if sup else 0}
     changes = {name: value for name, value in given.items() if value is not None}
     config = replace(asked.config("select"), **changes)
@@ -376,6 +403,38 @@ def select(
         from foleycli.train.select import train
 
         print(train(data, photos, model, encoder, asked.out, config, options))
+
+
+def _select_sound(
+    asked: Asked,
+    data: Path | None,
+    model: str,
+    one_stage: bool,
+    sup: bool,
+    clips: Path | None,
+    films: Path | None,
+    vae: Path | None,
+) -> None:
+    """Stage 2 of `select`, by the family of the model."""
+    from foleycli.sources.identity import SELVA, find_family, find_folder
+
+    is_selva = find_family(find_folder(model)) == SELVA
+    name = "select-flow" if is_selva else "select-denoiser"
+    asked = replace(asked, preset="paper") if asked.preset == "small" else asked
+    changes = {"one_stage": one_stage} | ({} if sup else {"extra_words": 0})
+    config = replace(asked.config(name), **changes)
+    if is_selva:
+        table, file = needed(clips, "--clips", name), needed(vae, "--vae", name)
+        with asked.options(name, config.updates) as options:
+            from foleycli.train.select_flow import train as train_flow
+
+            print(train_flow(table, films, model, file, asked.out, config, options))
+        return
+    prepared = needed(data, "--data", name)
+    with asked.options(name, config.updates) as options:
+        from foleycli.train.select_denoiser import train as train_denoiser
+
+        print(train_denoiser(prepared, model, asked.out, config, options))
 
 
 @app.command()

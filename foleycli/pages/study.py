@@ -5,11 +5,12 @@ on which side the systems stand, is drawn anew for every person and clip; the pa
 b, and only the key file beside it knows their names.
 """
 
+import csv
 import hashlib
 import json
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -34,6 +35,28 @@ class Pair:
     b: Path
     variant: str = FULL
     cinematic: CinematicConfig = CINEMATIC
+    words: str = ""  # shown with it, to ask whether a sound fits them
+
+
+def with_words(pairs: Sequence[Pair], table: Path) -> list[Pair]:
+    """Pairs with the words that a table has for their clips; those without are left out.
+
+    Args:
+        table: CSV of ``file`` (or ``file_name``) and ``label`` (or ``prompt``, ``description``), as
+            `foley data pairs` writes it.
+
+    Raises:
+        UsageError: it has words for none.
+    """
+    with table.open(newline="", encoding="utf-8-sig") as file:
+        rows = list(csv.DictReader(file))
+    words = {
+        Path(name).stem: row.get("label") or row.get("prompt") or row.get("description") or ""
+        for row in rows
+        if (name := row.get("file") or row.get("file_name"))
+    }
+    found = [replace(p, words=words.get(p.example.clip.stem, "")) for p in pairs]
+    return _some([pair for pair in found if pair.words], f"{table} and the study")
 
 
 def pairs_of_run(run: Path, a: str, b: str, variant: str = FULL) -> list[Pair]:
@@ -124,6 +147,7 @@ def _name(pairs: Sequence[Pair], names: tuple[str, str], question: str, *, level
     these, and exporting again keeps the answers that are out."""
     shown = [
         [pair.example.id, pair.variant, str(pair.cinematic)]
+        + ([pair.words] if pair.words else [])
         + [content_hash(path) for path in (pair.example.clip, pair.a, pair.b)]
         for pair in pairs
     ]
@@ -135,7 +159,7 @@ def _embedded(pair: Pair, folder: Path, *, level: bool) -> dict[str, str]:
     film = seen_film(pair.example, pair.variant, pair.cinematic, folder / "seen")
     small = folder / "picture.mp4"
     small_picture(film, small)
-    embedded = {"id": pair.example.id}
+    embedded = {"id": pair.example.id} | ({"words": pair.words} if pair.words else {})
     for side, sound in (("a", pair.a), ("b", pair.b)):
         small_sound(sound, folder / "sound.m4a", level=level)
         join(small, folder / "sound.m4a", folder / "both.mp4")

@@ -289,25 +289,16 @@ class SelvaSource:
         self.model.read([*words, *filter(None, (others_of(words, one) for one in words))])
         shots, end = ShotDetector(), Fraction(0)
 
-        def frames() -> Iterator[Frames]:
-            """Tick n takes the first frame that begins at n / 25 s or later, as the public model's
-            reader does, but in fractions; the last frame is held to the end."""
+        def watched() -> Iterator[Picture]:
             nonlocal end
-            ticks, last = 0, None
             for picture in pictures:
                 shots.add(picture.time, picture.luma)
-                end, due = picture.end, int(picture.time * FRAME_RATE) + 1
-                if due > ticks or last is None:
-                    assert picture.squashed
-                    last = picture.squashed()
-                    yield from [last] * (due - ticks)
-                    ticks = due
-            if last is not None:
-                yield from [last] * (int(end * FRAME_RATE) - ticks)
+                end = picture.end
+                yield picture
 
         batch = 1 if self.model.device.type == "cpu" else TOGETHER
         seen: dict[str, list[NDArray[np.float16]]] = {text: [] for text in words}
-        for segments in segment_film(frames(), batch):
+        for segments in segment_film(tick_frames(watched()), batch):
             for text, rows in self.model.see(segments, words).items():
                 seen[text].append(rows.to(torch.float16).cpu().numpy())
         blank = np.zeros((row_count(end), FEATURES.size), np.float32)
@@ -350,6 +341,24 @@ class SelvaSource:
         windows = sum(len(plan_windows(len(stretch.rows), PLAN)) for stretch in stretches)
         watched = watch_windows(sound_window, windows, told)
         return sound_stretches(stretches, watched, rate, config.seed, PLAN)
+
+
+def tick_frames(pictures: Iterable[Picture]) -> Iterator[Frames]:
+    """Frames (224, 224, 3) at 25 a second.
+
+    Tick n takes the first frame that begins at n / 25 s or later, as the public model's reader
+    does, but in fractions; the last frame is held to the end.
+    """
+    ticks, last, end = 0, None, Fraction(0)
+    for picture in pictures:
+        end, due = picture.end, int(picture.time * FRAME_RATE) + 1
+        if due > ticks or last is None:
+            assert picture.squashed
+            last = picture.squashed()
+            yield from [last] * (due - ticks)
+            ticks = due
+    if last is not None:
+        yield from [last] * (int(end * FRAME_RATE) - ticks)
 
 
 def segment_film(frames: Iterable[Frames], batch: int) -> Iterator[Tensor]:

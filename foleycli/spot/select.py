@@ -358,10 +358,7 @@ def boxes_of(
 ) -> Floats | None:
     """Cells (t, 9, 16) that things or people of these words cover, 0 to 1; None where neither the
     words name such, nor anything was looked for."""
-    kinds = _thing_names(words)
-    low = words.lower()
-    parts = [name for name, pattern in (("feet", FEET), ("hands", HANDS)) if pattern.search(low)]
-    somebody = bool(PEOPLE.search(low)) and not parts
+    kinds, parts, somebody = _sought(words)
     if not (kinds or parts or somebody) or not sightings:
         return None
     cells = np.zeros((len(times), ROWS, COLUMNS), np.float32)
@@ -393,6 +390,29 @@ def _boxes(
             for hand in sighting.hands
         ]
     return found
+
+
+def usual_box(words: str, sightings: Sequence[Sighting]) -> Box | None:
+    """The box around what words name, as it usually lies: of the boxes around all such things in
+    one picture, the median; None where none is seen."""
+    kinds, parts, somebody = _sought(words)
+    around = [
+        np.array(found)
+        for sighting in sightings
+        if (found := _boxes(sighting, kinds, parts, somebody))
+    ]
+    if not around:
+        return None
+    outer = [[*boxes[:, :2].min(axis=0), *boxes[:, 2:].max(axis=0)] for boxes in around]
+    left, top, right, bottom = np.median(outer, axis=0).tolist()
+    return left, top, right, bottom
+
+
+def _sought(words: str) -> tuple[frozenset[str], list[str], bool]:
+    """Kinds of things that words name, parts of people, and whether they name people."""
+    low = words.lower()
+    parts = [name for name, pattern in (("feet", FEET), ("hands", HANDS)) if pattern.search(low)]
+    return _thing_names(words), parts, bool(PEOPLE.search(low)) and not parts
 
 
 def _around(joint: Floats) -> Box:

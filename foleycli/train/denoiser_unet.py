@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from foleycli.config import DIFF_FOLEY_MEL, UNetTraining
+from foleycli.config import DIFF_FOLEY_MEL, SelectSoundTraining, UNetTraining
 from foleycli.errors import UsageError
 from foleycli.latents.diff_foley import DiffFoley
 from foleycli.latents.schedule import NoiseSchedule
@@ -142,7 +142,7 @@ def diffusion_loss(
     features: Tensor,
     schedule: NoiseSchedule,
     random: torch.Generator,
-    run: Run[UNetTraining],
+    run: Run[UNetTraining] | Run[SelectSoundTraining],
 ) -> Tensor:
     """Mean squared error of the noise predicted in latents at whole timesteps."""
     batch = len(mels)

@@ -16,11 +16,10 @@ import ffmpeg
 
 from foleycli.clip.probe import probe
 from foleycli.errors import MediaError, UsageError
+from foleycli.evaluate.pairs import GROUPS, METADATA, PairRow
 from foleycli.mux.ffmpeg import input_path, run_ffmpeg
 from foleycli.output import atomic_output
 
-GROUPS = ("inter_class", "intra_class")
-METADATA = "metadata.csv"
 FRAME_RATE = 25  # per second, as SelVA reads
 SECONDS = 8.0  # of a film at most
 WIDTH, HEIGHT = 512, 288  # pixels of a film; either half gets half the width
@@ -35,23 +34,6 @@ class LabelledClip:
     label: str  # words for what sounds
     category: str  # clips of one category are intra-class pairs
     start: float = 0.0  # seconds from which it is taken
-
-
-@dataclass(frozen=True, slots=True)
-class PairRow:
-    """A line of ``metadata.csv``."""
-
-    file_name: str
-    target_file: str
-    paired_file: str
-    target_start_sec: float
-    paired_start_sec: float
-    target_position: str  # left or right
-    label: str
-    paired_label: str
-    target_category: str
-    paired_category: str
-    seconds: float
 
 
 def read_labels(table: Path, folder: Path | None = None) -> list[LabelledClip]:
@@ -139,31 +121,6 @@ def make_pairs(
     for group, found in rows.items():
         if found:
             _write_table(out / group / METADATA, found)
-
-
-def read_pairs(folder: Path) -> list[tuple[str, PairRow, Path]]:
-    """(group, row, film) of a folder that `make_pairs` wrote.
-
-    Raises:
-        UsageError: it is none.
-    """
-    found = []
-    numbers = {field.name for field in fields(PairRow) if field.type in (float, "float")}
-    for group in GROUPS:
-        table = folder / group / METADATA
-        if not table.is_file():
-            continue
-        with table.open(newline="", encoding="utf-8") as file:
-            for line in csv.DictReader(file):
-                values = {
-                    name: float(line.get(name) or 0) if name in numbers else line.get(name) or ""
-                    for name in (field.name for field in fields(PairRow))
-                }
-                row = PairRow(**values)  # type: ignore[arg-type]
-                found.append((group, row, folder / group / "mixed" / f"{row.file_name}.mp4"))
-    if not found:
-        raise UsageError(f"{folder} holds no pairs.", "Make them: foley data pairs CLIPS.csv OUT.")
-    return found
 
 
 def _row(target: LabelledClip, pair: LabelledClip, side: str, seconds: float) -> PairRow:

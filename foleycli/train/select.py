@@ -9,7 +9,7 @@ words of either, what is learned (`sight.words.TextSelect`) shall give the rows 
 gives for that clip alone: (1 - cos) + MSE. Some clips are seen alone, and some words name nothing
 that is there, which shall be told. ``runs/select/encoder`` is for ``foley gen --encoder``, or
 ``runs/select/bundle`` for ``--model``: with them ``--source`` and what it names. ``--no-sup`` and
-``train.select_sound --one-stage`` are the paper's ablations.
+``--stage 2 --one-stage`` are the paper's ablations.
 
 Source: SelVA, arXiv 2512.02650, section 3.2. Not published there, and decided here: the rates; the
 side of the target is drawn, as its code has it always left; both clips of a picture are asked for,
@@ -17,10 +17,10 @@ which costs nothing.
 """
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -29,9 +29,9 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from foleycli.config import FRAMES, SelectTraining, TextSelectConfig
+from foleycli.config import FRAMES, SelectSoundTraining, SelectTraining, TextSelectConfig
 from foleycli.errors import UsageError
-from foleycli.models.bundle import CARD, Bundle, write_bundle
+from foleycli.models.bundle import CARD, CONFIG, Bundle, write_bundle
 from foleycli.output import make_folder
 from foleycli.sight.cavp import Cavp
 from foleycli.sight.efficientnet import open_networks
@@ -176,23 +176,10 @@ def make_batch(
         torch.from_numpy(np.stack(frames)).permute(0, 1, 4, 2, 3)
         for frames in zip(*lessons, strict=True)
     )
-    films: list[Tensor] = []
-    film = [0] * len(lessons)
-    seen_with = [{words[i]} for i in range(len(lessons))]
-    mixed = round(config.mixed * len(lessons)) // 2 * 2
-    for i in range(0, mixed, 2):
-        if words[i] == words[i + 1]:
-            continue
-        film[i] = film[i + 1] = len(films)
-        seen_with[i] = seen_with[i + 1] = {words[i], words[i + 1]}
-        share = float(
-            np.clip(chance.beta(config.spread, config.spread), config.least, 1 - config.least)
-        )
-        films.append(mix(shown[i], shown[i + 1], share, first_left=chance.random() < 0.5))
-    for i in range(len(lessons)):
-        if len(seen_with[i]) == 1:
-            film[i] = len(films)
-            films.append(shown[i])
+    films, film = mix_batch(shown, words, config, chance)
+    seen_with = [
+        {words[j] for j in range(len(words)) if film[j] == film[i]} for i in range(len(words))
+    ]
     asked, there = list(numbers), [True] * len(lessons)
     for i in range(len(lessons)):
         if chance.random() < config.absent:
@@ -201,6 +188,33 @@ def make_batch(
                 asked[i], there[i] = other, False
     facts = (torch.tensor(values) for values in (film, asked, there))
     return Batch(torch.stack(films), alone, *facts)
+
+
+def mix_batch(
+    shown: Tensor,
+    words: Sequence[str],
+    config: SelectTraining | SelectSoundTraining,
+    chance: np.random.Generator,
+) -> tuple[list[Tensor], list[int]]:
+    """Clips (n, frames, 3, height, width) side by side with their neighbours, or alone.
+
+    Returns:
+        films, and the number of the film that each clip is in.
+    """
+    films: list[Tensor] = []
+    film = [-1] * len(shown)
+    for i in range(0, round(config.mixed * len(shown)) // 2 * 2, 2):
+        if words[i] == words[i + 1]:
+            continue
+        share = float(chance.beta(config.spread, config.spread))
+        share = min(max(share, config.least), 1 - config.least)
+        film[i] = film[i + 1] = len(films)
+        films.append(mix(shown[i], shown[i + 1], share, first_left=chance.random() < 0.5))
+    for i in range(len(shown)):
+        if film[i] < 0:
+            film[i] = len(films)
+            films.append(shown[i])
+    return films, film
 
 
 def mix(one: Tensor, other: Tensor, share: float, *, first_left: bool) -> Tensor:
@@ -299,32 +313,45 @@ def write(
         save_select(folder / SELECT, select, facts)
         return
     base = Bundle.open(find_folder(model))
-    add_part(base, PART, select, out / "bundle", "selects", facts, NOTE)
+    write_learned(base, {PART: select}, out / "bundle", "selects", facts, NOTE)
 
 
-def add_part(
+def write_learned(
     base: Bundle,
-    part: str,
-    select: TextSelect,
+    parts: Mapping[str, nn.Module],
     folder: Path,
     named: str,
     facts: dict[str, object],
     note: str,
+    sizes: Mapping[str, Mapping[str, object]] | None = None,
 ) -> Bundle:
-    """A bundle with one part more, or another in its place."""
-    other = [name for name in base.config["parts"] if name != part]
-    tensors = {f"{name}.{key}": t for name in other for key, t in base.tensors(name).items()}
-    tensors |= {
-        f"{part}.{key}": value.detach().cpu().contiguous()
-        for key, value in select.state_dict().items()
-    }
-    parts = {**base.config["parts"], part: asdict(select.config)}
+    """A bundle with some parts in place of its own, or more than it had; tensors of those that it
+    had are kept as they were stored.
+
+    Args:
+        named: under which the facts stand in its config.
+        note: for its card; may say {updates}, {batch} and {base}.
+        sizes: of parts that it had, where they changed.
+    """
     about = {key: value for key, value in base.config.items() if key != "format"}
-    about |= {"parts": parts, named: {"base": base.fingerprint, **facts}}
+    tensors = {
+        f"{name}.{key}": t for name in about["parts"] for key, t in base.tensors(name).items()
+    }
+    for part, module in parts.items():
+        held = {f"{part}.{key}": value.detach().cpu() for key, value in module.state_dict().items()}
+        for name, value in held.items():
+            kind = tensors[name].dtype if name in tensors else value.dtype
+            tensors[name] = value.to(kind).contiguous()
+        if part not in about["parts"]:
+            about["parts"] = {**about["parts"], part: asdict(cast(Any, module.config))}
+    for part, changed in (sizes or {}).items():
+        about["parts"] = {**about["parts"], part: {**about["parts"][part], **changed}}
+    about[named] = {"base": base.fingerprint, **facts}
     card = base.folder / CARD
     text = card.read_text("utf-8") if card.exists() else ""
     note = note.format(updates=facts["updates"], batch=facts["batch"], base=base.fingerprint)
-    return write_bundle(folder, about, tensors, f"{text}\n{note}", overwrite=True)
+    attached = [path for path in base.folder.glob("*.json") if path.name != CONFIG]
+    return write_bundle(folder, about, tensors, f"{text}\n{note}", attached, overwrite=True)
 
 
 # ------------------------------------------------------------------------------------- who sees

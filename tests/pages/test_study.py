@@ -14,7 +14,7 @@ from foleycli.evaluate.clipset import Example, safe_name
 from foleycli.evaluate.contestants import Contestant
 from foleycli.evaluate.plan import Plan, join_plan
 from foleycli.evaluate.tally import describe, tally
-from foleycli.pages.study import pairs_in_folders, pairs_of_run, write_study
+from foleycli.pages.study import pairs_in_folders, pairs_of_run, with_words, write_study
 from tests.films import strikes, write_film
 from tests.pages.browser import open_browser
 
@@ -74,6 +74,21 @@ def test_another_picture_or_sound_is_another_study(folders, tmp_path) -> None:
     studies = [named(pair), named(replace(pair, variant="cu")), named(replace(pair, b=pair.a))]
     assert len({*studies, named(pair, ("old", "newer"))}) == 4
     assert named(pair) == studies[0]
+
+
+def test_words_are_shown_with_their_clip(folders, tmp_path) -> None:
+    pairs = pairs_in_folders(folders / "a", folders / "b", folders / "clips")
+    name = pairs[0].example.clip.stem
+    table = tmp_path / "words.csv"
+    table.write_text(f"file_name,label\n{name},dog barking\n", "utf-8")
+    (told,) = with_words(pairs, table)
+    assert told.words == "dog barking"
+    page = tmp_path / "study.html"
+    write_study(page, [told], ("old", "new"), question="Which fits the words?")
+    assert '"words": "dog barking"' in page.read_text()
+    table.write_text("file,label\nanother.mp4,rain\n", "utf-8")
+    with pytest.raises(UsageError, match="no clip in common"):
+        with_words(pairs, table)
 
 
 def test_a_clip_without_a_sound_is_left_out_and_a_variant_must_be_there(folders, tmp_path) -> None:

@@ -7,15 +7,9 @@ import pytest
 
 from foleycli.clip.probe import probe
 from foleycli.errors import UsageError
+from foleycli.evaluate.pairs import GROUPS, read_pairs
 from foleycli.frames.decode import decode_pictures
-from foleycli.train.pair_films import (
-    GROUPS,
-    LabelledClip,
-    make_pairs,
-    plan_pairs,
-    read_labels,
-    read_pairs,
-)
+from foleycli.train.pair_films import LabelledClip, make_pairs, plan_pairs, read_labels
 from tests.films import still, write_film
 
 

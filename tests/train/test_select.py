@@ -145,7 +145,9 @@ def test_a_bundle_that_selects_sounds_each_word(base, tmp_path, caplog, there):
     nn.init.normal_(select.weigh.weight)
     nn.init.constant_(select.presence.bias, 5 if there else -5)
     facts = {"updates": 1, "batch": 2}
-    made = recipe.add_part(opened, "select", select, tmp_path / "made", "selects", facts, "more")
+    made = recipe.write_learned(
+        opened, {"select": select}, tmp_path / "made", "selects", facts, "more"
+    )
     made.verify()
     assert (made.folder / "README.md").read_text() == "# base\n\nmore"
     film = write_film(tmp_path / "two.mp4", strikes([0.5], 1.5))
