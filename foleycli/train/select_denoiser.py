@@ -118,7 +118,8 @@ def train(
             learning.load_state_dict(average.state_dict())
             facts = {"updates": run.done, "seed": options.seed, **asdict(config)}
             parts = {"diffusion": diffusion, PART: select}
-            write_learned(base, parts, out / "bundle", "sounds_selected", facts, NOTE)
+            sizes = {PART: asdict(select.config)}
+            write_learned(base, parts, out / "bundle", "sounds_selected", facts, NOTE, sizes)
         return out / "bundle"
 
 

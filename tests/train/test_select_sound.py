@@ -89,7 +89,8 @@ def short(monkeypatch):
 
 
 def test_the_denoiser_learns_by_keys_and_values_alone(base, data, tmp_path):
-    path = select_denoiser.train(data, str(base.folder), tmp_path / "run", OURS, CPU)
+    config = replace(OURS, updates=4, validate=2)
+    path = select_denoiser.train(data, str(base.folder), tmp_path / "run", config, CPU)
     made = Bundle.open(path)
     made.verify()
     changed = differing(base, made)
@@ -166,7 +167,7 @@ def second(monkeypatch):
 
 
 def test_selva_learns_by_its_projection_and_norms_alone(selva, clips, public, second, tmp_path):
-    config = replace(FLOW, updates=3, validate=9)
+    config = replace(FLOW, updates=1, validate=9)
     asked = (clips, None, str(selva.folder), public / "v1-16.pth")
     path = select_flow.train(*asked, tmp_path / "run", config, CPU)
     made = Bundle.open(path)
@@ -186,7 +187,7 @@ def test_selva_learns_by_its_projection_and_norms_alone(selva, clips, public, se
 
 
 def test_in_one_stage_selvas_eyes_learn_from_nothing(selva, clips, public, second, tmp_path):
-    config = replace(FLOW, updates=2, validate=9, one_stage=True, extra_words=0)
+    config = replace(FLOW, updates=1, validate=9, one_stage=True, extra_words=0)
     asked = (clips, None, str(selva.folder), public / "v1-16.pth")
     made = Bundle.open(select_flow.train(*asked, tmp_path / "run", config, CPU))
     assert made.config["parts"]["encoder"]["extra_words"] == 0
