@@ -33,14 +33,13 @@ from foleycli.recipe import (
     recipe_first,
     recipe_path,
 )
-from foleycli.sight.remote import Server
 from foleycli.sources.open import Source, open_source
 from foleycli.sources.played import Played, find_played, find_unheard, list_played, say_played
 from foleycli.sources.staged import Staged, keep_layers, sound_parts, split_cues
 from foleycli.spot.cues import NO_RECORDING, Cue, find_likes, read_cues
 from foleycli.spot.features import Features
 from foleycli.spot.select import check_cues, find_asked
-from foleycli.spot.told import open_eyes, tell
+from foleycli.spot.told import Eyes, open_eyes, tell
 from foleycli.waveform.loudness import limit_peaks
 from foleycli.waveform.stems import limit_stems, sum_stems
 
@@ -394,7 +393,11 @@ def watch(
 
 
 def _told(
-    features: Features, film: Clip, start: Fraction, eyes: Server | None, progress: Progress
+    features: Features,
+    film: Clip,
+    start: Fraction,
+    eyes: Eyes | None,
+    progress: Progress,
 ) -> Features:
     """Features with what the user's own model says of every shot (``--eyes``)."""
     if eyes is None:

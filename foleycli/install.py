@@ -12,6 +12,7 @@ OURS = "foleycli"
 # Requirements of the extras where this copy has no metadata to read them from: a plain checkout.
 EXTRAS = {
     "eval": ("matplotlib>=3.9", "opencv-python-headless>=4.8"),
+    "eyes": ("transformers>=5",),
     "clap": ("transformers>=5",),
     "train": ("matplotlib>=3.9", "mujoco>=3.3", "tensorboard>=2.16"),
     "ray": ("ray>=2.40",),

@@ -313,6 +313,41 @@ def film(
         _tell_fit(f"{len(films)} films", judge_films(films, together, true, words), as_json)
 
 
+@app.command()
+def calibrate(
+    pictures: Annotated[
+        Path,
+        typer.Argument(
+            exists=True,
+            file_okay=False,
+            help="A folder of folders of pictures, each called by what sounds in them: "
+            "'dog barking'.",
+        ),
+    ],
+    as_json: options.Json = False,
+) -> None:
+    """Set how sure --eyes siglip2 must be of a sound, on labelled pictures.
+
+    Half of the pictures choose, the other half judges.
+    """
+    from dataclasses import asdict
+
+    from foleycli.evaluate.calibrate import calibrate as choose
+    from foleycli.spot.scored import open_pulled, write_limits
+
+    eyes = open_pulled()
+    found = choose(pictures, eyes)
+    path = write_limits(found.limits, eyes.net.fingerprint)
+    if as_json:
+        print(json.dumps(asdict(found) | {"file": str(path)}))
+        return
+    print(
+        f"{path}  {found.pictures} pictures, {found.labels} sounds, limit {found.limits.all:.3f}, "
+        f"{len(found.limits.own)} of their own; F1 of the other half {found.before:.2f} before, "
+        f"{found.after:.2f} now"
+    )
+
+
 def _tell_fit(what: str, numbers: dict[str, float], as_json: bool) -> None:
     if as_json:
         print(json.dumps({"film": what, **numbers}))

@@ -151,7 +151,7 @@ TABLE: dict[str, Row] = {
     "eyes": Row(
         panel=MODEL,
         help="Address of a vision-language model of yours, such as http://localhost:11434/v1: it "
-        "is shown stills of every shot and says what sounds there; docs/eyes.md.",
+        "is shown stills of every shot and says what sounds there; or siglip2; docs/eyes.md.",
         commands=LOOKING,
         environment=True,
     ),

@@ -258,6 +258,20 @@ MODELS = (
         )
     ),
     Model(
+        name="eyes",
+        summary="SigLIP 2: scores sounds against pictures, for --eyes siglip2.",
+        kind="listener",
+        code_licence="Apache-2.0",
+        weights_licence="Apache-2.0",
+        folder=cache_folder("models") / "eyes",
+        card_folder=PACKAGE / "models" / "listeners" / "siglip",
+        files=(*BUNDLE_FILES, ModelFile("tokenizer.json")),
+        downloads=(ModelFile("model.safetensors"), ModelFile("tokenizer.json")),
+        keeps=("text_model.", "vision_model.", "logit_"),
+        hub="google/siglip2-base-patch16-224",
+        revision="75de2d55ec2d0b4efc50b3e9ad70dba96a7b2fa2",
+    ),
+    Model(
         name="eval-vggish",
         summary="VGGish, the listener of published FAD, as torchvggish ports it.",
         kind="listener",

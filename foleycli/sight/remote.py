@@ -106,6 +106,11 @@ class Server:
         self._opener = urllib.request.build_opener(*proxies, _NoRedirect())
 
     @property
+    def name(self) -> str:
+        """What warnings call it."""
+        return self.address.base
+
+    @property
     def model(self) -> str:
         """What the server calls the model that is asked.
 

@@ -51,18 +51,23 @@ class FootStep:
 
 def steps_seen(sightings: Sequence[Sighting]) -> list[FootStep]:
     """The steps of everybody whose joints were seen, in order of time."""
-    seen: dict[int, list[tuple[float, float, Person]]] = defaultdict(list)
+    found: list[FootStep] = []
+    for rows in by_person(sightings).values():
+        times = np.array([float(sighting.time) for sighting, _ in rows])
+        for part in np.split(np.arange(len(rows)), np.flatnonzero(np.diff(times) > LOST) + 1):
+            joints = np.stack([rows[i][1].joints for i in part])
+            found += find_steps(times[part], joints, rows[part[0]][0].aspect)
+    return sorted(found, key=lambda step: step.time)
+
+
+def by_person(sightings: Sequence[Sighting]) -> dict[int, list[tuple[Sighting, Person]]]:
+    """Everybody who was followed, by their number: when they were seen, and how."""
+    seen: dict[int, list[tuple[Sighting, Person]]] = defaultdict(list)
     for sighting in sightings:
         for person in sighting.people:
             if person.track >= 0:
-                seen[person.track].append((float(sighting.time), sighting.aspect, person))
-    found: list[FootStep] = []
-    for rows in seen.values():
-        times = np.array([time for time, _, _ in rows])
-        for part in np.split(np.arange(len(rows)), np.flatnonzero(np.diff(times) > LOST) + 1):
-            joints = np.stack([rows[i][2].joints for i in part])
-            found += find_steps(times[part], joints, rows[part[0]][1])
-    return sorted(found, key=lambda step: step.time)
+                seen[person.track].append((sighting, person))
+    return dict(seen)
 
 
 def find_steps(

@@ -176,8 +176,9 @@ def _told_stretch(told: Told) -> Stretch:
 
 def _told_lines(words: str, layer: str, how: str) -> tuple[Line, ...]:
     """Words as known sounds, which we know better; those that nobody knows, as they were told."""
-    lines = asked_lines(words)
-    if len(lines) == 1 and lines[0].phrase not in (*vocabulary(), *asked_vocabulary()):
+    known = {phrase.words: phrase for phrase in (*vocabulary(), *asked_vocabulary())}
+    lines = (Line(known[words]),) if words in known else asked_lines(words)
+    if len(lines) == 1 and lines[0].phrase.words not in known:
         gap = {"hit": 0.4, "run": 0.15}.get(how, 0.0)
         phrase = Phrase(lines[0].phrase.words, layer_of(layer), how_of(how), gap)
         return (Line(phrase),)

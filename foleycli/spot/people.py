@@ -1,14 +1,13 @@
 """What people do that sounds: their steps, on the ground that a place has."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 import numpy as np
 
 from foleycli.config import CUES, FEATURES
-from foleycli.sight.sightings import Person, Sighting
-from foleycli.sight.steps import FootStep, find_steps
+from foleycli.sight.sightings import Sighting
+from foleycli.sight.steps import FootStep, by_person, find_steps
 from foleycli.spot.cues import Cue
 from foleycli.spot.where import distance_of, pan_of
 
@@ -32,7 +31,9 @@ def walk(
     ground = GROUNDS.get(place, "concrete")
     words = f"footsteps {WORDS.get(ground, f'on {ground}')}"
     looks = [s for s in sightings if "people" in s.looked_for and start <= s.time < end]
-    for seen in _by_person(looks).values():
+    for seen in by_person(looks).values():
+        if len(seen) < CUES.steps_of:
+            continue  # not seen often enough to tell
         times = np.array([float(look.time) for look, _ in seen])
         joints = np.stack([person.joints for _, person in seen])
         steps = find_steps(times, joints, seen[0][0].aspect)
@@ -63,13 +64,3 @@ def _cue(
         distance=round(distance, 1),
         evidence="a foot lands",
     )
-
-
-def _by_person(looks: Sequence[Sighting]) -> dict[int, list[tuple[Sighting, Person]]]:
-    """Those who were seen often enough, by their number."""
-    seen: dict[int, list[tuple[Sighting, Person]]] = defaultdict(list)
-    for look in looks:
-        for person in look.people:
-            if person.track >= 0:
-                seen[person.track].append((look, person))
-    return {track: pairs for track, pairs in seen.items() if len(pairs) >= CUES.steps_of}

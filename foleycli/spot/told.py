@@ -34,6 +34,7 @@ from foleycli.spot.cues import LAYERS
 from foleycli.spot.features import Features, Told
 from foleycli.spot.phrases import How
 from foleycli.spot.scene import all_places, materials
+from foleycli.spot.scored import PULLED, PulledEyes, open_pulled
 
 LOG = logging.getLogger("foleycli")
 WORDS = re.compile(r"[A-Za-z][A-Za-z' -]{1,59}")  # of a sound: no file's name, no formula
@@ -41,16 +42,20 @@ STILL = Fraction(1, 25)  # seconds of film that are decoded for one
 GAP = 6  # pixels between stills
 Answer = dict[str, Any]
 Progress = Callable[[float], None]
+Eyes = Server | PulledEyes
 
 
-def open_eyes(config: GenerateConfig) -> Server | None:
-    """The server of ``config.eyes``; None where none is asked for.
+def open_eyes(config: GenerateConfig) -> Eyes | None:
+    """What ``config.eyes`` names: a server, or the eyes that were pulled; None without it.
 
     Raises:
         UsageError: it is no address, or lies elsewhere and the network must not be used.
+        ModelError: they were not pulled.
     """
     if not config.eyes:
         return None
+    if config.eyes == PULLED:
+        return open_pulled()
     address = Address.parse(config.eyes)
     if config.offline and not address.is_here:
         raise UsageError(
@@ -68,7 +73,7 @@ def _server(address: Address, model: str) -> Server:
 def tell(
     features: Features,
     film: Clip,
-    server: Server | None,
+    server: Eyes | None,
     at: Callable[[Fraction], Fraction],
     progress: Progress = lambda done: None,
 ) -> Features:
@@ -94,7 +99,7 @@ def tell(
             failed += 1
             server.is_gone = error.gone or failed >= server.config.failures
             if failed == 1 or server.is_gone:
-                LOG.warning("--eyes %s: %s.", server.address.base, error)
+                LOG.warning("--eyes %s: %s.", server.name, error)
         progress((number + 1) / len(shots))
         if server.is_gone:
             silent += len(shots) - number - 1
@@ -116,7 +121,7 @@ def _parts(
 
 
 def _ask(
-    server: Server,
+    server: Eyes,
     film: Clip,
     start: Fraction,
     end: Fraction,
@@ -127,6 +132,8 @@ def _ask(
     stills = [still for time in times if (still := _still(film, at(time))) is not None]
     if not stills:
         raise RudeError("the shot has no picture to show")
+    if isinstance(server, PulledEyes):
+        return _as_told(start, end, server.answer(stills), server.name)
     sheet = draw_sheet(stills, server.config.quality)
     key = hashlib.blake2b(digest_size=16)
     for part in (server.address.base, server.model, question(), json.dumps(schema())):
@@ -136,8 +143,12 @@ def _ask(
     if answer is None:
         answer = check_answer(server.ask(question(), sheet, schema()), server.config)
         _keep(key.hexdigest(), answer)
+    return _as_told(start, end, answer, server.model)
+
+
+def _as_told(start: Fraction, end: Fraction, answer: Answer, by: str) -> Told:
     sounds = tuple((s["words"], s["layer"], s["how"], s["seen"]) for s in answer["sounds"])
-    return Told(start, end, answer["place"], sounds, answer["struck"], _plain(server.model, 40))
+    return Told(start, end, answer["place"], sounds, answer["struck"], _plain(by, 40))
 
 
 def _still(film: Clip, time: Fraction) -> np.ndarray | None:
