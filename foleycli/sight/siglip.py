@@ -89,7 +89,7 @@ def prepare(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
     """A picture (height, width, 3) as the network takes it: (3, 224, 224), -1 to 1."""
     image = Image.fromarray(np.ascontiguousarray(picture))
     small = np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BILINEAR), np.float32)
-    return (small / 255 * 2 - 1).transpose(2, 0, 1)
+    return (small / np.float32(127.5) - np.float32(1)).transpose(2, 0, 1)
 
 
 def build(sizes: Mapping[str, dict[str, Any]] = SIZES) -> Any:
