@@ -5,7 +5,7 @@ import soxr
 import torch
 from numpy.typing import NDArray
 
-from foleycli.config import MelConfig
+from foleycli.config import FEATURES, MelConfig
 from foleycli.library.bank import Bank
 from foleycli.library.level import SAMPLE_RATE
 from foleycli.spot.cues import Cue
@@ -31,12 +31,17 @@ class Examples:
         self._known: dict[tuple[str, str], NDArray[np.float32]] = {}
 
     def __call__(self, cue: Cue) -> NDArray[np.float32]:
-        """(timbre_size,) of the example for one cue."""
+        """(timbre_size,) of the example for one cue; zeros where no recording is of it."""
         key = cue.what, cue.kind
         if key not in self._known:
-            matches = self.bank.find(cue.what, cue.kind, most=CHOICE)
-            recording = matches[self.take % len(matches)].recording
-            samples = soxr.resample(recording.read(), SAMPLE_RATE, self.mel.sample_rate)
-            mel = log_mel(torch.from_numpy(np.ascontiguousarray(samples)), self.mel).T.numpy()
-            self._known[key] = find_timbre(at_usual_level(mel))
+            self._known[key] = self._find(cue)
         return self._known[key]
+
+    def _find(self, cue: Cue) -> NDArray[np.float32]:
+        matches = self.bank.find(cue.what, cue.kind, most=CHOICE)
+        if not matches:
+            return np.zeros(FEATURES.timbre_size, np.float32)
+        recording = matches[self.take % len(matches)].recording
+        samples = soxr.resample(recording.read(), SAMPLE_RATE, self.mel.sample_rate)
+        mel = log_mel(torch.from_numpy(np.ascontiguousarray(samples)), self.mel).T.numpy()
+        return find_timbre(at_usual_level(mel))

@@ -33,3 +33,9 @@ def test_rows_hold_the_example_of_what_sounds_in_them():
     np.testing.assert_allclose(features.timbre[9], examples(door), rtol=1e-5)
     assert not features.timbre[6].any()
     assert not render_features([dog], Fraction(4)).timbre.any()
+
+
+def test_words_that_no_recording_is_of_have_no_example():
+    none = Examples(Bank.open(), MEL)(cue("qqq zzzz", 0))
+    assert none.shape == (96,)
+    assert not none.any()
