@@ -1,13 +1,13 @@
 """Ways from a mel spectrogram to a waveform, on real sounds that were sent there and back.
 
-    python benchmarks/vocoder.py --sounds SOUNDS [--limit 60] [--rate 16000] [--run runs/vocoder]
+    python benchmarks/vocoder.py --sounds SOUNDS [--limit 60] [--rate 16000] [--ways ships]
 
 SOUNDS is a folder with sounds.csv; every tenth sound is taken (those held out of training), at most
-4 s of each. Rows are Griffin-Lim without and with momentum, more iterations, and other starts and
-ends that papers recommend; with ``--run`` the network of `foley train vocoder` as well. *mel*:
-spectral convergence, how far the mel of what comes out is from the mel that went in, in dB of the
-latter's energy; less is better. *FAD*: Fréchet distance of YAMNet's patches to those of the sounds
-themselves. The two can disagree.
+4 s of each. Rows are what ships, a plain loop of Griffin-Lim without and with momentum, more
+iterations, and other starts and ends that papers recommend; with ``--run`` the network of
+`foley train vocoder` as well. *mel*: spectral convergence, how far the mel of what comes out is
+from the mel that went in, in dB of the latter's energy; less is better. *FAD*: Fréchet distance of
+YAMNet's patches to those of the sounds themselves. The two can disagree.
 """
 
 import argparse
@@ -28,7 +28,8 @@ from foleycli.library.level import SAMPLE_RATE
 from foleycli.library.recording import read_sound
 from foleycli.train.checkpoint import read_latest
 from foleycli.waveform.mel import expand, log_mel, mel_filters, stft
-from foleycli.waveform.vocoder import MOMENTUM, finer, istft, mel_to_magnitudes
+from foleycli.waveform.vocoder import ITERATIONS, MOMENTUM, finer, istft, mel_to_magnitudes
+from foleycli.waveform.vocoder import griffin_lim as shipped
 from foleycli.waveform.vocoder_net import VocoderNet
 
 SECONDS = 4
@@ -117,9 +118,18 @@ def band_gains(magnitudes: Tensor, task: Task) -> Tensor:
     return shares.T @ ratios.clamp(max=1e3)
 
 
+def of_ours(iterations: int) -> Callable[[Task, int], Tensor]:
+    """What ships, at some number of iterations."""
+    return lambda task, seed: shipped(task.magnitudes, task.samples, task.config, seed, iterations)
+
+
 WAYS: dict[str, Callable[[Task, int], Tensor]] = {
+    "ships": of_ours(ITERATIONS),
+    "ships, 8 iterations": of_ours(8),
+    "ships, 16 iterations": of_ours(16),
+    "ships, 32 iterations": of_ours(32),
     "no momentum": lambda task, seed: griffin_lim(task, seed, momentum=0),
-    "momentum 0.99 (ships)": griffin_lim,
+    "momentum 0.99": griffin_lim,
     "16 iterations": lambda task, seed: griffin_lim(task, seed, 16),
     "64 iterations": lambda task, seed: griffin_lim(task, seed, 64),
     "momentum 1.2": lambda task, seed: griffin_lim(task, seed, momentum=1.2),
@@ -171,6 +181,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=60)
     parser.add_argument("--rate", type=int, choices=CONFIGS, default=32_000)
     parser.add_argument("--run", type=Path, help="of foley train vocoder, for sounds of 32 kHz")
+    parser.add_argument("--ways", default="", help="only rows whose name begins so")
     options = parser.parse_args()
     torch.set_num_threads(1)
     config = CONFIGS[options.rate]
@@ -181,6 +192,8 @@ def main() -> None:
     print(f"{len(mels)} sounds at {config.sample_rate} Hz")
     print(f"{'Griffin-Lim':24}   mel dB      FAD   CPU-s for 8 s")
     for name, way in ways.items():
+        if not name.startswith(options.ways):
+            continue
         began = time.process_time()
         made = [way(task, seed) for seed, task in enumerate(tasks)]
         spent = (time.process_time() - began) * 8 / seconds

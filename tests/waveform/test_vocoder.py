@@ -4,8 +4,8 @@ import numpy as np
 import torch
 
 from foleycli.config import MEL, MelConfig
-from foleycli.waveform.mel import log_mel
-from foleycli.waveform.vocoder import finer, mel_to_waveform
+from foleycli.waveform.mel import log_mel, stft
+from foleycli.waveform.vocoder import Frames, finer, istft, mel_to_waveform
 
 TIME = torch.arange(MEL.sample_rate) / MEL.sample_rate  # one second
 
@@ -49,3 +49,25 @@ def test_frames_are_added_until_four_windows_overlap():
     torch.testing.assert_close(denser[:, :20:2], mel)
     reference = MelConfig(sample_rate=16_000, n_fft=1024, hop_length=256)
     assert finer(mel, reference)[1] == reference
+
+
+def test_frames_are_those_of_the_stft():
+    config = MelConfig(hop_length=250)
+    wave = torch.randn(250 * 40, generator=torch.Generator().manual_seed(0))
+    spectrogram = stft(wave, config)
+    frames = Frames(spectrogram.shape[1], len(wave), config)
+    back = frames.synthesise(spectrogram.T.contiguous()).clone()
+    torch.testing.assert_close(frames.cut(back), wave, atol=1e-5, rtol=0)
+    torch.testing.assert_close(frames.cut(back), istft(spectrogram, len(wave), config))
+    spectra = torch.empty_like(spectrogram.T, memory_format=torch.contiguous_format)
+    torch.testing.assert_close(frames.analyse(back, spectra).T, spectrogram, atol=1e-4, rtol=0)
+
+
+def test_phases_agree_better_after_more_iterations():
+    mel = log_mel(0.1 * torch.randn(16_000, generator=torch.Generator().manual_seed(0)), MEL)
+
+    def error(iterations):
+        back = log_mel(mel_to_waveform(mel, MEL, 0, iterations), MEL)
+        return float((back[:, : mel.shape[1]] - mel).square().mean())
+
+    assert error(16) < error(4) < error(0)
