@@ -28,7 +28,7 @@ import numpy as np
 import torch
 from diffusers.models.attention_processor import AttnProcessor
 
-from foleycli.config import DIFF_FOLEY_MEL, SAMPLER
+from foleycli.config import DIFF_FOLEY_MEL, SPEEDS
 from foleycli.latents.align import Alignment
 from foleycli.latents.diff_foley import DiffFoley
 from foleycli.models.bundle import Bundle
@@ -231,7 +231,7 @@ def main() -> None:
     parser.add_argument("--prepare", action="store_true")
     parser.add_argument("--baseline", action="store_true")
     parser.add_argument("--steps-table", action="store_true")
-    parser.add_argument("--steps", type=int, default=SAMPLER.steps)
+    parser.add_argument("--steps", type=int, default=SPEEDS["reference"].steps)
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()

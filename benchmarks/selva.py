@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from foleycli.config import SAMPLER
+from foleycli.config import SAMPLER, SPEEDS
 from foleycli.models.bundle import Bundle, write_bundle
 from foleycli.models.filled import filled
 from foleycli.sources.selva import Lengths, SelvaModel, guided_velocity
@@ -139,12 +139,12 @@ def main() -> None:
             line += f"  {rate:7.0f} GFLOP/s  {rate / peak:5.0%} of the GEMM peak"
         print(line)
     after = parts["autoencoder"] + parts["vocoder"]
-    sampling = SAMPLER.steps * parts["guided step"] + after
+    sampling = SPEEDS["reference"].steps * parts["guided step"] + after
     first = SEGMENTS * parts["one segment"] + sampling
     more = SEGMENTS * parts["one word more"] + sampling
     floor = (
         SEGMENTS * GFLOP["one segment"]
-        + SAMPLER.steps * GFLOP["guided step"]
+        + SPEEDS["reference"].steps * GFLOP["guided step"]
         + GFLOP["autoencoder"]
         + GFLOP["vocoder"]
     )

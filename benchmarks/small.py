@@ -1,6 +1,6 @@
 """Held-out sounds made again by ``small``, beside its bounds: each stage passed, the library.
 
-    python benchmarks/small.py --sounds SOUNDS [--limit 318] [--bundle DIR] [--json scores.json]
+    python benchmarks/small.py --sounds SOUNDS [--limit 318] [--bundle DIR] [--speed balanced]
 
 The sounds, the cues drawn from them and the measures are those of ``benchmarks/library.py``: the
 model is given the label, the times of the hits and the length, nothing else. Rows before it are the
@@ -21,6 +21,7 @@ import torch
 from library import Heard, controls, cues_of, embed_others, hear, read_rows
 from numpy.typing import NDArray
 
+from foleycli.config import SPEEDS
 from foleycli.evaluate.fad import diagonal_distance, frechet_distance
 from foleycli.evaluate.probe import fit_probe
 from foleycli.evaluate.timing import onset_f1
@@ -44,9 +45,9 @@ COLUMNS = ("probe_top1", "probe_top5", "fad_yamnet", "fad_diagonal", "f1_50ms", 
 class Sounder:
     """Ways to make a sound from cues, or from the true sound."""
 
-    def __init__(self, bundle: Path, steps: int, guidance: float) -> None:
+    def __init__(self, bundle: Path, speed: str, steps: int | None, guidance: float) -> None:
         self.model, self.bank = SmallModel.load(bundle), Bank.open(None)
-        self.steps, self.guidance = steps, guidance
+        self.speed, self.steps, self.guidance = SPEEDS[speed], steps, guidance
         self.seconds, self.spent = 0.0, 0.0
 
     def small(self, cues: list[Cue], samples: int, seed: int) -> Samples:
@@ -58,7 +59,7 @@ class Sounder:
         stretch = Stretch(rows, Fraction(0), Fraction(0), duration)
 
         def sound_window(rows: NDArray[np.float32], seed: int) -> Samples:
-            return self.model.generate(rows, seed, self.steps, self.guidance)
+            return self.model.generate(rows, seed, self.steps, self.guidance, speed=self.speed)
 
         rate = self.model.mel.sample_rate
         waveform = np.concatenate(list(sound_stretches([stretch], sound_window, rate, seed)))
@@ -105,7 +106,8 @@ def main() -> None:
     parser.add_argument("--sounds", type=Path, required=True)
     parser.add_argument("--bundle", type=Path, default=SHIPPED)
     parser.add_argument("--limit", type=int, default=10_000, help="held-out sounds to use")
-    parser.add_argument("--steps", type=int, default=25)
+    parser.add_argument("--speed", choices=SPEEDS, default="reference")
+    parser.add_argument("--steps", type=int)
     parser.add_argument("--guidance", type=float, default=4.5)
     parser.add_argument("--kept", type=Path, default=Path("library_probe.npy"))
     parser.add_argument("--json", type=Path, help="write the scores here too")
@@ -117,7 +119,7 @@ def main() -> None:
     probe = fit_probe(
         embed_others(options.sounds, others, options.kept), [row["class"] for row in others]
     )
-    sounder = Sounder(options.bundle, options.steps, options.guidance)
+    sounder = Sounder(options.bundle, options.speed, options.steps, options.guidance)
     heard: dict[str, list[Heard]] = {}
     asked: list[list[float]] = []
     random = np.random.default_rng(0)

@@ -277,16 +277,16 @@ def _some_of(known: Iterable[str]) -> Any:
 MOST = 10**15  # that any number may be asked for
 
 
-def _at_least(default: float, least: float, most: int = MOST) -> Any:
+def _at_least(default: float | None, least: float, most: int = MOST) -> Any:
     """A field whose number does not go below ``least``."""
     return field(default=default, metadata={"least": least, "most": most})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SamplerConfig:
-    """DPM-Solver++ 2M and classifier-free guidance (arXiv 2507.02271: 25 steps, w = 4.5)."""
+    """Classifier-free guidance (arXiv 2507.02271: w = 4.5), steps and chance."""
 
-    steps: int = _at_least(25, 1, 10_000)
+    steps: int | None = _at_least(None, 1, 10_000)  # None: those of the speed
     guidance: float = _at_least(4.5, 0)
     seed: int = 0
 
@@ -496,6 +496,32 @@ LOUDNESS = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeedConfig:
+    """What of a diffusion model's work is done; benchmarks/speed.py prints what it costs in error.
+
+    Below: times of the diffusion, which goes from 1, noise, to 0.
+    """
+
+    steps: int
+    corrected: bool = False  # each step is mended by what the next one finds
+    hold_below: float = 0.0  # under it guidance keeps the difference that it found last
+    deep_below: float = 0.0  # under it every other step keeps what the U-Net found in its depth
+    bits: int = 32  # of the products of ``small``, where the CPU is faster with fewer
+    iterations: int  # of Griffin-Lim
+
+
+# 25 steps as published (arXiv 2507.02271); the others were chosen on ``small`` (docs/figures.md).
+SPEEDS = {
+    "reference": SpeedConfig(steps=25, iterations=32),
+    "balanced": SpeedConfig(
+        steps=10, corrected=True, hold_below=0.5, bits=16, deep_below=0.5, iterations=16
+    ),
+    "fast": SpeedConfig(
+        steps=6, corrected=True, hold_below=0.5, bits=8, deep_below=0.5, iterations=16
+    ),
+}
+OWN_SPEED = "auto"  # a model's own: the quickest that loses nothing by its figures
 SAMPLERS = ("dpm", "ddim")
 BUNDLE_DTYPES = ("bf16", "f32")  # in which a bundle's matrices are stored
 # How the new sound joins the clip: an extra track, mixed, mixed and dipped, or alone.
@@ -522,6 +548,7 @@ class GenerateConfig(SamplerConfig):
     source: tuple[str, ...] = ()  # words for each thing that sounds, and nothing else does
     others_as_negative: bool = True  # of several sources, the others must not sound in one
     air: bool = True  # the sound of the place that is seen, under everything
+    speed: str = _one_of(OWN_SPEED, (OWN_SPEED, *SPEEDS))
     takes: int = _at_least(1, 1, 1000)
     start: str | None = None  # timecode, seconds or frames ("300f") from which sound is wanted
     end: str | None = None
@@ -606,7 +633,7 @@ def _checked_words(option: Field[Any], value: Any) -> tuple[str, ...]:
 
 
 def _checked_number(option: Field[Any], value: Any) -> float:
-    whole = option.type is int
+    whole = "int" in str(option.type)
     least = option.metadata.get("least", -math.inf)
     try:
         number = float(value)

@@ -16,6 +16,7 @@ from foleycli.config import GenerateConfig
 from foleycli.documents import exact_number, is_file, own_path, parse_json
 from foleycli.errors import MediaError, OutputExistsError, UsageError
 from foleycli.output import atomic_output, check_output, flush
+from foleycli.sources.speed import settle
 from foleycli.spot.cues import LAYERS, Cue, what_is_wrong
 from foleycli.version import VERSION
 
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
 PLAYED = "played"  # of a cue in a recipe: the recordings that it is heard with, in words
 HEARD = "heard"  # and all their ids
-# What was so before recipes said it: one channel, everything near and in no room.
-BEFORE = {"channels": "mono", "room": "off", "perspective": 0.0}
+# What was so before recipes said it: one channel, everything near and in no room, every step.
+BEFORE = {"channels": "mono", "room": "off", "perspective": 0.0, "speed": "reference"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +62,7 @@ class Recipe:
             out=out.name,
             source=source.name,
             source_fingerprint=source.fingerprint,
-            config=dataclasses.replace(config, cues=None, takes=1),
+            config=settle(dataclasses.replace(config, cues=None, takes=1), source.own_speed),
             cues=tuple(cues),
             waveform_hash=waveform_hash,
             licence=getattr(source, "licence", ""),

@@ -167,9 +167,16 @@ TABLE: dict[str, Row] = {
         commands=(*LOOKING, "eval run"),
         environment=True,
     ),
+    "speed": Row(
+        panel=MODEL,
+        help="How much work a diffusion model does: reference, as published; balanced; fast; auto, "
+        "the model's own. docs/sources.md says what it costs.",
+        commands=(*MAKING, "eval run"),
+        environment=True,
+    ),
     "steps": Row(
         panel=MODEL,
-        help="Denoising steps of a diffusion model; more is slower.",
+        help="Denoising steps of a diffusion model, in place of its speed's; more is slower.",
         commands=(*MAKING, "eval run"),
     ),
     "guidance": Row(

@@ -4,6 +4,7 @@ Denoiser and autoencoder have the shapes of Stable Diffusion 1, so diffusers bui
 picture they see is a log-mel spectrogram. ``sources/convert.py`` renames the public checkpoint.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -64,6 +65,57 @@ class DiffFoley(nn.Module):
             latent.to(dtype), time.to(latent.device), context.to(dtype), return_dict=False
         )[0]
         return noise.float()
+
+    def keeping_depth(self, below: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+        """`predict_noise` for one run of a sampler, in which, late, every other step takes what the
+        step before found in the depth of the U-Net, and computes its outermost level only.
+
+        Args:
+            below: timestep under which it is late. Earlier the depth changes too much:
+                benchmarks/speed.py shows it on `small`.
+
+        Source: Ma et al., DeepCache, arXiv 2312.00858.
+        """
+        depth: list[Tensor] = []  # of the step before, if that one was whole
+
+        def keep(module: nn.Module, args: tuple, inputs: dict[str, Any]) -> None:
+            depth[:] = [inputs["hidden_states"]]
+
+        def predict(latent: Tensor, time: Tensor, context: Tensor) -> Tensor:
+            if float(time) < below and depth and len(depth[0]) >= len(latent):
+                return self._predict_outermost(latent, time, context, depth.pop()[-len(latent) :])
+            last = self.denoiser.up_blocks[-1]
+            hook = last.register_forward_pre_hook(keep, with_kwargs=True)
+            try:
+                return self.predict_noise(latent, time, context)
+            finally:
+                hook.remove()
+
+        return predict
+
+    def _predict_outermost(
+        self, latent: Tensor, time: Tensor, context: Tensor, depth: Tensor
+    ) -> Tensor:
+        """As `predict_noise`, with what its last level is given from below taken as it is."""
+        net: Any = self.denoiser
+        latent = latent.contiguous(memory_format=torch.channels_last).to(net.dtype)
+        context = context.to(net.dtype)
+        waves = net.get_time_embed(sample=latent, timestep=time.to(latent.device))
+        moment = net.time_embedding(waves)
+        down = net.down_blocks[0]
+        rows = net.conv_in(latent)
+        beside = [rows]
+        for resnet, attention in zip(down.resnets, down.attentions, strict=True):
+            rows = resnet(rows, moment)
+            rows = attention(rows, encoder_hidden_states=context, return_dict=False)[0]
+            beside.append(rows)
+        rows = net.up_blocks[-1](
+            hidden_states=depth,
+            temb=moment,
+            res_hidden_states_tuple=tuple(beside),
+            encoder_hidden_states=context,
+        )
+        return net.conv_out(net.conv_act(net.conv_norm_out(rows))).float()
 
     def decode(self, latent: Tensor) -> Tensor:
         """(batch, 4, h, w) -> log mel (batch, 8 h, 8 w), about in [0, 1] and not clamped."""

@@ -1,7 +1,9 @@
-"""From noise to a latent: DPM-Solver++ 2M, one sampler for every model; DDIM to compare with."""
+"""From noise to a latent: DPM-Solver++ 2M, one sampler for every model; a corrected one that needs
+fewer steps; DDIM to compare with."""
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -62,6 +64,59 @@ def sample_latents(
     return latent
 
 
+def sample_corrected(
+    predict_noise: NoisePredictor,
+    noise: Tensor,
+    schedule: NoiseSchedule,
+    steps: int = 10,
+    progress: Progress | None = None,
+) -> Tensor:
+    """Integrate the diffusion ODE with Adams' two-step predictor and corrector.
+
+    Of each step, what the next call finds at its end mends the step itself; no call is added. At
+    10 steps uniform in time it ends nearer to where very many steps end than `sample_latents`
+    at 25 (benchmarks/speed.py). The last step is of first order.
+
+    Arguments and result are those of `sample_latents`.
+
+    Source: Zhao et al. 2023, arXiv 2302.04867 (UniPC), as multistep formulas in the log-SNR:
+    x(b) / sigma(b) = x(a) / sigma(a) + integral of e^l data(l) dl from l(a) to l(b), with the data
+    a straight line through two of the predictions.
+    """
+    times = schedule.sampling_times(steps)
+    alpha, sigma = (part.numpy() for part in schedule.signal_and_noise(times))
+    log_snr = np.log(alpha / sigma)
+    latent = begun = noise
+    before: Tensor | None = None
+    for i in range(steps):
+        predicted = predict_noise(latent, schedule.model_time(times[i]))
+        data = (latent - sigma[i] * predicted) / alpha[i]
+        if before is not None:
+            ends = sigma[i] * line_weights(log_snr[i - 1], log_snr[i], log_snr[i - 1], log_snr[i])
+            latent = sigma[i] / sigma[i - 1] * begun + ends[0] * before + ends[1] * data
+        begun, kept = latent, sigma[i + 1] / sigma[i]
+        if before is None or i == steps - 1:
+            weight = alpha[i + 1] - kept * alpha[i]
+            latent = kept * latent + weight * data
+        else:
+            span = log_snr[i], log_snr[i + 1]
+            old, now = sigma[i + 1] * line_weights(log_snr[i - 1], log_snr[i], *span)
+            latent = kept * latent + old * before + now * data
+        before = data
+        if progress:
+            progress(i + 1, steps)
+    return latent
+
+
+def line_weights(first: float, second: float, start: float, end: float) -> np.ndarray:
+    """(2,) what the integral of e^l f(l) from ``start`` to ``end`` takes of f at two points, where
+    f is a straight line through them."""
+    whole = np.exp(end) - np.exp(start)
+    moment = (end - 1) * np.exp(end) - (start - 1) * np.exp(start)  # of l e^l
+    share = (moment - first * whole) / (second - first)
+    return np.array([whole - share, share])
+
+
 def sample_ddim(
     predict_noise: NoisePredictor,
     noise: Tensor,
@@ -92,6 +147,7 @@ def guide(
     features: Tensor,
     unconditional: Tensor,
     guidance: float,
+    held_below: float = 0.0,
 ) -> NoisePredictor:
     """Classifier-free guidance in one batch: e_u + w (e_c - e_u) (Ho & Salimans, arXiv 2207.12598).
 
@@ -100,13 +156,19 @@ def guide(
         features: (b, ...) what is asked for.
         unconditional: (b, ...) what stands for nothing asked (or for a negative prompt).
         guidance: w; 1 switches guidance off, and the second half of the batch with it.
+        held_below: timestep under which e_c - e_u is no longer asked for, but stays what it was:
+            late in the diffusion it hardly changes, and left out it is missed.
     """
     if guidance == 1:
         return lambda latent, time: predict_noise(latent, time, features)
     both = torch.cat([unconditional, features])
+    held: list[Tensor] = []
 
     def guided(latent: Tensor, time: Tensor) -> Tensor:
+        if held and float(time) < held_below:
+            return predict_noise(latent, time, features) + (guidance - 1) * held[0]
         without, with_ = predict_noise(torch.cat([latent, latent]), time, both).chunk(2)
+        held[:] = [with_ - without]
         return without + guidance * (with_ - without)
 
     return guided

@@ -19,8 +19,10 @@ from foleycli.config import (
     FEATURES,
     OUTPUT,
     SELECT,
+    SPEEDS,
     WINDOW,
     GenerateConfig,
+    SpeedConfig,
 )
 from foleycli.errors import MediaError, UsageError
 from foleycli.frames.decode import Picture
@@ -28,12 +30,20 @@ from foleycli.latents.align import Alignment
 from foleycli.latents.captured import Captured
 from foleycli.latents.diff_foley import DiffFoley
 from foleycli.latents.packed import can_pack, pack, trim_heap
-from foleycli.latents.sampler import Progress, guide, sample_ddim, sample_latents, steer
+from foleycli.latents.sampler import (
+    Progress,
+    guide,
+    sample_corrected,
+    sample_ddim,
+    sample_latents,
+    steer,
+)
 from foleycli.latents.schedule import NoiseSchedule
 from foleycli.models.bundle import Bundle
 from foleycli.sight.cavp import Cavp, encode_long, unit_rows
 from foleycli.sight.words import TextSelect
 from foleycli.sources.public import load_part
+from foleycli.sources.speed import find_speed
 from foleycli.spot.cues import Cue
 from foleycli.spot.features import Features, row_count
 from foleycli.spot.text import embed_text
@@ -46,7 +56,7 @@ from foleycli.waveform.join import (
     watch_windows,
     window_seed,
 )
-from foleycli.waveform.vocoder import mel_to_waveform
+from foleycli.waveform.vocoder import ITERATIONS, mel_to_waveform
 
 logger = logging.getLogger("foleycli")
 
@@ -172,6 +182,7 @@ class DiffFoleyModel:
         sampler: str = "dpm",
         raw_guide: bool = False,
         progress: Progress | None = None,
+        speed: SpeedConfig = SPEEDS["reference"],
     ) -> Tensor:
         """Latents of one window, a take a seed, all in one batch.
 
@@ -183,6 +194,7 @@ class DiffFoleyModel:
             raw_guide: show the classifier the rows as they are, as the published demo does,
                 in place of what its trained conditioner makes of them.
             progress: told (steps done, steps).
+            speed: what of the work is done; its steps do not count here.
 
         Returns:
             (takes, 4, 16, 64)
@@ -191,23 +203,33 @@ class DiffFoleyModel:
         features = features.expand(len(seeds), -1, -1)
         context = self.diffusion.embed(features)
         nothing = self.diffusion.nothing(context)
-        predict = guide(self.predict_noise, context, nothing, guidance)
+        late, deep = (
+            below * self.schedule.timesteps - 1 for below in (speed.hold_below, speed.deep_below)
+        )
+        asked_of = self.predict_noise
+        if speed.deep_below and self.device.type == "cpu":  # elsewhere a graph is quicker
+            asked_of = self.diffusion.keeping_depth(deep)
+        predict = guide(asked_of, context, nothing, guidance, late)
         if double_guidance:
             shown = features if raw_guide else self.guide.conditioner(features)
             log_probability = self.guide.log_probability(shown)
             predict = steer(predict, log_probability, self.schedule, double_guidance)
         noise = torch.stack([draw_noise(seed) for seed in seeds]).to(self.device)
+        if speed.corrected and sampler == "dpm":
+            return sample_corrected(predict, noise, self.schedule, steps, progress)
         return SAMPLERS[sampler](predict, noise, self.schedule, steps, progress)
 
     @torch.inference_mode()
-    def sound(self, latent: Tensor, seed: int, samples: int) -> NDArray[np.float32]:
+    def sound(
+        self, latent: Tensor, seed: int, samples: int, iterations: int = ITERATIONS
+    ) -> NDArray[np.float32]:
         """One take's latent (4, 16, 64) -> its first ``samples`` samples at 16 kHz.
 
         The reference inverts with the filters of 22.05 kHz and so plays 5.5 semitones low; here
         the filters are those of the forward transform. ``seed`` draws the phases.
         """
         mel = self.diffusion.decode(latent[None])[0].clamp(0, 1).cpu()
-        return mel_to_waveform(mel, DIFF_FOLEY_MEL, seed).numpy()[:samples]
+        return mel_to_waveform(mel, DIFF_FOLEY_MEL, seed, iterations).numpy()[:samples]
 
 
 class DiffFoleySource:
@@ -218,6 +240,7 @@ class DiffFoleySource:
     """
 
     looking = 0.04  # measured on two cores, 25 steps
+    own_speed = "reference"  # what fewer steps cost is not known of its published weights
 
     def __init__(self, bundle: Bundle, name: str, device: str = "cpu") -> None:
         self.name = name
@@ -297,6 +320,7 @@ class DiffFoleySource:
         stretches = group_shots(features)
         together = {} if self.model.device.type == "cpu" else _takes_together(stretches, config)
         rate, asked = DIFF_FOLEY_MEL.sample_rate, config.prompt
+        speed = find_speed(config, self.own_speed)
 
         def sound_window(rows: Rows, seed: int, progress: Progress) -> NDArray[np.float32]:
             if (asked, seed) not in self._drawn:
@@ -304,16 +328,18 @@ class DiffFoleySource:
                 latents = self.model.sample(
                     rows,
                     seeds,
-                    config.steps,
+                    speed.steps,
                     config.guidance,
                     config.double_guidance,
                     config.sampler,
                     progress=progress,
+                    speed=speed,
                 )
                 keys = [(asked, drawn) for drawn in seeds]
                 self._drawn.update(zip(keys, latents, strict=True))
             samples = len(rows) * rate // FEATURES.frame_rate
-            return self.model.sound(self._drawn.pop((asked, seed)), seed, samples)
+            latent = self._drawn.pop((asked, seed))
+            return self.model.sound(latent, seed, samples, speed.iterations)
 
         windows = sum(len(plan_windows(len(stretch.rows))) for stretch in stretches)
         watched = watch_windows(sound_window, windows, told)

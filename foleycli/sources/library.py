@@ -22,6 +22,7 @@ class LibrarySource:
 
     name = "library"
     looking = 0.8  # measured on 1080p H.264
+    own_speed = None  # it has no steps
 
     def __init__(self, folder: Path | None = None, encoder: str = GENERATE.encoder) -> None:
         self.bank = open_bank(folder)

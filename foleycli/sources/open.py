@@ -26,6 +26,11 @@ class Source(Protocol):
     fingerprint: str  # changes when its weights or recordings change
     looking: float  # share of the time that goes by until it begins to sound; for a progress bar
 
+    @property
+    def own_speed(self) -> str | None:
+        """Of `config.SPEEDS`, where none is asked for; None: it has no steps."""
+        ...
+
     def encode(self, pictures: Iterable[Picture], words: Sequence[str] = ()) -> Features:
         """What the picture says about its sound, and about each of some words."""
         ...

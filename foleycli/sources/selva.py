@@ -20,10 +20,18 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from foleycli.clip.shots import ShotDetector
-from foleycli.config import FEATURES, FLOW_MEL, FLOW_MEL_44K, GenerateConfig, MelConfig
+from foleycli.config import (
+    FEATURES,
+    FLOW_MEL,
+    FLOW_MEL_44K,
+    SPEEDS,
+    GenerateConfig,
+    MelConfig,
+    SpeedConfig,
+)
 from foleycli.errors import MediaError, UsageError
 from foleycli.frames.decode import Picture
-from foleycli.latents.flow import Progress, Velocity, sample_flow
+from foleycli.latents.flow import Progress, Velocity, sample_flow, sample_flow_corrected
 from foleycli.latents.flow_transformer import Conditions, FlowTransformer
 from foleycli.latents.mel_vae import MelVae
 from foleycli.models.bundle import Bundle
@@ -32,6 +40,7 @@ from foleycli.sight.selva import SelvaEncoder
 from foleycli.sources.asked import others_of
 from foleycli.sources.diff_foley import quickest_dtype
 from foleycli.sources.selva_public import TOKENIZER, load_selva
+from foleycli.sources.speed import find_speed
 from foleycli.spot.clip_text import ClipText, clip_tokens
 from foleycli.spot.cues import Cue
 from foleycli.spot.features import Features, row_count
@@ -96,16 +105,22 @@ def guided_velocity(
     led: Conditions,
     empty: Conditions,
     guidance: float,
+    held_from: float = 1.0,
 ) -> Velocity:
     """w v(led) + (1 - w) v(empty), both in one batch (Ho & Salimans, arXiv 2207.12598); below 1
-    ``led`` alone, as the public model does."""
+    ``led`` alone, as the public model does. From the time ``held_from`` on v(led) - v(empty) is no
+    longer asked for, but stays what it was."""
+    held: list[Tensor] = []
     if guidance < 1:
         return lambda latent, time: net(latent, time, led)
     both = join(led, empty)
 
     def velocity(latent: Tensor, time: Tensor) -> Tensor:
+        if held and float(time[0]) > held_from:
+            return net(latent, time, led) + (guidance - 1) * held[0]
         pair = net(torch.cat([latent, latent]), torch.cat([time, time]), both)
         with_, without = pair.chunk(2)
+        held[:] = [with_ - without]
         return guidance * with_ + (1 - guidance) * without
 
     return velocity
@@ -225,6 +240,7 @@ class SelvaModel:
         steps: int = 25,
         guidance: float = 4.5,
         progress: Progress | None = None,
+        speed: SpeedConfig = SPEEDS["reference"],
     ) -> Tensor:
         """The latent of one window.
 
@@ -234,6 +250,7 @@ class SelvaModel:
             unwanted: words for what must not; None: what was learned for no words.
             seed: noise is drawn on the CPU.
             progress: told (steps done, steps).
+            speed: what of the work is done; its steps do not count here.
 
         Returns:
             (1, channels, rows of sound), as the autoencoder takes it.
@@ -251,8 +268,9 @@ class SelvaModel:
                     (net.empty_sync(1, len(rows)), none),
                 )
             )
-            velocity = guided_velocity(net, led, empty, guidance)
-            latent = sample_flow(velocity, noise.to(self.device), steps, progress)
+            velocity = guided_velocity(net, led, empty, guidance, 1 - speed.hold_below)
+            sample = sample_flow_corrected if speed.corrected else sample_flow
+            latent = sample(velocity, noise.to(self.device), steps, progress)
         return net.to_mel_latent(latent)
 
     @torch.inference_mode()
@@ -267,6 +285,7 @@ class SelvaSource:
     """The public model as a source of sound: it sounds what words name, where that is seen."""
 
     looking = 0.4  # measured on two cores, one source, 25 steps
+    own_speed = "reference"  # what fewer steps cost is not known of its published weights
     reads_words = True
 
     def __init__(self, bundle: Bundle, name: str, device: str = "cpu") -> None:
@@ -321,6 +340,7 @@ class SelvaSource:
             raise UsageError(
                 f"{self.name} did not look for {text!r}.", "Give its words with --source."
             )
+        speed = find_speed(config, self.own_speed)
         shots = group_shots(features)
         stretches = [word_stretch(features.seen[text], *shot) for shot in shots]
 
@@ -332,9 +352,10 @@ class SelvaSource:
                 text,
                 config.negative_prompt or None,
                 seed,
-                config.steps,
+                speed.steps,
                 config.guidance,
                 progress,
+                speed,
             )
             return self.model.sound(latent, round(len(rows) / PLAN.rate * rate))
 

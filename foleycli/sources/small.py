@@ -1,6 +1,7 @@
 """``small``: the shipped latent-diffusion model, from feature rows to a waveform."""
 
 import json
+from copy import deepcopy
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,12 +13,13 @@ from safetensors.torch import save_file
 from scipy.ndimage import maximum_filter1d, uniform_filter1d
 from torch import Tensor
 
-from foleycli.config import FEATURES, SAMPLER, WINDOW, MelConfig
+from foleycli.config import FEATURES, SAMPLER, SPEEDS, WINDOW, MelConfig, SpeedConfig
 from foleycli.documents import parse_json
 from foleycli.errors import ModelError
 from foleycli.latents.autoencoder import PatchAutoencoder
 from foleycli.latents.denoiser import Denoiser, DenoiserConfig, expected_v
-from foleycli.latents.sampler import NoisePredictor, Progress, sample_latents
+from foleycli.latents.narrow import narrow
+from foleycli.latents.sampler import NoisePredictor, Progress, sample_corrected, sample_latents
 from foleycli.latents.schedule import NoiseSchedule
 from foleycli.models.bundle import BROKEN, broken, read_config
 from foleycli.spot.features import Features
@@ -54,6 +56,7 @@ class SmallModel:
         vocoder: VocoderNet | None = None,
     ) -> None:
         self.denoiser = denoiser.to(device).eval().requires_grad_(False)
+        self._narrow: dict[int, Denoiser] = {}  # by bits of its products
         self.autoencoder = autoencoder.to(device).eval()
         self.vocoder = vocoder  # on the CPU; None: Griffin-Lim
         self.mel = mel
@@ -98,20 +101,22 @@ class SmallModel:
         self,
         features: NDArray[np.float32],
         seed: int,
-        steps: int = SAMPLER.steps,
+        steps: int | None = None,
         guidance: float = SAMPLER.guidance,
         negative: NDArray[np.float32] | None = None,
         progress: Progress | None = None,
+        speed: SpeedConfig = SPEEDS["reference"],
     ) -> NDArray[np.float32]:
         """Make the sound of one window.
 
         Args:
             features: (T, 512) rows, at most 32; a shorter window is filled with silence.
             seed: of the noise and of the phases.
-            steps: of the sampler.
+            steps: of the sampler; None: those of the speed.
             guidance: how much more is asked than nothing; 1 takes the model as it is.
             negative: (384,) embedding of words that must not sound.
             progress: told (steps done, steps).
+            speed: what of the work is done.
 
         Returns:
             (T * sample_rate / 4,) samples at ``mel.sample_rate``; zeros if nothing is asked.
@@ -121,19 +126,52 @@ class SmallModel:
             return np.zeros(samples, np.float32)
         rows = np.zeros((ROWS, FEATURES.size), np.float32)
         rows[: len(features)] = features
-        predict = self.guided(torch.from_numpy(rows), guidance, negative)
+        latents = self.sample(rows, seed, steps or speed.steps, guidance, negative, progress, speed)
+        mel = self.decode(latents, rows)
+        if self.vocoder:
+            return self.vocoder.sound(mel, seed).numpy()[:samples]
+        return mel_to_waveform(mel, self.mel, seed, speed.iterations).numpy()[:samples]
+
+    @torch.inference_mode()
+    def sample(
+        self,
+        rows: NDArray[np.float32],
+        seed: int,
+        steps: int,
+        guidance: float = SAMPLER.guidance,
+        negative: NDArray[np.float32] | None = None,
+        progress: Progress | None = None,
+        speed: SpeedConfig = SPEEDS["reference"],
+    ) -> Tensor:
+        """Latents (1, tokens, channels) of a whole window of rows; arguments as of `generate`."""
+        predict = self.guided(torch.from_numpy(rows), guidance, negative, speed)
         tokens = ROWS * FEATURES.bins // self.autoencoder.patch
         random = torch.Generator().manual_seed(seed)
         noise = torch.randn(1, tokens, self.autoencoder.channels, generator=random).to(self.device)
-        latents = sample_latents(predict, noise, self.schedule, steps, progress, SPACING)
+        if speed.corrected:
+            return sample_corrected(predict, noise, self.schedule, steps, progress)
+        return sample_latents(predict, noise, self.schedule, steps, progress, SPACING)
+
+    @torch.inference_mode()
+    def decode(self, latents: Tensor, rows: NDArray[np.float32]) -> Tensor:
+        """The mel (n_mels, frames) of a window, at the level that its rows ask for."""
         mel = self.autoencoder.decode(latents)[0].cpu()
-        mel = at_asked_level(torch.where(mel < SILENCE, 0, mel), rows)
-        if self.vocoder:
-            return self.vocoder.sound(mel, seed).numpy()[:samples]
-        return mel_to_waveform(mel, self.mel, seed).numpy()[:samples]
+        return at_asked_level(torch.where(mel < SILENCE, 0, mel), rows)
+
+    def denoiser_of(self, bits: int) -> Denoiser:
+        """The denoiser whose blocks multiply in ``bits``, or in more where that is faster."""
+        if bits == 32 or self.device.type != "cpu":
+            return self.denoiser
+        if bits not in self._narrow:
+            self._narrow[bits] = narrow_blocks(self.denoiser, bits)
+        return self._narrow[bits]
 
     def guided(
-        self, rows: Tensor, guidance: float, negative: NDArray[np.float32] | None
+        self,
+        rows: Tensor,
+        guidance: float,
+        negative: NDArray[np.float32] | None,
+        speed: SpeedConfig = SPEEDS["reference"],
     ) -> NoisePredictor:
         """Noise predicted under classifier-free guidance (arXiv 2207.12598) that does not swell.
 
@@ -146,22 +184,38 @@ class SmallModel:
         features = torch.stack([without, rows]).to(self.device)
         with_what = torch.tensor([negative is not None, True], device=self.device)
         with_when = torch.tensor([False, True], device=self.device)
+        net, held = self.denoiser_of(speed.bits), []
 
         def predict(latent: Tensor, timestep: Tensor) -> Tensor:
             time = (timestep.double() + 1) / self.schedule.timesteps
             signal_and_noise = self.schedule.signal_and_noise(time)
             alpha, sigma = (part.float().to(self.device) for part in signal_and_noise)
-            twice = latent.expand(2, -1, -1)
-            timesteps = timestep.float().to(self.device).expand(2)
-            v, spread = self.denoiser(twice, timesteps, features, with_what, with_when)
-            v = v + expected_v(twice, alpha, sigma, self.autoencoder.variances * spread)
-            nothing, asked = v.split(1)
-            guided = nothing + guidance * (asked - nothing)
+            # nothing and what is asked, or the latter alone
+            some = slice(1 if held and float(time) < speed.hold_below else 0, 2)
+            asked_for = features[some], with_what[some], with_when[some]
+            copies = latent.expand(len(asked_for[0]), -1, -1)
+            timesteps = timestep.float().to(self.device).expand(len(copies))
+            v, spread = net(copies, timesteps, *asked_for)
+            v = v + expected_v(copies, alpha, sigma, self.autoencoder.variances * spread)
+            asked = v[-1:]
+            if len(v) == 2:
+                held[:] = [asked - v[:1]]
+                guided = v[:1] + guidance * held[0]
+            else:
+                guided = asked + (guidance - 1) * held[0]
             data, plain = (alpha * latent - sigma * part for part in (guided, asked))
             calm = 1 - CALM + CALM * plain.std() / data.std()
             return (latent - alpha * calm * data) / sigma
 
         return predict
+
+
+def narrow_blocks(denoiser: Denoiser, bits: int) -> Denoiser:
+    """A denoiser like this one whose blocks multiply in fewer bits; it shares what stays."""
+    shared = {id(tensor): tensor for tensor in (*denoiser.parameters(), *denoiser.buffers())}
+    copy = deepcopy(denoiser, shared)  # type: ignore[arg-type]
+    narrow(copy.blocks, bits)
+    return copy
 
 
 def at_asked_level(mel: Tensor, features: NDArray[np.float32]) -> Tensor:

@@ -159,3 +159,20 @@ def test_full_size(reference):
         mean, log_variance = model.encode(torch.from_numpy(golden["enc_in_ch0"]))
     np.testing.assert_allclose(mean / 0.18215, golden["enc_mean"], atol=2e-5)
     np.testing.assert_allclose(log_variance - 2 * np.log(0.18215), golden["enc_logvar"], atol=2e-5)
+
+
+def test_depth_is_kept_late_and_every_other_step(tiny):
+    """At the same latent and time what is kept is what would be found: the same noise comes out."""
+    context = tiny.embed(FEATURES)
+    with torch.inference_mode():
+        predict, whole = tiny.keeping_depth(500.0), tiny.predict_noise
+        late, early = torch.tensor(300.0), torch.tensor(700.0)
+        both = torch.cat([NOISE, NOISE]), early, torch.cat([tiny.nothing(context), context])
+        first = predict(*both)
+        torch.testing.assert_close(first, whole(*both))
+        other = predict(NOISE, late, context)  # with the depth of another time
+        assert not torch.allclose(other, whole(NOISE, late, context), atol=1e-4)
+        again = predict(NOISE, late, context)  # whole, since the one before was not
+        kept = predict(NOISE, late, context)
+    torch.testing.assert_close(again, whole(NOISE, late, context))
+    torch.testing.assert_close(kept, again, atol=1e-5, rtol=1e-5)

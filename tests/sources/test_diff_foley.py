@@ -9,6 +9,7 @@ import torch
 
 from foleycli.config import (
     DIFF_FOLEY_MEL,
+    SPEEDS,
     CavpConfig,
     GenerateConfig,
     LatentDiffusionConfig,
@@ -131,6 +132,32 @@ def test_options_of_the_reference(source):
         for raw in (False, True)
     )
     assert not torch.equal(trained, raw)
+
+
+@pytest.mark.parametrize("name", ["balanced", "fast"])
+def test_a_speed_asks_less_and_sounds_another_way(source, name, monkeypatch):
+    rows, speed, asked = seen(Fraction(8)).seen, SPEEDS[name], []
+    whole, outermost = DiffFoley.predict_noise, DiffFoley._predict_outermost
+
+    def counted(self, latent, time, context):
+        asked.append(len(latent))
+        return whole(self, latent, time, context)
+
+    def counted_outermost(self, latent, time, context, depth):
+        asked.append(0)
+        return outermost(self, latent, time, context, depth)
+
+    monkeypatch.setattr(DiffFoley, "predict_noise", counted)
+    monkeypatch.setattr(DiffFoley, "_predict_outermost", counted_outermost)
+    latent = source.model.sample(rows, [1], speed.steps, speed=speed)
+    assert latent.shape == (1, 4, 16, 64)
+    assert (
+        asked
+        == {
+            "balanced": [2, 2, 2, 2, 2, 2, 0, 1, 0, 1],
+            "fast": [2, 2, 2, 2, 0, 1],
+        }[name]
+    )
 
 
 def test_unknown_sampler_is_a_usage_error(source):

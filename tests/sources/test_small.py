@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from foleycli.config import SPEEDS
 from foleycli.errors import ModelError
 from foleycli.models.bundle import Bundle
 from foleycli.sources.small import RAISED, SHIPPED, SmallModel, at_asked_level
@@ -108,3 +109,23 @@ def test_the_shipped_files_are_the_listed_ones():
     bundle.verify()
     shipped = {path.name for path in SHIPPED.iterdir()} - {"SHA256SUMS"}
     assert {name for name in shipped if name.endswith(".safetensors")} <= set(bundle.sums)
+
+
+def test_speeds_make_nearly_the_same_sound_with_less_work(model):
+    """Against 25 full steps; another seed's mel is 6 dB away (benchmarks/speed.py)."""
+    rows = footsteps([96, 224, 352])
+    reference = model.decode(model.sample(rows, 0, SPEEDS["reference"].steps), rows)
+    for name, most in (("balanced", 3.5), ("fast", 3.5)):
+        speed, told = SPEEDS[name], []
+        latents = model.sample(
+            rows, 0, speed.steps, progress=lambda *done, told=told: told.append(done), speed=speed
+        )
+        error = 100 * float((model.decode(latents, rows) - reference).square().mean().sqrt())
+        assert error < most
+        assert len(told) == speed.steps
+
+
+def test_a_seed_is_kept_at_every_speed(model):
+    rows = footsteps([64])
+    first, again = (model.generate(rows, 3, steps=2, speed=SPEEDS["fast"]) for _ in range(2))
+    assert np.array_equal(first, again)

@@ -17,6 +17,7 @@ class Clicks:
     """One hit at 1/8 s whatever is seen; a click a cue over a soft constant."""
 
     name, fingerprint, looking = "library", "1", 0.8
+    own_speed = None
 
     def __init__(self) -> None:
         self.looked = 0
