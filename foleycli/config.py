@@ -549,6 +549,7 @@ class GenerateConfig(SamplerConfig):
     others_as_negative: bool = True  # of several sources, the others must not sound in one
     air: bool = True  # the sound of the place that is seen, under everything
     speed: str = _one_of(OWN_SPEED, (OWN_SPEED, *SPEEDS))
+    budget: str | None = None  # time that a clip may take: chooses model, speed and takes
     takes: int = _at_least(1, 1, 1000)
     start: str | None = None  # timecode, seconds or frames ("300f") from which sound is wanted
     end: str | None = None

@@ -6,8 +6,10 @@ import platform
 import re
 import shutil
 import subprocess
+import sys
 import sysconfig
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from importlib import metadata
@@ -15,10 +17,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
+from foleycli.config import SPEEDS
 from foleycli.errors import FoleyError
 from foleycli.folders import SET_CACHE, cache_folder, cache_limit, folder_size
 from foleycli.install import get_packages
 from foleycli.models.registry import MODELS, Model
+from foleycli.sources.budget import Cost
 
 State = Literal["ok", "warn", "missing"]
 ENOUGH_DISK = 2 * 1024**3  # bytes; an hour of 24-bit 48 kHz sound takes 0.5 GB, beside the video
@@ -279,3 +283,64 @@ def _reinstall(package: str) -> str:
 
 def _megabytes(size: int) -> str:
     return f"{size / 1e6:.1f} MB"
+
+
+MEASURED = 6  # seconds of the film that costs are measured with
+CLIP = "testsrc2=s=1920x1080:r=24"  # moving, and cheap to make
+
+
+def measure_costs() -> dict[str, Cost]:
+    """What the sources of sound that ship cost here, by running them; half a minute.
+
+    Raises:
+        FoleyError: one does not run.
+    """
+    import numpy as np
+
+    from foleycli.config import FEATURES
+    from foleycli.mux.ffmpeg import find_ffmpeg
+    from foleycli.output import scratch_folder
+    from foleycli.sources.small import ROWS, SmallModel
+
+    def seconds(work: Callable[[], object]) -> float:
+        began = time.perf_counter()
+        work()
+        return time.perf_counter() - began
+
+    with scratch_folder() as folder:
+        clips = {}
+        for name, length in (("frame", 1 / 24), ("clip", MEASURED)):
+            clips[name] = folder / f"{name}.mp4"
+            made = ["-f", "lavfi", "-i", CLIP, "-t", str(length), "-c:v", "mpeg4", "-q:v", "3"]
+            quiet = ["-nostdin", "-loglevel", "error", "-y"]
+            subprocess.run([find_ffmpeg(), *quiet, *made, str(clips[name])], check=True)
+
+        def gen(clip: str, *options: str) -> float:
+            command = [sys.executable, "-m", "foleycli.cli.main", "gen", str(clips[clip]), "-q"]
+            command += ["--overwrite", "-o", str(folder / "out.mp4"), *options]
+            return seconds(lambda: _run_quietly(command))
+
+        library = ("--model", "library", "--prompt", "rain, footsteps")
+        gen("frame", *library)  # graphs and tables are kept from now on
+        start, clip = gen("frame", *library), gen("clip", *library)
+        sound = max(0.0, gen("clip", *library, "--takes", "3") - clip) / 2 / MEASURED
+        look = max(0.0, clip - start) / MEASURED - sound
+        small_start = gen("frame", "--model", "small", "--speed", "fast", "--prompt", "rain")
+    model, rows = SmallModel.load(), np.zeros((ROWS, FEATURES.size), np.float32)
+    rows[:, : FEATURES.what_size + 2 * FEATURES.bins] = 0.3
+    windows = {}
+    for name, speed in SPEEDS.items():
+        model.generate(rows, 0, 1, speed=speed)  # weights are laid out
+        windows[name] = seconds(lambda speed=speed: model.generate(rows, 0, speed=speed))
+    look = max(look, 0.0)
+    return {
+        "library": Cost(start, look, sound),
+        "small": Cost(max(0.0, small_start - windows["fast"]), look, 0.0, windows),
+    }
+
+
+def _run_quietly(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        reason = done.stderr.strip().partition("\n")[0]
+        raise FoleyError(f"foley gen does not run: {reason}", "Run foley doctor and mend that.")

@@ -33,6 +33,7 @@ from foleycli.recipe import (
     recipe_first,
     recipe_path,
 )
+from foleycli.sources.budget import Choice, fit_budget
 from foleycli.sources.open import Source, open_source
 from foleycli.sources.played import Played, find_played, find_unheard, list_played, say_played
 from foleycli.sources.staged import Staged, keep_layers, sound_parts, split_cues
@@ -300,6 +301,13 @@ def find_span(film: Clip, config: GenerateConfig) -> tuple[Fraction, Fraction | 
             f"--out {config.end} is not after --in {config.start or 0}.", "Swap or correct them."
         )
     return start, end
+
+
+def fit_span(film: Clip, config: GenerateConfig) -> Choice:
+    """What a budget buys for what is to be sounded of a clip."""
+    start, end = find_span(film, config)
+    ends = [time for time in (end, film.duration) if time is not None]
+    return fit_budget(config, max(min(ends) - start, Fraction(0)) if ends else None)
 
 
 def plan_outputs(film: Clip, out: str | Path | None, config: GenerateConfig) -> list[Path]:

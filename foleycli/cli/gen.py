@@ -54,7 +54,7 @@ def gen(
     if dry_run:
         _say_plans(jobs, config, as_json)
         return
-    best = keep == "best" and config.takes > 1
+    best = keep == "best" and (config.takes > 1 or config.budget is not None)
     if highlight:
         _check_highlight(config)
     _run(
@@ -156,22 +156,35 @@ def _run(
     from foleycli.output import make_folder
     from foleycli.sources.open import open_source
 
-    opened = cache(lambda: open_source(config))  # once, when the first clip needs it
+    opened = cache(open_source)  # once, when the first clip needs it
 
     def sound(number: int) -> None:
         clip, out = jobs[number]
         warnings.clear()
-        source = opened()
+        asked = replace(config, wav=config.wav or best)  # takes are compared by ear
+        if config.budget:
+            asked = _fit(clip, asked, quiet=quiet or as_json)
+        source = opened(replace(config, model=asked.model, budget=None))
         make_folder(out.parent)
         with show_progress(clip.name, quiet=quiet, looking=source.looking) as progress:
-            asked = replace(config, wav=config.wav or best)  # takes are compared by ear
             made = _generate_balanced if highlight else generate
             result = made(clip, out, asked, source, progress)
-        if best:
+        if best and len(result.takes) > 1:
             result = _only_best(result, keep_wav=config.wav or config.stems)
         _say_result(result, as_json, warnings)
 
     each_clip([clip for clip, _ in jobs], sound, as_json)
+
+
+def _fit(clip: Path, config: GenerateConfig, *, quiet: bool) -> GenerateConfig:
+    """What a budget buys for a clip, said on stderr."""
+    from foleycli.clip.probe import probe
+    from foleycli.generate import fit_span
+
+    choice = fit_span(probe(clip), config)
+    if not quiet:
+        typer.echo(f"{clip.name}, {config.budget}: {choice}", err=True)
+    return choice.config
 
 
 def _check_highlight(config: GenerateConfig) -> None:
@@ -182,6 +195,7 @@ def _check_highlight(config: GenerateConfig) -> None:
         "--duck": config.mode == "duck",
         "--stems": config.stems,
         "--verify": config.verify,
+        "--budget": config.budget is not None,
     }
     for flag in (flag for flag, is_asked in asked.items() if is_asked):
         raise UsageError(

@@ -174,6 +174,12 @@ TABLE: dict[str, Row] = {
         commands=(*MAKING, "eval run"),
         environment=True,
     ),
+    "budget": Row(
+        panel=MODEL,
+        help="What a clip may take, such as 10s: chooses model, speed and takes by what `foley "
+        "doctor --measure` found here, and says what it chose.",
+        commands=("gen",),
+    ),
     "steps": Row(
         panel=MODEL,
         help="Denoising steps of a diffusion model, in place of its speed's; more is slower.",

@@ -3,6 +3,7 @@
 from dataclasses import fields
 from fractions import Fraction
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -15,6 +16,7 @@ WRONG = {
     "mode": ("loud", "Give track, mix, duck or replace."),
     "loudness": ("r128", "Give ebu, atsc or netflix."),
     "sampler": ("euler", "Give dpm or ddim."),
+    "speed": ("hasty", "Give auto, reference, balanced or fast."),
     "takes": ("0", "Give 1 or more."),
     "steps": ("-3", "Give 1 or more."),
     "guidance": ("-1", "Give 0 or more."),
@@ -24,7 +26,8 @@ WRONG = {
 
 def value_of(name: str, text: str):
     kind = next(field.type for field in fields(GenerateConfig) if field.name == name)
-    return kind(text) if kind in (int, float) else text
+    numbers = [one for one in (int, float) if one in (kind, *get_args(kind))]
+    return numbers[0](text) if numbers else text
 
 
 @pytest.mark.parametrize("name", WRONG)

@@ -111,6 +111,7 @@ def test_words_to_avoid_count(source):
 def test_a_source_that_makes_its_sounds_plays_none():
     class Made:
         name, fingerprint, looking = "made", "", 0.0
+        own_speed = None
 
     assert find_played(Made(), features(), CUES, CONFIG) is None  # type: ignore[arg-type]
     assert set(say_played(CUES, None)) == {""} and find_unheard(CUES, None) == ()
