@@ -521,7 +521,8 @@ SPEEDS = {
         steps=6, corrected=True, hold_below=0.5, bits=8, deep_below=0.5, iterations=16
     ),
 }
-OWN_SPEED = "auto"  # a model's own: the quickest that loses nothing by its figures
+OWN_SPEED = "auto"  # a model's own, by its family: the quickest that loses nothing by its figures
+OWN_SPEEDS = {"small": "balanced", "diff-foley": "reference", "selva": "reference"}
 SAMPLERS = ("dpm", "ddim")
 BUNDLE_DTYPES = ("bf16", "f32")  # in which a bundle's matrices are stored
 # How the new sound joins the clip: an extra track, mixed, mixed and dipped, or alone.

@@ -10,7 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from foleycli.clip.media import content_hash
+from foleycli.clip.media import content_hash, stamp
 from foleycli.clip.probe import Clip
 from foleycli.config import GenerateConfig
 from foleycli.documents import exact_number, is_file, own_path, parse_json
@@ -43,6 +43,7 @@ class Recipe:
     cues: tuple[Cue, ...]
     waveform_hash: str  # BLAKE2b of the 24-bit samples
     licence: str = ""  # of the weights, where it binds what is made with them
+    clip_stamp: str = ""  # see `clip.media.stamp`
 
     @classmethod
     def of(
@@ -66,6 +67,7 @@ class Recipe:
             cues=tuple(cues),
             waveform_hash=waveform_hash,
             licence=getattr(source, "licence", ""),
+            clip_stamp=stamp(film.path),
         )
 
 

@@ -170,7 +170,7 @@ TABLE: dict[str, Row] = {
     "speed": Row(
         panel=MODEL,
         help="How much work a diffusion model does: reference, as published; balanced; fast; auto, "
-        "the model's own. docs/sources.md says what it costs.",
+        "the model's own. docs/speed.md says what it costs.",
         commands=(*MAKING, "eval run"),
         environment=True,
     ),

@@ -72,6 +72,16 @@ def content_hash(path: str | Path) -> str:
     return digest.hexdigest()
 
 
+def stamp(path: str | Path) -> str:
+    """Size and time of the last change, by which a file is known again without reading it; "" where
+    it cannot be looked at. Copies have other stamps: then `content_hash` decides."""
+    try:
+        facts = Path(path).stat()
+    except OSError:
+        return ""
+    return f"{facts.st_size} {facts.st_mtime_ns}"
+
+
 def check_unchanged(path: Path, before: str) -> None:
     """Refuse a file that is not what it was when its `content_hash` was ``before``.
 

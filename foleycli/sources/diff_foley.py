@@ -18,6 +18,7 @@ from foleycli.config import (
     DIFF_FOLEY_MEL,
     FEATURES,
     OUTPUT,
+    OWN_SPEEDS,
     SELECT,
     SPEEDS,
     WINDOW,
@@ -240,7 +241,7 @@ class DiffFoleySource:
     """
 
     looking = 0.04  # measured on two cores, 25 steps
-    own_speed = "reference"  # what fewer steps cost is not known of its published weights
+    own_speed = OWN_SPEEDS["diff-foley"]  # what fewer steps cost its weights is not known
 
     def __init__(self, bundle: Bundle, name: str, device: str = "cpu") -> None:
         self.name = name

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from foleycli.config import GENERATE, GenerateConfig
+from foleycli.config import GENERATE, OWN_SPEEDS, GenerateConfig
 from foleycli.frames.decode import Picture
 from foleycli.latents.sampler import Progress
 from foleycli.library.bank import Bank
@@ -36,7 +36,7 @@ class SmallSource:
     """Latent diffusion over the features that the cues render to, shot by shot."""
 
     looking = 0.4  # measured on 1080p H.264
-    own_speed = "balanced"  # it ends nearer to very many steps than the reference (figures.md)
+    own_speed = OWN_SPEEDS["small"]  # it loses nothing: docs/speed.md
 
     def __init__(
         self,

@@ -4,7 +4,7 @@ import hashlib
 from functools import lru_cache
 from pathlib import Path
 
-from foleycli.config import GenerateConfig
+from foleycli.config import OWN_SPEEDS, GenerateConfig
 from foleycli.errors import ModelError, UsageError
 from foleycli.library.bank import Bank
 from foleycli.library.index import open_bank
@@ -66,6 +66,18 @@ def small_fingerprint(folder: Path, bank: Bank) -> str:
         except OSError as error:
             raise broken(path, error) from error
     return f"{digest.hexdigest()}-{bank.fingerprint}"
+
+
+def own_speed(config: GenerateConfig) -> str | None:
+    """The speed of the source that ``config`` means, where none is asked; None: it has no steps.
+
+    Raises:
+        ModelError: it is unknown, or not installed.
+    """
+    name = resolve(config)
+    if name == "library":
+        return None
+    return OWN_SPEEDS["small" if name == "small" else find_family(find_folder(name))]
 
 
 def source_fingerprint(config: GenerateConfig) -> str:

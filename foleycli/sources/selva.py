@@ -24,6 +24,7 @@ from foleycli.config import (
     FEATURES,
     FLOW_MEL,
     FLOW_MEL_44K,
+    OWN_SPEEDS,
     SPEEDS,
     GenerateConfig,
     MelConfig,
@@ -285,7 +286,7 @@ class SelvaSource:
     """The public model as a source of sound: it sounds what words name, where that is seen."""
 
     looking = 0.4  # measured on two cores, one source, 25 steps
-    own_speed = "reference"  # what fewer steps cost is not known of its published weights
+    own_speed = OWN_SPEEDS["selva"]  # what fewer steps cost its weights is not known
     reads_words = True
 
     def __init__(self, bundle: Bundle, name: str, device: str = "cpu") -> None:

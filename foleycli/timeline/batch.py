@@ -13,17 +13,19 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
-from foleycli.clip.media import check_unchanged, content_hash
+from foleycli.clip.media import check_unchanged, content_hash, stamp
+from foleycli.config import GenerateConfig
 from foleycli.errors import FoleyError, MediaError
 from foleycli.mux.names import sound_paths, take_paths
 from foleycli.processes import one_thread_each
 from foleycli.recipe import read_recipe, recipe_path
-from foleycli.sources.identity import source_fingerprint
+from foleycli.sources.identity import own_speed, source_fingerprint
+from foleycli.sources.speed import settle
 from foleycli.spot.cues import read_cues
 from foleycli.timeline.manifest import Job
 from foleycli.version import VERSION
@@ -39,6 +41,7 @@ PATIENCE = 0.5  # seconds between two looks whether another run has finished an 
 ATTEMPTS = 3  # times a job is tried whose process dies under it
 # Options that do not change what is made.
 _INDIFFERENT = {"takes", "overwrite", "verify", "offline", "device", "cues", "wav", "model", "seed"}
+_DECISIVE = [field.name for field in fields(GenerateConfig) if field.name not in _INDIFFERENT]
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,12 +193,14 @@ def _made(job: Job, out: Path, number: int, fingerprint: str) -> str:
         cues = tuple(read_cues(Path(job.config.cues))) if job.config.cues else recipe.cues
     except (FoleyError, OSError):
         return ""
-    options = asdict(job.config)
-    made_with = asdict(recipe.config)
-    same = all(made_with.get(k) == v for k, v in options.items() if k not in _INDIFFERENT)
+    asked = settle(job.config, own_speed(job.config))
+    same = all(getattr(recipe.config, name) == getattr(asked, name) for name in _DECISIVE)
     same = same and recipe.config.seed == job.config.seed + number and cues == recipe.cues
     same = same and (recipe.foleycli, recipe.source_fingerprint) == (VERSION, fingerprint)
-    return recipe.waveform_hash if same and recipe.clip_hash == content_hash(job.clip) else ""
+    if not same:
+        return ""
+    known = recipe.clip_stamp and recipe.clip_stamp == stamp(job.clip)
+    return recipe.waveform_hash if known or recipe.clip_hash == content_hash(job.clip) else ""
 
 
 class _BusyError(FoleyError):

@@ -370,3 +370,27 @@ def test_a_clip_that_kills_its_process_costs_itself_only(monkeypatch) -> None:
         "deadly": "failed",
     }
     assert "died" in outcomes["deadly"].problem
+
+
+def test_a_finished_clip_is_known_without_reading_it(films, tmp_path, monkeypatch) -> None:
+    clip = tmp_path / "a.mp4"
+    clip.write_bytes((films / "shot 0.mp4").read_bytes())
+    jobs = find_jobs([str(clip)], tmp_path / "out", CONFIG)
+    assert states(run_batch(jobs)) == ["made"]
+    read = []
+    content_hash = batch.content_hash
+    monkeypatch.setattr(batch, "content_hash", lambda path: read.append(path) or content_hash(path))
+    assert (states(run_batch(jobs)), read) == (["kept"], [])
+    os.utime(clip, (1, 1))  # copied back from a backup, say: then its content decides
+    assert (states(run_batch(jobs)), read) == (["kept"], [clip])
+
+
+def test_what_a_model_does_unasked_is_done_too(films, tmp_path, quick, monkeypatch) -> None:
+    """A recipe says the speed that was the model's own, and a job asks for none."""
+    jobs = find_jobs([str(films / "shot 0.mp4")], tmp_path, CONFIG)
+    monkeypatch.setattr(type(quick), "own_speed", "balanced")
+    monkeypatch.setattr(batch, "own_speed", lambda config: "balanced")
+    assert states(run_batch(jobs)) == ["made"]
+    assert states(run_batch(jobs)) == ["kept"]
+    other = [replace(job, config=replace(job.config, speed="fast")) for job in jobs]
+    assert find_done(other[0], Clicks.fingerprint) == ""
