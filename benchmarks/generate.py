@@ -51,9 +51,10 @@ class Cost:
 
 
 def measure(command: list[str]) -> Cost:
-    """Run a command to its end."""
+    """Run a command to its end, its modules compiled once, as those of an installed package are."""
+    compiled = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=compiled)
     _, status, usage = os.wait4(process.pid, 0)
     wall = time.perf_counter() - began
     process.returncode = os.waitstatus_to_exitcode(status)
