@@ -4,6 +4,7 @@
 bits and .42 with 8; benchmarks/speed.py prints whole windows, and what it costs in error.
 """
 
+import warnings
 from copy import deepcopy
 
 import torch
@@ -35,7 +36,9 @@ class EightBits(nn.Module):
         weight = linear.weight.detach().float()
         scales = (weight.abs().amax(dim=1) / LARGEST).clamp(min=1e-12).double()
         zeros = torch.zeros(len(scales), dtype=torch.long)
-        rounded = torch.quantize_per_channel(weight, scales, zeros, 0, torch.qint8)
+        with warnings.catch_warnings():  # torch will drop these tensors; `fewest_bits` asks first
+            warnings.simplefilter("ignore", UserWarning)
+            rounded = torch.quantize_per_channel(weight, scales, zeros, 0, torch.qint8)
         bias = None if linear.bias is None else linear.bias.detach().float()
         self.packed = torch.ops.quantized.linear_prepack(rounded, bias)
 
@@ -57,7 +60,9 @@ def narrow(module: nn.Module, bits: int) -> None:
 
 def fewest_bits() -> int:
     """8 where the CPU adds up products of 8 bits (VNNI), 16 where it knows bfloat16, else 32."""
-    has_products = hasattr(torch.ops.quantized, "linear_dynamic")
+    has_products = hasattr(torch.ops.quantized, "linear_dynamic") and hasattr(
+        torch, "quantize_per_channel"
+    )
     if has_products and getattr(torch.cpu, "_is_vnni_supported", bool)():
         return 8
     return 16 if getattr(torch.cpu, "_is_avx512_bf16_supported", bool)() else 32
