@@ -164,12 +164,12 @@ def _told_stretch(told: Told) -> Stretch:
     for words, layer, how, seen in told.sounds:
         lines = _told_lines(words, layer, how)
         if lines:
-            scene = Scene(f"{EYES_SEE} {words}", place.name, False, lines)
+            scene = Scene(f"{EYES_SEE} {words}", False, lines)
             scenes.append((scene, EYES.score, f"{seen} ({told.by})" if seen else told.by))
     hits = any(line.phrase.kind == "hit" for scene, _, _ in scenes for line in scene.lines)
     if told.struck in STRUCK and not hits:
         line = Line(known_phrase(STRUCK[told.struck]))
-        scene = Scene(f"{EYES_SEE} struck {told.struck}", place.name, False, (line,))
+        scene = Scene(f"{EYES_SEE} struck {told.struck}", False, (line,))
         scenes.append((scene, EYES.score, told.by))
     return Stretch(told.start, told.end, tuple(scenes), place, EYES.score, "", told.by)
 

@@ -61,7 +61,6 @@ class Scene:
     """
 
     name: str
-    place: str
     moves: bool
     lines: tuple[Line, ...]
 
@@ -239,12 +238,7 @@ def _chance() -> NDArray[np.float32]:
 def all_scenes() -> tuple[Scene, ...]:
     """The rows of ``scenes.csv``."""
     return tuple(
-        Scene(
-            row["name"],
-            row["place"],
-            row["moves"] == "yes",
-            _lines(row["sounds"]),
-        )
+        Scene(row["name"], row["moves"] == "yes", _lines(row["sounds"]))
         for row in _rows("scenes.csv")
     )
 

@@ -47,7 +47,6 @@ def test_scenes_and_places_are_different_and_known():
     names = [scene.name for scene in all_scenes()]
     places = {place.name for place in all_places()}
     assert len(set(names)) == len(names) and len(places) == len(all_places())
-    assert {scene.place for scene in all_scenes()} - {""} <= places | {"pool"}
     assert {place.air.phrase.layer for place in all_places()} <= {"air", "hard", "voices"}
     assert {"wood", "metal", "stone"} <= set(materials())
 
