@@ -50,7 +50,7 @@ def test_a_slash_means_a_folder(foley, film, tmp_path):
     assert names(tmp_path / "new") == ["shot_sfx.foley.json", "shot_sfx.mp4"]
     assert foley("gen", film, "-o", tmp_path / "deep" / "er" / "a.mp4")[0] == 0
     code, _, errors = foley("gen", film, "-o", film / "a.mp4")
-    assert code == 1 and "try: " in errors
+    assert code == 2 and "is a file, not a folder" in errors and "try: " in errors
 
 
 def test_recipes_and_waves_of_one_stem_are_kept_apart(foley, film, tmp_path):

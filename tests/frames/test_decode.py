@@ -14,13 +14,15 @@ from foleycli.clip.probe import probe
 from foleycli.errors import UsageError
 from foleycli.frames.decode import count_rows, decode_pictures, decode_squares
 from foleycli.frames.resize import middle_square
+from foleycli.mux.ffmpeg import packaged_ffmpeg
 
 SELECTION = json.loads((Path(__file__).parent / "frame_selection.json").read_text())
 X264 = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"]
 
 
 def ffmpeg(*arguments):
-    command = ["ffmpeg", "-y", "-loglevel", "error", "-nostdin", *map(str, arguments)]
+    # the wheel's: one that is installed may be older than -display_rotation
+    command = [packaged_ffmpeg() or "ffmpeg", "-y", "-loglevel", "error", "-nostdin", *map(str, arguments)]
     subprocess.run(command, check=True)
     return arguments[-1]
 
