@@ -22,7 +22,8 @@ X264 = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"]
 
 def ffmpeg(*arguments):
     # the wheel's: one that is installed may be older than -display_rotation
-    command = [packaged_ffmpeg() or "ffmpeg", "-y", "-loglevel", "error", "-nostdin", *map(str, arguments)]
+    binary = packaged_ffmpeg() or "ffmpeg"
+    command = [binary, "-y", "-loglevel", "error", "-nostdin", *map(str, arguments)]
     subprocess.run(command, check=True)
     return arguments[-1]
 
