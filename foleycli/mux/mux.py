@@ -35,6 +35,9 @@ LOG = logging.getLogger("foleycli")
 
 LOSSY = frozenset({"aac", "libopus", "libvorbis", "ac3", "mp2", "wmav2"})
 LOSSY_BITS = 160_000  # per second and channel
+# The same of FFmpeg's own AAC with its fast coder: its noise lies 42 dB under Foley in stereo, and
+# the usual coder takes five times as long for 44 dB at 160,000.
+AAC_BITS, AAC_CODER = 128_000, "fast"
 MOST_LOSSY_BITS = 384_000  # per second, the most that MP2 takes
 MOVIE_TIMESCALE = 48_000  # ticks per second; ffmpeg's own 1000 rounds lengths to a millisecond
 TRIAL = 0.1  # seconds that `check_mux` tries
@@ -343,7 +346,10 @@ def _sound_options(plan: Plan, sound: Path, pictures: int) -> dict[str, Any]:
     if plan.container.muxer in ("mov", "mp4"):  # their track name; a key goes in once only
         options[f"metadata:s:{pictures + place}"] = f"handler_name={title}"
     if encoder in LOSSY:
-        options[f"b:a:{place}"] = min(LOSSY_BITS * channels, MOST_LOSSY_BITS)
+        bits = AAC_BITS if encoder == "aac" else LOSSY_BITS
+        options[f"b:a:{place}"] = min(bits * channels, MOST_LOSSY_BITS)
+    if encoder == "aac":
+        options[f"aac_coder:a:{place}"] = AAC_CODER
     if encoder == "flac":  # all 24 bits
         options[f"sample_fmt:a:{place}"] = "s32"
     return options
