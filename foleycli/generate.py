@@ -41,8 +41,7 @@ from foleycli.spot.cues import NO_RECORDING, Cue, find_likes, read_cues
 from foleycli.spot.features import Features
 from foleycli.spot.select import check_cues, find_asked
 from foleycli.spot.told import Eyes, open_eyes, tell
-from foleycli.waveform.loudness import limit_peaks
-from foleycli.waveform.stems import limit_stems, sum_stems
+from foleycli.waveform.stems import limit_mix, limit_stems, sum_stems
 
 LOG = logging.getLogger("foleycli")
 LATE = Fraction(1, 10)  # seconds; an --out that is this far past the end is no rounded time
@@ -365,8 +364,7 @@ def _limited(staged: Staged, config: GenerateConfig, *, keep: bool) -> Iterator[
     if keep or config.source:
         stems = limit_stems(staged.blocks, channels)
         return stems if keep else (sum_stems(block, channels) for block in stems)
-    mixed = (sum_stems(block, channels) for block in staged.blocks)
-    return limit_peaks(mixed, OUTPUT.true_peak_db, OUTPUT.sample_rate)
+    return limit_mix(staged.blocks, channels)
 
 
 def _shared(progress: Progress, takes: int) -> Iterator[Progress]:

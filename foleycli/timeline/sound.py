@@ -41,9 +41,8 @@ from foleycli.timeline.naming import PLAIN, Naming
 from foleycli.timeline.retime import retime_features
 from foleycli.timeline.shots import Shot
 from foleycli.version import VERSION
-from foleycli.waveform.loudness import limit_peaks
 from foleycli.waveform.space import ROOM
-from foleycli.waveform.stems import limit_stems, sum_stems
+from foleycli.waveform.stems import limit_mix, limit_stems
 
 LOG = logging.getLogger("foleycli")
 RATE = OUTPUT.sample_rate
@@ -221,8 +220,7 @@ def _limited(
     staged = sound_parts(source, features, split_cues(cues, asked, every=True), asked)
     if stems:
         return limit_stems(_with_room(staged, ROOM in stems), staged.channels)
-    mixed = (sum_stems(block, staged.channels) for block in staged.blocks)
-    return limit_peaks(mixed, OUTPUT.true_peak_db, RATE)
+    return limit_mix(staged.blocks, staged.channels)
 
 
 def _with_room(staged: Staged, wanted: bool) -> Iterator[np.ndarray]:

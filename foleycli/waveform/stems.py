@@ -31,6 +31,17 @@ def limit_stems(
         yield limited[:, :-channels]
 
 
+def limit_mix(blocks: Iterable[np.ndarray], channels: int = 1) -> Iterator[np.ndarray]:
+    """The sum of stems that are not kept, (samples, channels), with its peaks held under the
+    ceiling of an output.
+
+    Args:
+        blocks: as `limit_stems` takes them, at 48 kHz.
+    """
+    mixed = (sum_stems(block, channels) for block in blocks)
+    return limit_peaks(mixed, OUTPUT.true_peak_db, OUTPUT.sample_rate)
+
+
 def sum_stems(block: np.ndarray, channels: int = 1) -> np.ndarray:
     """(samples, stems * channels), stem by stem -> their sum (samples, channels) float32."""
     stems = block.reshape(len(block), block.shape[1] // channels, channels)
