@@ -35,8 +35,8 @@ LOG = logging.getLogger("foleycli")
 
 LOSSY = frozenset({"aac", "libopus", "libvorbis", "ac3", "mp2", "wmav2"})
 LOSSY_BITS = 160_000  # per second and channel
-# The same of FFmpeg's own AAC with its fast coder: its noise lies 42 dB under Foley in stereo, and
-# the usual coder takes five times as long for 44 dB at 160,000.
+# The same of FFmpeg's own AAC with its fast coder: on 100 s of Foley in stereo its noise lay 42 dB
+# under the sound, and the usual coder took five times as long for 44 dB at 160,000.
 AAC_BITS, AAC_CODER = 128_000, "fast"
 MOST_LOSSY_BITS = 384_000  # per second, the most that MP2 takes
 MOVIE_TIMESCALE = 48_000  # ticks per second; ffmpeg's own 1000 rounds lengths to a millisecond
