@@ -572,6 +572,7 @@ class GenerateConfig(SamplerConfig):
     split: bool = False  # also a mono wave of each channel
     stems: bool = False  # also a wave of each layer, which add up
     loudness: str | None = _one_of(None, LOUDNESS)  # that the sound, or the mix, is brought to
+    cut_fade: int = _at_least(0, 0, 1000)  # frames before and after a cut; 0: sounds end at it
     overwrite: bool = False
     verify: bool = False
     offline: bool = False

@@ -127,6 +127,12 @@ TABLE: dict[str, Row] = {
         commands=("gen", "preview", "cues", "edit"),
         flag="--out",
     ),
+    "cut_fade": Row(
+        panel=TIME,
+        help="Frames before and after each hard cut over which sounds with handles fade into one "
+        "another; 0 ends them hard at the cut.",
+        commands=("timeline", "reconform"),
+    ),
     "model": Row(
         panel=MODEL,
         help="auto, library, small, or a bundle's folder; see `foley models list`.",

@@ -21,6 +21,7 @@ from foleycli.timeline.model import (
     Timeline,
     Track,
     Transition,
+    as_fades,
     exact_rate,
     file_name,
     in_order,
@@ -101,7 +102,8 @@ def read_edl(text: str, rate: Fraction | None = None, name: str = "") -> Timelin
         if name.startswith("V"):
             tracks += [Track(kind="picture", events=layer) for layer in layers(events)]
         else:
-            tracks.append(Track(kind="sound", events=in_order(events), name=name))
+            sounds = Track(kind="sound", events=in_order(events), name=name)
+            tracks.append(as_fades(sounds))
     notes = tuple(
         Marker(start=(at.frames - start) / rate, duration=1 / rate, name=words)
         for at, words in markers
@@ -421,7 +423,7 @@ def _outgoing_line(
     return _columns(number, reel, "V", "C", at, at, record, record)
 
 
-def _fade_lines(timeline: Timeline, number: int, event: Event) -> list[str]:
+def _fade_lines(timeline: Timeline, number: int, event: Event, channel: str = "V") -> list[str]:
     assert event.outro is not None
     assert isinstance(event.media, Media)
     end = timeline.timecode(event.end)
@@ -429,8 +431,10 @@ def _fade_lines(timeline: Timeline, number: int, event: Event) -> list[str]:
     at = _source_timecode(timeline, event.source_end)
     zero = Timecode(0, timeline.rate, timeline.drop)
     return [
-        _columns(number, _reel(event.media), "V", "C", at, at, end, end),
-        _columns(number, "BL", "V", f"D    {frames:03}", zero, zero + frames, end, end + frames),
+        _columns(number, _reel(event.media), channel, "C", at, at, end, end),
+        _columns(
+            number, "BL", channel, f"D    {frames:03}", zero, zero + frames, end, end + frames
+        ),
         f"* FROM CLIP NAME: {event.name}",
     ]
 
@@ -445,9 +449,32 @@ def _sound_lines(timeline: Timeline, number: int, used: int = 0) -> Iterator[str
             channel, index = "AA", 2  # a film's own two channels
         for event in track.events:
             number += 1
-            yield _line(timeline, number, event, channel, "C")
-            yield f"* FROM CLIP NAME: {event.name}"
-            yield from _about(timeline, event)
+            yield from _sound_event(timeline, number, event, channel)
+            if event.fade_out:
+                number += 1
+                yield from _fade_lines(timeline, number, _until_fade(event), channel)
+
+
+def _until_fade(event: Event) -> Event:
+    """A sound up to where it begins to go, as a list has it: what goes follows as a fade."""
+    if not event.fade_out:
+        return event
+    fade = Transition(before=Fraction(0), after=event.fade_out)
+    return replace(event.part(event.start, event.end - event.fade_out), outro=fade)
+
+
+def _sound_event(timeline: Timeline, number: int, event: Event, channel: str) -> Iterator[str]:
+    event = _until_fade(event)
+    if not event.fade_in:
+        yield _line(timeline, number, event, channel, "C")
+        yield f"* FROM CLIP NAME: {event.name}"
+    else:
+        record, zero = timeline.timecode(event.start), Timecode(0, timeline.rate, timeline.drop)
+        frames = round(event.fade_in * timeline.rate)
+        yield _columns(number, "BL", channel, "C", zero, zero, record, record)
+        yield _line(timeline, number, event, channel, f"D    {frames:03}")
+        yield f"* TO CLIP NAME: {event.name}"
+    yield from _about(timeline, event)
 
 
 def _line(timeline: Timeline, number: int, event: Event, channel: str, kind: str) -> str:

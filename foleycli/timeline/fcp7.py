@@ -28,6 +28,8 @@ from foleycli.timeline.model import (
     Track,
     TrackKind,
     Transition,
+    as_fades,
+    as_transitions,
     file_name,
     layers,
     whole_frames,
@@ -133,9 +135,10 @@ class _Reader:
                 LOG.warning("%s has no length and is left out", element_name(item))
         events = [_without_shared_outro(e, later) for e, later in _with_next(events)]
         enabled = _is_enabled(track)
-        return [
+        found = [
             Track(kind=kind, events=layer, name=name, enabled=enabled) for layer in layers(events)
         ]
+        return [_unblended(as_fades(track)) for track in found]
 
     def _event(
         self,
@@ -170,8 +173,8 @@ class _Reader:
             source=source,
             speed=speed,
             enabled=_is_enabled(item),
-            intro=_transition(before, rate) if kind == "picture" else None,
-            outro=_transition(after, rate) if kind == "picture" else None,
+            intro=_transition(before, rate),
+            outro=_transition(after, rate),
         )
 
     def _media(self, item: ET.Element, around: Fraction) -> Media | Timeline | None:
@@ -214,6 +217,13 @@ def _with_next(events: list[Event]) -> list[tuple[Event, Event | None]]:
 def _without_shared_outro(event: Event, later: Event | None) -> Event:
     shared = later is not None and later.intro is not None and later.start == event.end
     return replace(event, outro=None) if shared else event
+
+
+def _unblended(track: Track) -> Track:
+    """Sounds that cross into one another are cut where they meet: what is heard is no picture."""
+    if track.kind == "picture":
+        return track
+    return replace(track, events=tuple(replace(e, intro=None, outro=None) for e in track.events))
 
 
 def _is_enabled(element: ET.Element) -> bool:
@@ -422,7 +432,8 @@ class _Writer:
             for channel in range(1, 1 + _channels(track)):
                 number = 1 + len(parent.findall("track"))
                 element = ET.SubElement(parent, "track")
-                for index, (event, later) in enumerate(_with_next(list(track.events)), 1):
+                placed = as_transitions(track).events
+                for index, (event, later) in enumerate(_with_next(list(placed)), 1):
                     item = self._placed(element, timeline, track, event, later, channel)
                     linked = _Linked(item, track.kind, number, index)
                     place = (event.media, event.start, event.end)
@@ -445,7 +456,7 @@ class _Writer:
         channel: int,
     ) -> ET.Element:
         if event.intro:
-            _say_transition(parent, timeline, event.start, event.intro)
+            _say_transition(parent, timeline, event.start, event.intro, track.kind)
         shared = later.intro if later and later.start == event.end else None
         tail = shared or event.outro
         item = ET.SubElement(parent, "clipitem", id=self._id("clipitem"))
@@ -455,7 +466,7 @@ class _Writer:
             _say(source, "mediatype", "audio")
             _say(source, "trackindex", channel)
         if event.outro and not shared:
-            _say_transition(parent, timeline, event.end, event.outro)
+            _say_transition(parent, timeline, event.end, event.outro, track.kind)
         return item
 
     def link(self) -> None:
@@ -582,7 +593,11 @@ def _say_timecode(
 
 
 def _say_transition(
-    parent: ET.Element, timeline: Timeline, cut: Fraction, transition: Transition
+    parent: ET.Element,
+    timeline: Timeline,
+    cut: Fraction,
+    transition: Transition,
+    kind: TrackKind,
 ) -> None:
     element = ET.SubElement(parent, "transitionitem")
     start = whole_frames(cut - transition.before, timeline.rate)
@@ -595,11 +610,14 @@ def _say_transition(
         _say(element, "cutpoint", at)
     _say_rate(element, timeline.rate)
     effect = ET.SubElement(element, "effect")
-    name = "Wipe" if transition.kind == "wipe" else "Cross Dissolve"
+    if kind == "sound":
+        name, identity = "Cross Fade ( 0dB)", "KGAudioTransCrossFade0dB"
+    else:
+        name = identity = "Wipe" if transition.kind == "wipe" else "Cross Dissolve"
     _say(effect, "name", name)
-    _say(effect, "effectid", name)
+    _say(effect, "effectid", identity)
     _say(effect, "effecttype", "transition")
-    _say(effect, "mediatype", "video")
+    _say(effect, "mediatype", "audio" if kind == "sound" else "video")
 
 
 def _say_speed(item: ET.Element, speed: Fraction, exact: dict[str, Fraction]) -> None:

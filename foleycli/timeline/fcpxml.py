@@ -225,6 +225,8 @@ class _Reader:
             source=source,
             speed=speed * self.conformed(item, rate),
             enabled=item.get("enabled") != "0",
+            fade_in=_fade(item, "fadeIn"),
+            fade_out=_fade(item, "fadeOut"),
         )
 
     def _wrapped(
@@ -384,6 +386,12 @@ def _at(item: ET.Element, attribute: str, otherwise: Fraction = _ZERO) -> Fracti
     if text is None:
         return otherwise
     return number_of(item, attribute, text.strip().removesuffix("s"))
+
+
+def _fade(item: ET.Element, which: str) -> Fraction:
+    """Seconds in which an item's sound comes or goes."""
+    fade = item.find(f"adjust-volume/param/{which}")
+    return _ZERO if fade is None else max(_at(fade, "duration"), _ZERO)
 
 
 def _count(text: str) -> int:
@@ -645,6 +653,17 @@ class _Writer:
         _insert(parent, clip)
         if not steady:
             self._time_map(clip, event, rest)
+        if event.fade_in or event.fade_out:
+            self._fade(clip, event)
+
+    def _fade(self, clip: ET.Element, event: Event) -> None:
+        """How a sound comes and goes, as handles that Final Cut shows on the clip."""
+        volume = ET.Element("adjust-volume", amount="0dB")
+        parameter = ET.SubElement(volume, "param", name="amount")
+        for tag, length in (("fadeIn", event.fade_in), ("fadeOut", event.fade_out)):
+            if length:
+                ET.SubElement(parameter, tag, type="linear", duration=_said(length))
+        clip.insert(0 if event.speed == 1 else 1, volume)
 
     def _time_map(self, clip: ET.Element, event: Event, rest: Fraction) -> None:
         """A line through the source's place at the event's start, from 0 on."""

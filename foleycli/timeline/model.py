@@ -75,6 +75,8 @@ class Event:
     enabled: bool = True
     intro: Transition | None = None  # at its start
     outro: Transition | None = None  # at its end, into nothing
+    fade_in: Fraction = Fraction(0)  # seconds from its start in which a sound comes, linearly
+    fade_out: Fraction = Fraction(0)  # seconds before its end in which it goes
 
     @property
     def end(self) -> Fraction:
@@ -95,6 +97,8 @@ class Event:
             source=self.source + (start - self.start) * self.speed,
             intro=self.intro if start == self.start else None,
             outro=self.outro if end == self.end else None,
+            fade_in=self.fade_in if start == self.start else Fraction(0),
+            fade_out=self.fade_out if end == self.end else Fraction(0),
         )
 
 
@@ -224,6 +228,51 @@ def layers(events: Iterable[Event]) -> list[tuple[Event, ...]]:
     return [tuple(layer) for layer in found]
 
 
+def as_transitions(track: Track) -> Track:
+    """Fades of sounds as transitions from nothing and into nothing, for formats that have those."""
+
+    def into(event: Event) -> Event:
+        rise = Transition(before=Fraction(0), after=event.fade_in) if event.fade_in else event.intro
+        fall = (
+            Transition(before=event.fade_out, after=Fraction(0)) if event.fade_out else event.outro
+        )
+        return replace(event, intro=rise, outro=fall)
+
+    if track.kind == "picture":
+        return track
+    return replace(track, events=tuple(map(into, track.events)))
+
+
+def as_fades(track: Track) -> Track:
+    """Transitions of sounds from nothing and into nothing as fades; those between two sounds that
+    meet stay."""
+    if track.kind == "picture":
+        return track
+    events = []
+    for index, event in enumerate(track.events):
+        before = track.events[index - 1] if index else None
+        later = track.events[index + 1] if index + 1 < len(track.events) else None
+        rise, fall = event.intro, event.outro
+        if rise and not (before and before.end == event.start):
+            event = replace(
+                event,
+                start=event.start - rise.before,
+                duration=event.duration + rise.before,
+                source=event.source - rise.before * event.speed,
+                intro=None,
+                fade_in=rise.duration,
+            )
+        if fall and not (later and later.start == event.end):
+            event = replace(
+                event,
+                duration=event.duration + fall.after,
+                outro=None,
+                fade_out=fall.duration,
+            )
+        events.append(event)
+    return replace(track, events=tuple(events))
+
+
 def on_frames(track: Track, rate: Fraction) -> Track:
     """Every event from the frame it begins in to the frame it ends in, and its source along with
     it, so that what is seen and heard stays where it was; for formats that count whole frames.
@@ -240,6 +289,8 @@ def on_frames(track: Track, rate: Fraction) -> Track:
             event.part(start, end),
             intro=_on_frames(event.intro, event.start, rate),
             outro=_on_frames(event.outro, event.end, rate),
+            fade_in=round(event.fade_in * rate) / rate,
+            fade_out=round(event.fade_out * rate) / rate,
         )
 
     kept = (event for event in map(moved, track.events) if event.duration > 0)

@@ -23,6 +23,8 @@ from foleycli.timeline.model import (
     Timeline,
     Track,
     Transition,
+    as_fades,
+    as_transitions,
     exact_rate,
     file_name,
 )
@@ -174,7 +176,8 @@ class _Reader:
             at, waiting = at + duration, None
         kind = "sound" if track.kind == schema.TrackKind.Audio else "picture"
         enabled = getattr(track, "enabled", True)
-        return Track(kind=kind, events=tuple(events), name=track.name, enabled=enabled)
+        found = Track(kind=kind, events=tuple(events), name=track.name, enabled=enabled)
+        return as_fades(found)
 
     def _is_generator(self, item: Any) -> bool:
         """Black, bars, a title: no film."""
@@ -334,7 +337,7 @@ class _Writer:
         kind = schema.TrackKind.Audio if track.kind == "sound" else schema.TrackKind.Video
         result = schema.Track(name=track.name, kind=kind)
         result.enabled = track.enabled
-        at = _ZERO
+        at, track = _ZERO, as_transitions(track)
         for index, event in enumerate(track.events):
             if event.start > at:
                 gap = self._range(_ZERO, event.start - at, rate)

@@ -165,7 +165,7 @@ def sound_reel(
     """
     _make(plan.folder)
     source = source or open_source(config)
-    timeline = plan.timeline
+    timeline, parts = plan.timeline, tuple(kind for kind, _ in plan.parts)
     made = list(
         sound_shots(
             timeline,
@@ -175,7 +175,7 @@ def sound_reel(
             config,
             sheets,
             plan.names,
-            tuple(kind for kind, _ in plan.parts),
+            parts,
             progress,
         )
     )
@@ -185,10 +185,19 @@ def sound_reel(
         raise failures[0].error
     stem_hash = ""
     for kind, path in (*plan.parts, ("all", plan.stem)):
-        stem_hash = write_stem(timeline, sounds, path, kind, two_pop=plan.two_pop, overwrite=True)
+        stem_hash = write_stem(
+            timeline,
+            sounds,
+            path,
+            kind,
+            parts=parts,
+            cut_fade=config.cut_fade,
+            two_pop=plan.two_pop,
+            overwrite=True,
+        )
     write_cue_markers(timeline, sounds, plan.folder / f"{plan.out.stem}_markers.edl")
     remember(plan, sounds, source, config)
-    tracks = lay_tracks(timeline, sounds, tuple(kind for kind, _ in plan.parts))
+    tracks = lay_tracks(timeline, sounds, parts, config.cut_fade)
     if plan.out.suffix.lower() in SESSIONS:
         markers = sorted(all_cue_markers(timeline, sounds), key=lambda marker: marker.start)
         timeline = replace(timeline, markers=(*timeline.markers, *markers))

@@ -17,6 +17,7 @@ from foleycli.timeline.model import Event, Media, Timeline, Track, on_screen
 LOG = logging.getLogger("foleycli")
 RATE = OUTPUT.sample_rate
 OURS = "SFX"  # our tracks' names begin with it; they lie in one folder
+LINEAR = 0  # shape of a fade
 SOURCES = {".wav": "WAVE", ".rf64": "WAVE", ".mp3": "MP3", ".flac": "FLAC", ".ogg": "VORBIS"}
 
 
@@ -105,7 +106,7 @@ def _picture_items(events: Sequence[Event], folder: Path) -> Iterator[list[str]]
             media,
             folder,
             speed=speed,
-            fade_in=intro.duration if intro else Fraction(0),
+            fade_in=_seconds(intro.duration if intro else Fraction(0)),
         )
     if odd:
         LOG.warning(
@@ -124,7 +125,7 @@ def _sound_items(timeline: Timeline, track: Track, folder: Path) -> Iterator[lis
         media = event.media
         if not isinstance(media, Media) or event.speed <= 0:
             continue
-        first, last = (round((begin + at) * RATE) for at in (event.start, event.end))
+        first, last = _at(begin + event.start), _at(begin + event.end)
         lead = round(event.source * RATE) - round((media.start or Fraction(0)) * RATE)
         yield _item(
             event.name,
@@ -134,6 +135,8 @@ def _sound_items(timeline: Timeline, track: Track, folder: Path) -> Iterator[lis
             media,
             folder,
             speed=event.speed,
+            fade_in=_samples(_at(begin + event.start + event.fade_in) - first),
+            fade_out=_samples(last - _at(begin + event.end - event.fade_out)),
             muted=not event.enabled,
         )
 
@@ -147,7 +150,8 @@ def _item(
     folder: Path,
     *,
     speed: Fraction = Fraction(1),
-    fade_in: Fraction = Fraction(0),
+    fade_in: str = "0",
+    fade_out: str = "0",
     muted: bool = False,
 ) -> list[str]:
     path = media.path or media.name
@@ -157,8 +161,8 @@ def _item(
         f"  POSITION {position}",
         f"  LENGTH {length}",
         "  LOOP 0",
-        f"  FADEIN 1 {_seconds(fade_in)} 0 1 0 0",
-        "  FADEOUT 1 0 0 1 0 0",
+        f"  FADEIN {LINEAR} {fade_in} 0 {LINEAR} 0 0",
+        f"  FADEOUT {LINEAR} {fade_out} 0 {LINEAR} 0 0",
         f"  MUTE {int(muted)}",
         f"  NAME {_quoted(name)}",
         "  VOLPAN 1 0 1 -1",
@@ -176,6 +180,10 @@ def _near(path: str, folder: Path) -> str:
     here = folder.absolute()
     there = Path(path)
     return there.relative_to(here).as_posix() if there.is_relative_to(here) else path
+
+
+def _at(seconds: Fraction) -> int:
+    return round(seconds * RATE)
 
 
 def _samples(count: int) -> str:

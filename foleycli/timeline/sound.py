@@ -47,10 +47,12 @@ from foleycli.waveform.stems import limit_mix, limit_stems
 LOG = logging.getLogger("foleycli")
 RATE = OUTPUT.sample_rate
 _SCALE = np.float32(2.0**-31)
+_STEP = 256  # of 32 bits, that is one of 24
 BY_HAND = "by-hand"  # in a wave's description: its cues were edited
 # What an output does not depend on.
 _INDIFFERENT = (
     *("takes", "start", "end", "mode", "cues", "wav", "split", "overwrite", "verify", "offline"),
+    "cut_fade",  # the waves are whole; tracks and stems fade them
 )
 
 
@@ -366,24 +368,55 @@ def _slope(along: np.ndarray) -> np.ndarray:
     return np.sin(np.clip(along, 0, 1) * np.pi / 2) ** 2
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What of a shot's sound is heard, in seconds from the timeline's first frame, and how long it
+    comes and goes within."""
+
+    start: Fraction
+    end: Fraction
+    fade_in: Fraction = Fraction(0)
+    fade_out: Fraction = Fraction(0)
+
+
+def heard_span(timeline: Timeline, shot: Shot, cut_fade: int = 0) -> Heard:
+    """From cut to cut; or past them, where there are handles, with fades around the cuts that sum
+    to one with the neighbours'. Dissolves have faded the wave itself.
+
+    Args:
+        cut_fade: frames before and after a cut, or as many as the handle has.
+    """
+    start, frame = max(shot.start, Fraction(0)), 1 / timeline.rate
+    half = min(cut_fade * frame, (shot.end - start) / 2 // frame * frame)
+    head = Fraction(0) if shot.fade_in else min(half, shot.head)
+    tail = Fraction(0) if shot.fade_out else min(half, shot.tail)
+    earlier = min(head, start)  # nothing is heard before the first frame, nor after the last
+    later = max(min(tail, timeline.duration - shot.end), Fraction(0))
+    return Heard(start - earlier, shot.end + later, earlier + head, later + tail)
+
+
 def lay_tracks(
-    timeline: Timeline, sounds: Iterable[ShotSound], parts: Sequence[str] = ()
+    timeline: Timeline,
+    sounds: Iterable[ShotSound],
+    parts: Sequence[str] = (),
+    cut_fade: int = 0,
 ) -> tuple[Track, ...]:
     """Sounds on as few tracks as keep them from overlapping, cut to what is heard.
 
     Args:
         parts: layers, and the room, that lie on tracks of their own in place of the whole; what is
             silent in a shot is left out, and a layer that never sounds has no track.
+        cut_fade: frames of fade before and after a cut.
     """
     ordered = sorted(sounds, key=lambda sound: sound.shot.start)
     if not parts:
-        return _lanes("SFX", [_placed(timeline, sound, "all") for sound in ordered])
+        return _lanes("SFX", [_placed(timeline, sound, "all", cut_fade) for sound in ordered])
     return tuple(
         track
         for part in parts
         for track in _lanes(
             f"SFX {part}",
-            [_placed(timeline, one, part) for one in ordered if _sounds(one.part(part))],
+            [_placed(timeline, one, part, cut_fade) for one in ordered if _sounds(one.part(part))],
         )
     )
 
@@ -391,7 +424,7 @@ def lay_tracks(
 def _lanes(name: str, events: Iterable[Event]) -> tuple[Track, ...]:
     lanes: list[list[Event]] = []
     for event in events:
-        lane = next((lane for lane in lanes if lane[-1].end <= event.start), None)
+        lane = next((lane for lane in lanes if _has_room(lane[-1], event)), None)
         if lane is None:
             lanes.append(lane := [])
         lane.append(event)
@@ -401,15 +434,23 @@ def _lanes(name: str, events: Iterable[Event]) -> tuple[Track, ...]:
     )
 
 
+def _has_room(last: Event, event: Event) -> bool:
+    """Whether an event can follow on a track; a fade that met the next sound would be taken for
+    one into it."""
+    if last.fade_out or event.fade_in:
+        return last.end < event.start
+    return last.end <= event.start
+
+
 def _sounds(wav: Path) -> bool:
     """Whether a wave is more than silence."""
     with soundfile.SoundFile(str(wav)) as file:
         return any(block.any() for block in file.blocks(blocksize=RATE, dtype="int32"))
 
 
-def _placed(timeline: Timeline, sound: ShotSound, part: str) -> Event:
+def _placed(timeline: Timeline, sound: ShotSound, part: str, cut_fade: int) -> Event:
     shot, begin, wav = sound.shot, timeline.start_seconds, sound.part(part)
-    start = max(shot.start, Fraction(0))
+    heard = heard_span(timeline, shot, cut_fade)
     media = Media(
         name=wav.name,
         path=str(wav.absolute()),
@@ -422,9 +463,11 @@ def _placed(timeline: Timeline, sound: ShotSound, part: str) -> Event:
     return Event(
         name=wav.stem,
         media=media,
-        start=start,
-        duration=shot.end - start,
-        source=begin + start,
+        start=heard.start,
+        duration=heard.end - heard.start,
+        source=begin + heard.start,
+        fade_in=heard.fade_in,
+        fade_out=heard.fade_out,
     )
 
 
@@ -450,15 +493,21 @@ def write_stem(
     path: Path,
     kind: str = "all",
     *,
+    parts: Sequence[str] = (),
+    cut_fade: int = 0,
     two_pop: bool = False,
     overwrite: bool = False,
 ) -> str:
-    """The sum of the sounds as they lie on the timeline, handles left out, over all its length.
+    """The sum of the sounds as they lie on the timeline, over all its length; of their handles only
+    what fades over a cut.
 
-    Integer samples are summed, so that the stem is the placed waves' sum to the last bit.
+    Integer samples are summed, and what fades is rounded before, so that the stem is the placed
+    waves' sum to the last bit, and that of all the sum of those of its parts.
 
     Args:
         kind: all, or a layer or the room, whose waves alone are taken.
+        parts: those that there are stems of; where sounds fade, all is their sum.
+        cut_fade: frames of fade before and after a cut.
         two_pop: begin two seconds of timecode earlier with a pop, and end with one.
 
     Returns:
@@ -466,12 +515,10 @@ def write_stem(
     """
     origin = first_sample(timeline, Fraction(0))
     total = first_sample(timeline, timeline.duration) - origin
-    placed = []
-    for sound in sounds:
-        shot = sound.shot
-        start, end = (first_sample(timeline, at) - origin for at in (shot.start, shot.end))
-        lead = first_sample(timeline, shot.start) - first_sample(timeline, shot.begins)
-        placed.append((start, end, lead, sound.part(kind)))
+    kinds = parts if kind == "all" and parts and cut_fade else (kind,)
+    placed = sorted(
+        _piece_of(timeline, one, part, cut_fade, origin) for one in sounds for part in kinds
+    )
     earlier = pop_lead(timeline) if two_pop else Fraction(0)
     about = Broadcast(
         description=f"{timeline.name} SFX stem",
@@ -480,24 +527,63 @@ def write_stem(
         drop_frame=timeline.drop,
         project=timeline.name,
     )
-    channels = soundfile.info(str(placed[0][3])).channels
-    blocks = _summed(sorted(placed), total, channels)
+    channels = soundfile.info(str(placed[0].wav)).channels
+    blocks = _summed(placed, total, channels)
     if two_pop:
         blocks = with_pops(blocks, timeline, RATE, channels)
     return write_broadcast(path, blocks, RATE, channels, about=about, overwrite=overwrite)
 
 
-def _summed(
-    placed: list[tuple[int, int, int, Path]], total: int, channels: int
-) -> Iterator[np.ndarray]:
+@dataclass(frozen=True, slots=True, order=True)
+class Piece:
+    """A stretch of a wave in a stem, in samples of either."""
+
+    start: int
+    end: int
+    lead: int  # of the wave, before the stretch
+    wav: Path
+    rise: int  # samples in which it comes
+    fall: int
+
+    def read(self, first: int, last: int) -> np.ndarray:
+        """(samples, channels) int64 between two places of the stem, on the grid of 24 bits."""
+        with soundfile.SoundFile(str(self.wav)) as file:
+            file.seek(first - self.start + self.lead)
+            part = file.read(last - first, dtype="int32", always_2d=True).astype(np.int64)
+        if first < self.start + self.rise or last > self.end - self.fall:
+            gain = ramp(np.arange(first, first + len(part)), self)
+            part = (np.rint(part * gain[:, None] / _STEP) * _STEP).astype(np.int64)
+        return part
+
+
+def ramp(place: np.ndarray, piece: Piece) -> np.ndarray:
+    """Gains of a linear fade at places of a stem, each in the middle of its sample."""
+    gain = np.ones(len(place))
+    if piece.rise:
+        gain *= np.clip((place - piece.start + 0.5) / piece.rise, 0, 1)
+    if piece.fall:
+        gain *= np.clip((piece.end - place - 0.5) / piece.fall, 0, 1)
+    return gain
+
+
+def _piece_of(timeline: Timeline, sound: ShotSound, part: str, cut_fade: int, origin: int) -> Piece:
+    heard = heard_span(timeline, sound.shot, cut_fade)
+    start, come, go, end = (
+        first_sample(timeline, at)
+        for at in (heard.start, heard.start + heard.fade_in, heard.end - heard.fade_out, heard.end)
+    )
+    lead = start - first_sample(timeline, sound.shot.begins)
+    wav = sound.part(part)
+    return Piece(start - origin, end - origin, lead, wav, come - start, end - go)
+
+
+def _summed(placed: Sequence[Piece], total: int, channels: int) -> Iterator[np.ndarray]:
     for begin in range(0, total, RATE):
         finish = min(begin + RATE, total)
         mixed = np.zeros((finish - begin, channels), np.int64)
-        for start, end, lead, wav in placed:
-            first, last = max(begin, start), min(finish, end)
+        for piece in placed:
+            first, last = max(begin, piece.start), min(finish, piece.end)
             if first < last:
-                with soundfile.SoundFile(str(wav)) as file:
-                    file.seek(first - start + lead)
-                    part = file.read(last - first, dtype="int32", always_2d=True)
+                part = piece.read(first, last)
                 mixed[first - begin : first - begin + len(part)] += part
         yield np.clip(mixed, -(2**31), 2**31 - 256).astype(np.float32) * _SCALE
