@@ -508,6 +508,7 @@ class SpeedConfig:
     hold_below: float = 0.0  # under it guidance keeps the difference that it found last
     deep_below: float = 0.0  # under it every other step keeps what the U-Net found in its depth
     bits: int = 32  # of the products of ``small``, where the CPU is faster with fewer
+    distilled: bool = False  # by a student of few steps, where the model has one
     iterations: int  # of Griffin-Lim
 
 
@@ -518,7 +519,13 @@ SPEEDS = {
         steps=10, corrected=True, hold_below=0.5, bits=16, deep_below=0.5, iterations=16
     ),
     "fast": SpeedConfig(
-        steps=6, corrected=True, hold_below=0.5, bits=8, deep_below=0.5, iterations=16
+        steps=6,
+        corrected=True,
+        hold_below=0.5,
+        bits=8,
+        deep_below=0.5,
+        distilled=True,
+        iterations=16,
     ),
 }
 OWN_SPEED = "auto"  # a model's own, by its family: the quickest that loses nothing by its figures
@@ -764,6 +771,18 @@ class DenoiserTraining(TrainingConfig):
     drop_what: float = 0.15  # how often each half of the features is withheld
     drop_when: float = 0.15
     matrix_rate: float = 5.0  # of the rate, for the matrices of the blocks, which learn by Muon
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FewStepsTraining(TrainingConfig):
+    """A diffusion model's guided way in few steps."""
+
+    steps: int = 4  # of the student, a look of the network each
+    walk: int = 3  # steps of the teacher in one of the student's
+    guidance: float = 4.5  # that is folded in
+    lessons: int = 1500  # windows that the teacher walks
+    held_out: int = 32  # windows that the student is looked at with
+    matrix_rate: float = 5.0  # as of `DenoiserTraining`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1059,6 +1078,19 @@ TRAINING: dict[str, dict[str, TrainingConfig]] = {
         ),
         "small": DenoiserTraining(updates=8200, batch=32, rate=4e-4),
         "tiny": DenoiserTraining(updates=1000, batch=16, rate=1e-3, width=192, depth=4),
+    },
+    "fewsteps": {
+        "small": FewStepsTraining(
+            updates=1500,
+            batch=32,
+            rate=1e-4,
+            warm_up=50,
+            cool_down=0.6,
+            average=0.995,
+            validate=100,
+        ),
+        # Of diff-foley. Not run here: a tenth of the rate of its own training.
+        "paper": FewStepsTraining(updates=10_000, batch=64, rate=1e-5, lessons=20_000),
     },
     "when": {
         "small": WhenTraining(

@@ -63,7 +63,11 @@ class Recipe:
             out=out.name,
             source=source.name,
             source_fingerprint=source.fingerprint,
-            config=settle(dataclasses.replace(config, cues=None, takes=1), source.own_speed),
+            config=settle(
+                dataclasses.replace(config, cues=None, takes=1),
+                source.own_speed,
+                getattr(source, "few_steps", None),
+            ),
             cues=tuple(cues),
             waveform_hash=waveform_hash,
             licence=getattr(source, "licence", ""),

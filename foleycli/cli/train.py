@@ -341,6 +341,40 @@ def distill(
 
 @app.command()
 @asks
+def fewsteps(
+    asked: Asked,
+    model: Annotated[str, typer.Option(help="small, diff-foley, or a bundle of either.")] = "small",
+    sounds: SomeSounds = None,
+    data: SomeData = None,
+    lessons: Annotated[
+        int | None, typer.Option(min=1, help="Windows that the teacher sounds for it.")
+    ] = None,
+    kept: Annotated[
+        Path | None, typer.Option(file_okay=False, help="Keeps the lessons, for other students.")
+    ] = None,
+    table: Table = None,
+    cache: Cache = None,
+) -> None:
+    """A model's guided way in four steps: for --speed fast.
+
+    small learns from --sounds, diff-foley from films (--data).
+    """
+    from foleycli.sources.identity import find_family, find_folder
+
+    if asked.preset == "small" and find_family(find_folder(model)) == DIFF_FOLEY:
+        asked = replace(asked, preset="paper")
+    changes = {} if lessons is None else {"lessons": lessons}
+    config = replace(asked.config("fewsteps"), **changes)
+    files = sound_files(sounds, table, cache, asked.out) if sounds else None
+    with asked.options("fewsteps", config.updates) as options:
+        from foleycli.train.fewsteps import open_teacher, train
+
+        teacher = open_teacher(model, config, files, data, options)
+        print(train(teacher, kept or asked.out.parent / "kept-fewsteps", asked.out, options))
+
+
+@app.command()
+@asks
 def select(
     asked: Asked,
     data: SomeData = None,

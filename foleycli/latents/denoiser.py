@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from foleycli.config import FEATURES
+from foleycli.latents.schedule import NoiseSchedule
 
 TIMBRE_GAIN = 4.0  # brings its spread, about a quarter, to one
 SPREAD = 5.0  # a number's variance is between e^-5 and e^5 of its channel's
@@ -164,6 +165,41 @@ def expected_v(latents: Tensor, alpha: Tensor, sigma: Tensor, variances: Tensor)
     """
     gain = alpha * sigma * (1 - variances) / (alpha**2 * variances + sigma**2)
     return gain * latents
+
+
+def predict_turns(
+    net: Denoiser,
+    latents: Tensor,
+    numbers: Tensor,
+    features: Tensor,
+    variances: Tensor,
+    schedule: NoiseSchedule,
+    steps: int,
+) -> Tensor:
+    """v of whole steps of a student (`sampler.sample_turns`), everything asked for.
+
+    As `expected_v` does for a moment, the guess for a whole step is exact for normal numbers of
+    known variances: the turn by it brings them from their size at its beginning to that at its end.
+    What the network adds to the guess is what is not normal.
+
+    Args:
+        numbers: (batch,) of the steps, 0 first, on the device of the latents.
+        variances: (channels,) of the autoencoder.
+    """
+    device = latents.device
+    times = schedule.sampling_times(steps)
+    power, noise = (part.square().float().to(device) for part in schedule.signal_and_noise(times))
+    timesteps = schedule.model_time(times).to(device)[numbers]
+    asked = torch.ones(len(latents), dtype=torch.bool, device=device)
+    v, spread = net(latents, timesteps, features, asked, asked)
+    known = variances * spread.float()
+    begun, ended = (
+        power[n][:, None, None] * known + noise[n][:, None, None] for n in (numbers, numbers + 1)
+    )
+    cosines, sines = (
+        part.float().to(device)[numbers][:, None, None] for part in schedule.turns(steps)
+    )
+    return v.float() + (cosines - (ended / begun).sqrt()) / sines * latents
 
 
 def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor, nn
 
 from foleycli.config import LATENT_DIFFUSION, LatentDiffusionConfig
+from foleycli.latents.schedule import NoiseSchedule
 
 
 class Conditioner(nn.Module):
@@ -116,6 +117,28 @@ class DiffFoley(nn.Module):
             encoder_hidden_states=context,
         )
         return net.conv_out(net.conv_act(net.conv_norm_out(rows))).float()
+
+    def predict_turns(
+        self,
+        latents: Tensor,
+        numbers: Tensor,
+        context: Tensor,
+        schedule: NoiseSchedule,
+        steps: int,
+    ) -> Tensor:
+        """v of whole steps of a student (`sampler.sample_turns`), by the noise it predicts.
+
+        Args:
+            numbers: (batch,) of the steps, 0 first, on the device of the latents.
+        """
+        times = schedule.sampling_times(steps)
+        alpha, sigma = (
+            part.float().to(latents.device)[numbers][:, None, None, None]
+            for part in schedule.signal_and_noise(times)
+        )
+        timesteps = schedule.model_time(times).to(latents.device)[numbers]
+        noise = self.predict_noise(latents, timesteps, context)
+        return (noise - sigma * latents) / alpha
 
     def decode(self, latent: Tensor) -> Tensor:
         """(batch, 4, h, w) -> log mel (batch, 8 h, 8 w), about in [0, 1] and not clamped."""

@@ -11,6 +11,8 @@ from foleycli.latents.schedule import NoiseSchedule
 
 # (latent, fractional timestep) -> predicted noise, same shape as the latent; guidance is inside.
 NoisePredictor = Callable[[Tensor, Tensor], Tensor]
+# (latent, number of the step) -> v of that whole step, same shape as the latent.
+TurnPredictor = Callable[[Tensor, int], Tensor]
 Progress = Callable[[int, int], None]
 
 FIRST_ORDER_END_BELOW = 15  # with so few steps the last one is first order (reference: same)
@@ -70,6 +72,7 @@ def sample_corrected(
     schedule: NoiseSchedule,
     steps: int = 10,
     progress: Progress | None = None,
+    passed: list[Tensor] | None = None,
 ) -> Tensor:
     """Integrate the diffusion ODE with Adams' two-step predictor and corrector.
 
@@ -77,7 +80,8 @@ def sample_corrected(
     10 steps uniform in time it ends nearer to where very many steps end than `sample_latents`
     at 25 (benchmarks/speed.py). The last step is of first order.
 
-    Arguments and result are those of `sample_latents`.
+    Arguments and result are those of `sample_latents`; ``passed`` is given the latent that each
+    step begins with, mended, and the result.
 
     Source: Zhao et al. 2023, arXiv 2302.04867 (UniPC), as multistep formulas in the log-SNR:
     x(b) / sigma(b) = x(a) / sigma(a) + integral of e^l data(l) dl from l(a) to l(b), with the data
@@ -95,6 +99,8 @@ def sample_corrected(
             ends = sigma[i] * line_weights(log_snr[i - 1], log_snr[i], log_snr[i - 1], log_snr[i])
             latent = sigma[i] / sigma[i - 1] * begun + ends[0] * before + ends[1] * data
         begun, kept = latent, sigma[i + 1] / sigma[i]
+        if passed is not None:
+            passed.append(begun)
         if before is None or i == steps - 1:
             weight = alpha[i + 1] - kept * alpha[i]
             latent = kept * latent + weight * data
@@ -105,6 +111,8 @@ def sample_corrected(
         before = data
         if progress:
             progress(i + 1, steps)
+    if passed is not None:
+        passed.append(latent)
     return latent
 
 
@@ -139,6 +147,27 @@ def sample_ddim(
         latent = float(alpha[i + 1]) * data + float(sigma[i + 1]) * predicted
         if progress:
             progress(i + 1, len(timesteps) - 1)
+    return latent
+
+
+def sample_turns(
+    predict_v: TurnPredictor,
+    noise: Tensor,
+    schedule: NoiseSchedule,
+    steps: int,
+    progress: Progress | None = None,
+) -> Tensor:
+    """Few large steps of a student that learned them (`train.fewsteps`), uniform in time.
+
+    Each turns signal and noise by an angle: x' = cos x - sin v, DDIM's step (Salimans and Ho, arXiv
+    2202.00512, appendix D). Arguments and result are those of `sample_latents`.
+    """
+    cosines, sines = schedule.turns(steps)
+    latent = noise
+    for i in range(steps):
+        latent = float(cosines[i]) * latent - float(sines[i]) * predict_v(latent, i)
+        if progress:
+            progress(i + 1, steps)
     return latent
 
 

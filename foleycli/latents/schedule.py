@@ -70,6 +70,14 @@ class NoiseSchedule:
             return torch.linspace(1.0, last, steps + 1, dtype=torch.float32)
         return last + (1 - last) * torch.linspace(1.0, 0.0, steps + 1) ** power
 
+    def turns(self, steps: int) -> tuple[Tensor, Tensor]:
+        """Cosines and sines (steps,) of the angles between signal and noise that so many steps,
+        uniform in time, turn by."""
+        alpha, sigma = self.signal_and_noise(self.sampling_times(steps))
+        angles = torch.atan2(sigma, alpha)
+        turned = angles[:-1] - angles[1:]
+        return turned.cos(), turned.sin()
+
     def whole_timesteps(self, steps: int) -> Tensor:
         """(about steps + 1,) whole timesteps, falling by the same amount, 0 last: where latent
         diffusion's DDIM stands. 25 steps ask the model at 961, 921, ... 1.

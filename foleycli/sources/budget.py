@@ -15,7 +15,8 @@ from foleycli.errors import FoleyError, UsageError
 from foleycli.folders import cache_folder, make_folder
 from foleycli.models.registry import MODELS
 from foleycli.output import atomic_output
-from foleycli.sources.identity import AUTO_SCORE, resolve
+from foleycli.sources.identity import AUTO_SCORE, few_steps, resolve
+from foleycli.sources.speed import find_speed
 
 ROOM, FILE = "costs", "costs.json"
 MOST_TAKES = 4  # that a budget asks for by itself
@@ -96,9 +97,8 @@ def fit_budget(
     for model in _models(config, costs):
         for speed in _speeds(config, costs[model]):
             for takes in range(MOST_TAKES, 0, -1) if config.takes == 1 else [config.takes]:
-                steps = (config.steps or SPEEDS[speed].steps) if costs[model].windows else None
-                share = steps / SPEEDS[speed].steps if steps else 1.0
                 cost = costs[model]
+                steps, share = _steps(replace(config, model=model, speed=speed), bool(cost.windows))
                 scaled = {name: taken * share for name, taken in cost.windows.items()}
                 takes_about = replace(cost, windows=scaled).of(seconds, speed, takes)
                 asked = {"model": model, "speed": speed, "steps": steps, "takes": takes}
@@ -107,6 +107,17 @@ def fit_budget(
                 chosen = replace(config, budget=None, **asked)
                 choices.append(Choice(chosen, takes_about, takes_about <= budget))
     return next((one for one in choices if one.fits), min(choices, key=lambda one: one.seconds))
+
+
+def _steps(config: GenerateConfig, has_steps: bool) -> tuple[int | None, float]:
+    """Those of a model at a speed, and what share of its measured ones they are."""
+    if not has_steps:
+        return None, 1.0
+    few = few_steps(config)
+    steps, own = (
+        find_speed(one, config.speed, few).steps for one in (config, replace(config, steps=None))
+    )
+    return steps, steps / own
 
 
 def _models(config: GenerateConfig, costs: dict[str, Cost]) -> list[str]:

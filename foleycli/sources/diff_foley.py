@@ -33,10 +33,12 @@ from foleycli.latents.diff_foley import DiffFoley
 from foleycli.latents.packed import can_pack, pack, trim_heap
 from foleycli.latents.sampler import (
     Progress,
+    TurnPredictor,
     guide,
     sample_corrected,
     sample_ddim,
     sample_latents,
+    sample_turns,
     steer,
 )
 from foleycli.latents.schedule import NoiseSchedule
@@ -44,7 +46,7 @@ from foleycli.models.bundle import Bundle
 from foleycli.sight.cavp import Cavp, encode_long, unit_rows
 from foleycli.sight.words import TextSelect
 from foleycli.sources.public import load_part
-from foleycli.sources.speed import find_speed
+from foleycli.sources.speed import FewSteps, find_speed
 from foleycli.spot.cues import Cue
 from foleycli.spot.features import Features, row_count
 from foleycli.spot.text import embed_text
@@ -101,6 +103,7 @@ class DiffFoleyModel:
         self.device = torch.device(device)
         self.dtype = dtype or quickest_dtype(self.device)
         self.packed = packed and self.device.type == "cpu" and can_pack()
+        self.few_steps = FewSteps.of(bundle.config)  # the denoiser is a student that takes them
         self.schedule = NoiseSchedule.scaled_linear()
 
     def _load(self, part: str, unneeded: str) -> torch.nn.Module:
@@ -216,9 +219,21 @@ class DiffFoleyModel:
             log_probability = self.guide.log_probability(shown)
             predict = steer(predict, log_probability, self.schedule, double_guidance)
         noise = torch.stack([draw_noise(seed) for seed in seeds]).to(self.device)
+        if self.few_steps:
+            turn = self.turning(context, self.few_steps.steps)
+            return sample_turns(turn, noise, self.schedule, self.few_steps.steps, progress)
         if speed.corrected and sampler == "dpm":
             return sample_corrected(predict, noise, self.schedule, steps, progress)
         return SAMPLERS[sampler](predict, noise, self.schedule, steps, progress)
+
+    def turning(self, context: Tensor, steps: int) -> TurnPredictor:
+        """v of whole steps by a denoiser that is a student of few steps."""
+
+        def predict(latents: Tensor, number: int) -> Tensor:
+            numbers = torch.full((len(latents),), number, device=self.device)
+            return self.diffusion.predict_turns(latents, numbers, context, self.schedule, steps)
+
+        return predict
 
     @torch.inference_mode()
     def sound(
@@ -247,6 +262,7 @@ class DiffFoleySource:
         self.name = name
         self.fingerprint = bundle.fingerprint
         self.model = DiffFoleyModel(bundle, device)
+        self.few_steps = self.model.few_steps
         self.reads_words = self.model.selects
         # (words, window's seed) -> latent, of takes still to be heard
         self._drawn: dict[tuple[str | None, int], Tensor] = {}
@@ -318,10 +334,17 @@ class DiffFoleySource:
             logger.warning(
                 "%s follows the picture alone: prompts and cues change nothing", self.name
             )
+        if self.few_steps and (config.steps or config.guidance != self.few_steps.guidance):
+            logger.warning(
+                "%s takes %d steps at guidance %g, whatever is asked for",
+                self.name, self.few_steps.steps, self.few_steps.guidance,
+            )  # fmt: skip
+        if self.few_steps and config.double_guidance:
+            raise UsageError(f"{self.name} has its guidance inside.", "Omit --double-guidance.")
         stretches = group_shots(features)
         together = {} if self.model.device.type == "cpu" else _takes_together(stretches, config)
         rate, asked = DIFF_FOLEY_MEL.sample_rate, config.prompt
-        speed = find_speed(config, self.own_speed)
+        speed = find_speed(config, self.own_speed, self.few_steps)
 
         def sound_window(rows: Rows, seed: int, progress: Progress) -> NDArray[np.float32]:
             if (asked, seed) not in self._drawn:

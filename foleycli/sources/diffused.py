@@ -47,6 +47,7 @@ class SmallSource:
     ) -> None:
         self.name = name
         self.model = SmallModel.load(folder, device)
+        self.few_steps = self.model.few_steps
         self._bank = Bank.open(None)
         self.fingerprint = small_fingerprint(folder, self._bank)
         self._encoder = Encoder.open(encoder)
@@ -64,7 +65,7 @@ class SmallSource:
     ) -> Iterator[np.ndarray]:
         """Blocks (samples,) float32 at 48 kHz."""
         unwanted = embed_text([config.negative_prompt])[0] if config.negative_prompt else None
-        speed = find_speed(config, self.own_speed)
+        speed = find_speed(config, self.own_speed, self.few_steps)
 
         def sound_window(rows: np.ndarray, seed: int, progress: Progress) -> np.ndarray:
             return self.model.generate(

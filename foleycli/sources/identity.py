@@ -10,6 +10,7 @@ from foleycli.library.bank import Bank
 from foleycli.library.index import open_bank
 from foleycli.models.bundle import CONFIG, Bundle, broken, read_config
 from foleycli.models.registry import MODELS, find_model, require_installed
+from foleycli.sources.speed import FewSteps
 
 SELVA = "selva"  # the family, and the name of its public member
 DIFF_FOLEY = "diff-foley"  # the family, and the name of its public member
@@ -78,6 +79,16 @@ def own_speed(config: GenerateConfig) -> str | None:
     if name == "library":
         return None
     return OWN_SPEEDS["small" if name == "small" else find_family(find_folder(name))]
+
+
+def few_steps(config: GenerateConfig) -> FewSteps | None:
+    """The student of few steps of the source that ``config`` means; None: it has none.
+
+    Raises:
+        ModelError: it is unknown, or not installed.
+    """
+    name = resolve(config)
+    return None if name == "library" else FewSteps.of(read_config(find_folder(name)))
 
 
 def source_fingerprint(config: GenerateConfig) -> str:

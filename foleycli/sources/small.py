@@ -3,6 +3,7 @@
 import json
 from copy import deepcopy
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,19 @@ from foleycli.config import FEATURES, SAMPLER, SPEEDS, WINDOW, MelConfig, SpeedC
 from foleycli.documents import parse_json
 from foleycli.errors import ModelError
 from foleycli.latents.autoencoder import PatchAutoencoder
-from foleycli.latents.denoiser import Denoiser, DenoiserConfig, expected_v
+from foleycli.latents.denoiser import Denoiser, DenoiserConfig, expected_v, predict_turns
 from foleycli.latents.narrow import narrow
-from foleycli.latents.sampler import NoisePredictor, Progress, sample_corrected, sample_latents
+from foleycli.latents.sampler import (
+    NoisePredictor,
+    Progress,
+    TurnPredictor,
+    sample_corrected,
+    sample_latents,
+    sample_turns,
+)
 from foleycli.latents.schedule import NoiseSchedule
 from foleycli.models.bundle import BROKEN, broken, read_config
+from foleycli.sources.speed import FewSteps
 from foleycli.spot.features import Features
 from foleycli.waveform.mel import RANGE_DB
 from foleycli.waveform.timbre import PEAK_LEVEL, frame_level
@@ -38,6 +47,7 @@ CALM = 0.7  # how far guidance is kept from swelling the latent (arXiv 2305.0889
 # (tests/latents/test_sampler.py)
 SPACING = 2.0
 DEEPEST = 1000  # blocks of a denoiser that are believed
+STUDENT = "fewsteps.safetensors"  # of a bundle that has a student of few steps
 
 
 class SmallModel:
@@ -54,11 +64,15 @@ class SmallModel:
         mel: MelConfig,
         device: str | torch.device = "cpu",
         vocoder: VocoderNet | None = None,
+        few_steps: FewSteps | None = None,
+        folder: Path = SHIPPED,
     ) -> None:
         self.denoiser = denoiser.to(device).eval().requires_grad_(False)
-        self._narrow: dict[int, Denoiser] = {}  # by bits of its products
+        self._narrow: dict[tuple[bool, int], Denoiser] = {}  # by student or not, bits of products
         self.autoencoder = autoencoder.to(device).eval()
         self.vocoder = vocoder  # on the CPU; None: Griffin-Lim
+        self.few_steps = few_steps  # of the folder's student, which is read when it is needed
+        self._folder = folder
         self.mel = mel
         self.device = torch.device(device)
         self.schedule = NoiseSchedule.cosine()
@@ -89,7 +103,8 @@ class SmallModel:
                 f"{folder} is not a bundle of the small model ({reason}).",
                 "Reinstall foleycli, or pack the model again.",
             ) from error
-        return cls(denoiser, autoencoder, mel, device, vocoder)
+        few = FewSteps.of(config)
+        return cls(denoiser, autoencoder, mel, device, vocoder, few, folder)
 
     @property
     def samples(self) -> int:
@@ -112,7 +127,8 @@ class SmallModel:
         Args:
             features: (T, 512) rows, at most 32; a shorter window is filled with silence.
             seed: of the noise and of the phases.
-            steps: of the sampler; None: those of the speed.
+            steps: of the sampler; None: those of the speed, or of the student at a speed that it
+                is meant for.
             guidance: how much more is asked than nothing; 1 takes the model as it is.
             negative: (384,) embedding of words that must not sound.
             progress: told (steps done, steps).
@@ -126,7 +142,7 @@ class SmallModel:
             return np.zeros(samples, np.float32)
         rows = np.zeros((ROWS, FEATURES.size), np.float32)
         rows[: len(features)] = features
-        latents = self.sample(rows, seed, steps or speed.steps, guidance, negative, progress, speed)
+        latents = self.sample(rows, seed, steps, guidance, negative, progress, speed)
         mel = self.decode(latents, rows)
         if self.vocoder:
             return self.vocoder.sound(mel, seed).numpy()[:samples]
@@ -137,20 +153,28 @@ class SmallModel:
         self,
         rows: NDArray[np.float32],
         seed: int,
-        steps: int,
+        steps: int | None,
         guidance: float = SAMPLER.guidance,
         negative: NDArray[np.float32] | None = None,
         progress: Progress | None = None,
         speed: SpeedConfig = SPEEDS["reference"],
     ) -> Tensor:
         """Latents (1, tokens, channels) of a whole window of rows; arguments as of `generate`."""
+        noise, few = self.draw_noise(seed), self.few_steps
+        if few and few.fits(speed, steps, guidance, negative is not None):
+            turn = self.turning(torch.from_numpy(rows), speed)
+            return sample_turns(turn, noise, self.schedule, few.steps, progress)
+        steps = steps or speed.steps
         predict = self.guided(torch.from_numpy(rows), guidance, negative, speed)
-        tokens = ROWS * FEATURES.bins // self.autoencoder.patch
-        random = torch.Generator().manual_seed(seed)
-        noise = torch.randn(1, tokens, self.autoencoder.channels, generator=random).to(self.device)
         if speed.corrected:
             return sample_corrected(predict, noise, self.schedule, steps, progress)
         return sample_latents(predict, noise, self.schedule, steps, progress, SPACING)
+
+    def draw_noise(self, seed: int) -> Tensor:
+        """(1, tokens, channels), the same on every device."""
+        tokens = ROWS * FEATURES.bins // self.autoencoder.patch
+        random = torch.Generator().manual_seed(seed)
+        return torch.randn(1, tokens, self.autoencoder.channels, generator=random).to(self.device)
 
     @torch.inference_mode()
     def decode(self, latents: Tensor, rows: NDArray[np.float32]) -> Tensor:
@@ -158,13 +182,45 @@ class SmallModel:
         mel = self.autoencoder.decode(latents)[0].cpu()
         return at_asked_level(torch.where(mel < SILENCE, 0, mel), rows)
 
-    def denoiser_of(self, bits: int) -> Denoiser:
-        """The denoiser whose blocks multiply in ``bits``, or in more where that is faster."""
+    def denoiser_of(self, bits: int, student: bool = False) -> Denoiser:
+        """The denoiser, or its student of few steps, whose blocks multiply in ``bits``, or in more
+        where that is faster."""
+        net = self.student if student else self.denoiser
         if bits == 32 or self.device.type != "cpu":
-            return self.denoiser
-        if bits not in self._narrow:
-            self._narrow[bits] = narrow_blocks(self.denoiser, bits)
-        return self._narrow[bits]
+            return net
+        if (student, bits) not in self._narrow:
+            self._narrow[student, bits] = narrow_blocks(net, bits)
+        return self._narrow[student, bits]
+
+    @cached_property
+    def student(self) -> Denoiser:
+        """The denoiser that takes few steps.
+
+        Raises:
+            ModelError: its file is missing, or does not fit the others.
+        """
+        path = self._folder / STUDENT
+        weights = read_tensors(path)[0]
+        with torch.device("meta"):
+            student = Denoiser(self.denoiser.config)
+        try:
+            student.load_state_dict(weights, assign=True)
+        except BROKEN as error:
+            raise broken(path, error) from error
+        return student.to(self.device).eval().requires_grad_(False)
+
+    def turning(self, rows: Tensor, speed: SpeedConfig) -> TurnPredictor:
+        """v of whole steps by `student`, for rows (32, 512)."""
+        assert self.few_steps
+        steps, features = self.few_steps.steps, rows[None].to(self.device)
+        net = self.denoiser_of(speed.bits, student=True)
+
+        def predict(latent: Tensor, number: int) -> Tensor:
+            numbers = torch.tensor([number], device=self.device)
+            variances = self.autoencoder.variances
+            return predict_turns(net, latent, numbers, features, variances, self.schedule, steps)
+
+        return predict
 
     def guided(
         self,

@@ -24,7 +24,7 @@ from foleycli.errors import FoleyError, MediaError
 from foleycli.mux.names import sound_paths, take_paths
 from foleycli.processes import one_thread_each
 from foleycli.recipe import read_recipe, recipe_path
-from foleycli.sources.identity import own_speed, source_fingerprint
+from foleycli.sources.identity import few_steps, own_speed, source_fingerprint
 from foleycli.sources.speed import settle
 from foleycli.spot.cues import read_cues
 from foleycli.timeline.manifest import Job
@@ -193,7 +193,7 @@ def _made(job: Job, out: Path, number: int, fingerprint: str) -> str:
         cues = tuple(read_cues(Path(job.config.cues))) if job.config.cues else recipe.cues
     except (FoleyError, OSError):
         return ""
-    asked = settle(job.config, own_speed(job.config))
+    asked = settle(job.config, own_speed(job.config), few_steps(job.config))
     same = all(getattr(recipe.config, name) == getattr(asked, name) for name in _DECISIVE)
     same = same and recipe.config.seed == job.config.seed + number and cues == recipe.cues
     same = same and (recipe.foleycli, recipe.source_fingerprint) == (VERSION, fingerprint)

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from foleycli.config import FEATURES, DenoiserTraining
+from foleycli.config import FEATURES, DenoiserTraining, FewStepsTraining
 from foleycli.errors import ModelError, UsageError
 from foleycli.latents.autoencoder import PatchAutoencoder
 from foleycli.latents.denoiser import Denoiser, DenoiserConfig, expected_v
@@ -174,7 +174,9 @@ def keep_beside(autoencoder_path: Path, out: Path) -> None:
             shutil.copyfile(autoencoder_path, beside)
 
 
-def make_optimizers(denoiser: Denoiser, config: DenoiserTraining) -> list[torch.optim.Optimizer]:
+def make_optimizers(
+    denoiser: Denoiser, config: DenoiserTraining | FewStepsTraining
+) -> list[torch.optim.Optimizer]:
     """Muon (Jordan et al. 2024) for the matrices of the blocks, AdamW for everything else.
 
     On one core an update takes a third longer than with AdamW alone, and after equal time the
