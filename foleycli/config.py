@@ -679,6 +679,23 @@ class NamingConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FillConfig:
+    """When an effects track lacks something, for ``foley fill``."""
+
+    near: float = 0.2  # seconds between an action and the sound that is taken for its
+    together: float = 0.08  # seconds in which two actions may share one sound
+    least_rise_db: float = 6.0  # by which a track rises where something begins
+    quiet: float = -70.0  # LUFS under which there is nothing (the absolute gate of BS.1770-4)
+    loudest_air: float = -45.0  # LUFS; what is louder is more than the air of a place
+    over_air_db: float = 3.0  # by which a sound that lasts is louder than the air
+    most_missing: float = 0.34  # of a sound that lasts may be unheard, and it is there still
+    drop_db: float = 8.0  # under the room tone from which its absence is heard
+    shortest: float = 0.3  # seconds of a hole
+    bridge: float = 0.5  # seconds of sound that part no hole: a word, a step
+    around: float = 15.0  # seconds on either side in which the room tone is looked for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EditConfig:
     """The page of ``foley edit``."""
 
@@ -1007,6 +1024,7 @@ VISAH_TINY = VisahConfig(
 )
 CINEMATIC = CinematicConfig()
 EDIT = EditConfig()
+FILL = FillConfig()
 GENERATE = GenerateConfig()
 BATCH = BatchConfig()
 EVALUATE = EvaluateConfig()

@@ -18,6 +18,7 @@ from foleycli.cli import (
     doctor,
     edit,
     eval,
+    fill,
     gen,
     highlight,
     loudness,
@@ -67,6 +68,7 @@ app.command()(redo.redo)
 app.command()(timeline.timeline)
 app.command()(reconform.reconform)
 app.command()(cues.cues)
+app.command()(fill.fill)
 app.command()(credits.credits)
 app.command()(visualize.visualize)
 app.command()(edit.edit)

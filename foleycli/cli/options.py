@@ -24,7 +24,7 @@ PANELS = (SOUND, SPACE, TIME, MODEL, OUTPUT, BEHAVIOUR)
 FILES = ("gen", "batch")  # commands that sound whole files
 MAKING = (*FILES, "timeline", "reconform", "preview", "edit")  # and those that make any sound
 MANY = 100  # a limit under which it is said in help
-LOOKING = (*MAKING, "cues")  # and those that look at the picture
+LOOKING = (*MAKING, "cues", "fill")  # and those that look at the picture
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,11 @@ BECOMES: dict[str, str] = dict.fromkeys(
 WRITTEN = VIDEO_SUFFIXES | {".qt", ".nut", ""}  # "": as the content says
 
 
+def is_film(path: Path) -> bool:
+    """Whether a file is called as films are, and not as timelines or sounds."""
+    return path.suffix.lower() in VIDEO_SUFFIXES
+
+
 def find_clips(paths: Iterable[Path]) -> list[Path]:
     """Files as given, folders as the videos directly in them by name, each once; what was made
     from them before is left out. Among others, a folder without a video fails when its turn comes.

@@ -63,6 +63,7 @@ def plan_reel(
     room: bool = False,
     two_pop: bool = False,
     overwrite: bool = False,
+    timeline: Timeline | None = None,
 ) -> ReelPlan:
     """Read a timeline and find all it needs, before any work.
 
@@ -77,6 +78,7 @@ def plan_reel(
         stems: also a stem of each layer, which add up to the whole one.
         room: and one of the room's return, where a room is asked for.
         two_pop: stems begin and end with a pop.
+        timeline: what ``path`` shows, where that is read already, or a film.
 
     Raises:
         MediaError: the timeline cannot be followed, or films are missing; all are named.
@@ -84,7 +86,7 @@ def plan_reel(
     """
     check_written(out, path)
     check_output(out, overwrite=overwrite, inputs=(path,))
-    timeline = _read(path, rate, roots)
+    timeline = timeline or read_cut(path, rate, roots)
     events = sounding(timeline)
     if not events:
         raise MediaError(f"{path.name} shows no film.", "Export a timeline with pictures.")
@@ -114,8 +116,12 @@ def plan_reel(
     )
 
 
-def _read(path: Path, rate: Fraction | None, roots: Sequence[Path]) -> Timeline:
-    """An EDL without a rate is read at that of the first of its films at which it can be."""
+def read_cut(path: Path, rate: Fraction | None, roots: Sequence[Path]) -> Timeline:
+    """Read a timeline; an EDL without a rate at that of the first of its films at which it can be.
+
+    Raises:
+        MediaError: it cannot be followed.
+    """
     if rate is not None or path.suffix.lower() != ".edl" or states_rate(path):
         return read_timeline(path, rate)
     wrong: FoleyError | None = None

@@ -4,40 +4,32 @@ A row is known again by its id, which holds for as long as nobody changed that e
 """
 
 import csv
-import io
 import zlib
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from fractions import Fraction
-from html import escape
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
-from foleycli.clip.probe import probe
 from foleycli.clip.timecode import Timecode
-from foleycli.errors import FoleyError, MediaError, UsageError
-from foleycli.frames.decode import decode_pictures
-from foleycli.install import get_packages
+from foleycli.errors import FoleyError, MediaError
+from foleycli.library.catid import catid_of
 from foleycli.library.place import CHANCE
-from foleycli.output import atomic_output
 from foleycli.spot.cues import Cue, parse_cue, write_cues
 from foleycli.timeline.journal import Journal, ReelShot
 from foleycli.timeline.lanes import said, show
 from foleycli.timeline.model import Timeline
 from foleycli.timeline.reconform import open_old
+from foleycli.timeline.table import Table, check_table, write_table
 
 WRITTEN = (".csv", ".xlsx", ".pdf")
-HEIGHT = 54  # pixels of a row's picture
 WIDTHS = {"id": 13, "clip": 20, "what": 26, "recording": 24, "note": 44, "surface": 12}  # letters
 PAGE = {  # millimetres of the columns of a page; 277 in all
-    "picture": 27, "shot": 9, "clip": 32, "first": 19, "last": 19, "layer": 14, "what": 36,
-    "surface": 18, "level_db": 11, "recording": 30, "confidence": 11, "note": 51,
+    "picture": 27, "shot": 9, "clip": 30, "first": 19, "last": 19, "layer": 14, "what": 33,
+    "surface": 18, "catid": 18, "level_db": 11, "recording": 30, "confidence": 11, "note": 38,
 }  # fmt: skip
-HEADS = {"first": "in", "last": "out", "level_db": "dB", "confidence": "sure", "what": "words"}
+HEADS = {"first": "in", "last": "out", "level_db": "dB", "confidence": "sure", "what": "words",
+         "catid": "UCS"}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +46,7 @@ class Row:
     kind: str
     what: str
     surface: str
+    catid: str  # of UCS; informs, and is not read back
     level_db: str
     recording: str  # what is asked for; in brackets what is heard
     confidence: str
@@ -116,6 +109,7 @@ def _row(name: str, timeline: Timeline, shot: ReelShot, cue: Cue, heard: str) ->
         kind=cue.kind,
         what=cue.what,
         surface=cue.surface,
+        catid=catid_of(cue.what, (cue.recording, *heard.split(", "))),
         level_db=f"{cue.level_db:.1f}",
         recording=cue.recording or (f"({heard})" if heard else ""),
         confidence=f"{cue.confidence:.2f}",
@@ -145,148 +139,18 @@ def write_spotting(sheet: Spotting, path: Path, *, overwrite: bool = False) -> N
     Raises:
         UsageError: another suffix, or a package that is not there.
     """
-    suffix = path.suffix.lower()
-    if suffix not in WRITTEN:
-        raise UsageError(f"{path.name} names no spotting sheet.", f"Name it {', '.join(WRITTEN)}.")
-    if suffix == ".csv":
-        with (
-            atomic_output(path, overwrite=overwrite) as beside,
-            beside.open("w", newline="", encoding="utf-8") as file,
-        ):
-            table = csv.DictWriter(file, COLUMNS)
-            table.writeheader()
-            table.writerows(asdict(row) for row in sheet.rows)
-        return
-    write = _load_writer(suffix)
-    with atomic_output(path, overwrite=overwrite) as beside:
-        write(sheet, beside)
-
-
-def _load_writer(suffix: str) -> Any:
-    package = {".xlsx": "openpyxl", ".pdf": "reportlab"}[suffix]
-    try:
-        __import__(package)
-    except ImportError as error:
-        raise UsageError(
-            f"A {suffix} needs the package {package}.", f"{get_packages(package)}, or write .csv."
-        ) from error
-    return {".xlsx": _write_xlsx, ".pdf": _write_pdf}[suffix]
-
-
-def _pictures(sheet: Spotting) -> Iterator[Image.Image | None]:
-    """What is on screen where each row begins; None where its film is gone."""
-    known: dict[tuple[str, Fraction], Image.Image | None] = {}
-    for key in sheet.films:
-        if key not in known:
-            known[key] = _picture(*key)
-        yield known[key]
-
-
-def _picture(path: str, at: Fraction) -> Image.Image | None:
-    try:
-        film = probe(Path(path))
-        shown = next(decode_pictures(film, at, at + 1 / (film.frame_rate or Fraction(25))))
-        if shown.larger is None:
-            return None
-        image = Image.fromarray(np.asarray(shown.larger()))
-    except (FoleyError, OSError, StopIteration):
-        return None
-    return image.resize((round(image.width * HEIGHT / image.height), HEIGHT))
-
-
-def _write_xlsx(sheet: Spotting, path: Path) -> None:
-    from openpyxl import Workbook  # pyright: ignore[reportMissingModuleSource]
-    from openpyxl.drawing.image import Image as Drawn  # pyright: ignore[reportMissingModuleSource]
-    from openpyxl.styles import Alignment, Font  # pyright: ignore[reportMissingModuleSource]
-    from openpyxl.utils import get_column_letter  # pyright: ignore[reportMissingModuleSource]
-
-    book = Workbook()
-    page: Any = book.active
-    page.title = "Spotting"
-    page.append([*COLUMNS, "picture"])
-    for cell in page[1]:
-        cell.font = Font(bold=True)
-    for place, column in enumerate(COLUMNS, 1):
-        page.column_dimensions[get_column_letter(place)].width = WIDTHS.get(column, 12)
-    page.column_dimensions[get_column_letter(len(COLUMNS) + 1)].width = 15
-    page.freeze_panes = "A2"
-    for number, (row, image) in enumerate(zip(sheet.rows, _pictures(sheet), strict=True), 2):
-        page.append([*asdict(row).values()])
-        page.row_dimensions[number].height = HEIGHT * 0.78  # points
-        for cell in page[number]:
-            cell.alignment = Alignment(vertical="top", wrap_text=True)
-            if isinstance(cell.value, str) and cell.value.startswith("="):
-                cell.data_type = "s"  # words, no formula
-        if image is not None:
-            held = io.BytesIO()
-            image.save(held, "png")
-            page.add_image(Drawn(held), f"{get_column_letter(len(COLUMNS) + 1)}{number}")
-    book.save(str(path))
-
-
-def _write_pdf(sheet: Spotting, path: Path) -> None:
-    from reportlab.lib import colors  # pyright: ignore[reportMissingModuleSource]
-    from reportlab.lib.pagesizes import A4, landscape  # pyright: ignore[reportMissingModuleSource]
-    from reportlab.lib.styles import ParagraphStyle  # pyright: ignore[reportMissingModuleSource]
-    from reportlab.lib.units import mm  # pyright: ignore[reportMissingModuleSource]
-    from reportlab.platypus import Image as Drawn  # pyright: ignore[reportMissingModuleSource]
-    from reportlab.platypus import (  # pyright: ignore[reportMissingModuleSource]
-        LongTable,
-        Paragraph,
-        SimpleDocTemplate,
-        TableStyle,
+    table = Table(
+        name=sheet.timeline.name,
+        head=f"{len(sheet.rows)} events in {len(sheet.journal.shots)} shots",
+        columns=COLUMNS,
+        rows=[asdict(row) for row in sheet.rows],
+        pictures=sheet.films,
+        widths=WIDTHS,
+        page=PAGE,
+        heads=HEADS,
+        short={"recording": lambda said: said.partition(CHANCE)[0]},
     )
-
-    small = ParagraphStyle("small", fontName="Helvetica", fontSize=6.5, leading=7.5)
-    bold = ParagraphStyle("bold", parent=small, fontName="Helvetica-Bold")
-    title = ParagraphStyle("title", parent=bold, fontSize=11, leading=16)
-
-    def words(text: str) -> Any:
-        plain = text.encode("cp1252", "replace").decode("cp1252")  # what Helvetica has
-        return Paragraph(escape(plain), small)
-
-    lines: list[list[Any]] = [[Paragraph(HEADS.get(column, column), bold) for column in PAGE]]
-    for row, image in zip(sheet.rows, _pictures(sheet), strict=True):
-        drawn: Any = ""
-        if image is not None:
-            held = io.BytesIO()
-            image.convert("RGB").save(held, "jpeg", quality=85)
-            high = min(14.0, 25.0 * image.height / image.width)
-            drawn = Drawn(held, high * mm * image.width / image.height, high * mm)
-        said_row = {name: str(value) for name, value in asdict(row).items()}
-        said_row["recording"] = row.recording.partition(CHANCE)[0]
-        lines.append([drawn, *(words(said_row[column]) for column in list(PAGE)[1:])])
-    table = LongTable(lines, colWidths=[width * mm for width in PAGE.values()], repeatRows=1)
-    table.setStyle(
-        TableStyle(
-            [
-                ("VALIGN", (0, 0), (-1, -1), "TOP"),
-                ("LINEBELOW", (0, 0), (-1, -1), 0.25, colors.grey),
-                ("BACKGROUND", (0, 0), (-1, 0), colors.whitesmoke),
-                ("LEFTPADDING", (0, 0), (-1, -1), 2),
-                ("RIGHTPADDING", (0, 0), (-1, -1), 2),
-                ("TOPPADDING", (0, 0), (-1, -1), 2),
-                ("BOTTOMPADDING", (0, 0), (-1, -1), 2),
-            ]
-        )
-    )
-
-    def number(canvas: Any, document: Any) -> None:
-        canvas.setFont("Helvetica", 7)
-        canvas.drawRightString(287 * mm, 6 * mm, f"{sheet.timeline.name}  {document.page}")
-
-    head = f"{escape(sheet.timeline.name)}: {len(sheet.rows)} events in "
-    head += f"{len(sheet.journal.shots)} shots"
-    document = SimpleDocTemplate(
-        str(path),
-        pagesize=landscape(A4),
-        leftMargin=10 * mm,
-        rightMargin=10 * mm,
-        topMargin=10 * mm,
-        bottomMargin=12 * mm,
-        title=f"{sheet.timeline.name} spotting",
-    )
-    document.build([Paragraph(head, title), table], onFirstPage=number, onLaterPages=number)
+    write_table(table, path, WRITTEN, overwrite=overwrite)
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
@@ -297,7 +161,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     """
     try:
         if path.suffix.lower() == ".xlsx":
-            _load_writer(".xlsx")
+            check_table(path, (".xlsx",))
             from openpyxl import load_workbook  # pyright: ignore[reportMissingModuleSource]
 
             page: Any = load_workbook(str(path), data_only=True).active
