@@ -47,6 +47,14 @@ def edit(
             rich_help_panel=options.TIME,
         ),
     ] = None,
+    gains: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="A table of gains (foley highlight --gains), whose curves are seen in a lane.",
+        ),
+    ] = None,
     port: Annotated[
         int,
         typer.Option(
@@ -73,13 +81,17 @@ def edit(
     Every change is in the cue sheet at once (<name>_cues.csv), with a journal beside it to undo.
     Render makes what `foley gen --cues` makes of the sheet.
     """
+    from foleycli.highlight.curves import read_gains
     from foleycli.pages.edit.project import open_project
     from foleycli.pages.edit.server import Server
     from foleycli.timeline.model import exact_rate
 
     listen_for_warnings(quiet=quiet, verbose=verbose)
     exact: Fraction | None = exact_rate(rate) if rate else None
+    if gains:
+        read_gains(gains)  # what is wrong with it is said before the film is opened
     project = open_project(film, config, output, roots=tuple(media_root or ()), rate=exact)
+    project.gains = gains
 
     def tell(address: str) -> None:
         sheet = str(project.desks[0].sheet)

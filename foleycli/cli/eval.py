@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from foleycli.evaluate.table import Table
 
 app = typer.Typer(help="Compare models on clips that have their own sound: run, table, report.")
-study = typer.Typer(help="Ask people which of two sounds fits: a page to send, and its answers.")
+study = typer.Typer(help="Ask people which sound fits: a page to send, and its answers.")
 figure = typer.Typer(help="Pictures of a run, or of what an encoder looks at.")
 app.add_typer(study, name="study")
 app.add_typer(figure, name="figure")
@@ -446,6 +446,57 @@ def export_study(
     print(f"{output}  {len(pairs)} clips; keep {key} to yourself")
 
 
+@study.command("rank")
+def rank_study(
+    output: Annotated[Path, typer.Option("-o", "--output", help="HTML page to write.")],
+    of: Annotated[
+        list[str],
+        typer.Option(
+            metavar="NAME=FOLDER",
+            help="A system and its sounds, named as the clips; three to six times.",
+        ),
+    ],
+    clips: Annotated[
+        Path, typer.Option(exists=True, file_okay=False, help="The pictures, a folder.")
+    ],
+    question: Annotated[
+        str, typer.Option(help="What people are asked.")
+    ] = "Put these in order: whose balance of speech, music and effects fits the picture best?",
+    limit: Annotated[int | None, typer.Option(min=1, help="So many clips at most.")] = None,
+    as_is: Annotated[
+        bool, typer.Option("--as-is", help="Leave levels alone; else all are equally loud.")
+    ] = False,
+    overwrite: options.Overwrite = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Write a page on which people put several systems' sounds in order, such as input, base, rule
+    and original; it works from disk, without a network.
+
+    foley eval highlight --sounds makes such folders. Who is who stands in <name>.key.json.
+    """
+    from foleycli.pages.ranking import find_choices, write_ranking
+
+    listen_for_warnings(quiet=quiet, verbose=False)
+    folders: dict[str, Path] = {}
+    for one in of:
+        name, equals, folder = one.partition("=")
+        if not (name and equals and folder):
+            raise UsageError(f"--of {one} names no folder.", "Give --of NAME=FOLDER.")
+        folders[name] = Path(folder)
+    choices = find_choices(folders, clips)[:limit]
+    with count_progress("clips", len(choices), quiet) as progress:
+        key = write_ranking(
+            output,
+            choices,
+            list(folders),
+            question=question,
+            level=not as_is,
+            overwrite=overwrite,
+            progress=progress,
+        )
+    print(f"{output}  {len(choices)} clips; keep {key} to yourself")
+
+
 @study.command("tally")
 def tally_study(
     answers: Annotated[
@@ -457,9 +508,17 @@ def tally_study(
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Count the answers: numbers, percentages, and whether it may be chance (binomial test)."""
+    """Count the answers: numbers, percentages, and whether it may be chance (binomial test).
+
+    Of a ranking: how often each system took each place, mean places, and Friedman's test.
+    """
+    from foleycli.evaluate.ranks import count_ranks, describe_ranks, is_ranking
     from foleycli.evaluate.tally import describe, tally
 
+    if is_ranking(answers):
+        ranks = count_ranks(answers, key)
+        print(json.dumps(ranks.told(), indent=1) if as_json else describe_ranks(ranks))
+        return
     counted = tally(answers, key)
     print(json.dumps(counted.told(), indent=1) if as_json else describe(counted))
 
@@ -631,15 +690,24 @@ def eval_highlight(
     methods: Annotated[
         str,
         typer.Option(
-            help="Of input, loudness, base, rule, picture, picture-other, picture-reversed, "
-            "learned, mix, mix:rnnoise, mix:deepfilter, mix:bandit-v2, voice-known; commas between."
+            help="Of input, loudness, base, rule, picture, picture-other, picture-reversed, words, "
+            "words-other, learned, mix, mix:rnnoise, mix:deepfilter, mix:bandit-v2, voice-known; "
+            "commas between."
         ),
-    ] = "input,loudness,base,rule",
+    ] = "input,loudness,base,rule,picture,picture-other,picture-reversed",
     learned: Annotated[
         Path | None, typer.Option(exists=True, help="What foley train highlight wrote.")
     ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Scores of every piece, as JSON lines.")
+    ] = None,
+    sounds: Annotated[
+        Path | None,
+        typer.Option(
+            file_okay=False,
+            help="Folder for what each method made, the true mixes and the pictures: to be ranked "
+            "by ear with foley eval study rank.",
+        ),
     ] = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
@@ -651,27 +719,49 @@ def eval_highlight(
     import json
 
     from foleycli.cli.progress import count_progress, listen_for_warnings
-    from foleycli.evaluate.balance import judge, read_cases, summarise, write_scores
+    from foleycli.evaluate.balance import (
+        LEVELS,
+        against_controls,
+        judge,
+        read_cases,
+        summarise,
+        write_scores,
+    )
 
     listen_for_warnings(quiet=quiet, verbose=False)
     cases = read_cases(muddy)
     with count_progress("pieces", len(cases), quiet) as told:
-        scores = judge(cases, _parts(methods), learned=learned, told=told)
+        scores = judge(cases, _parts(methods), learned=learned, told=told, sounds=sounds)
     if output:
         write_scores(output, scores)
     rows = summarise(scores)
     if as_json:
         print("\n".join(json.dumps(row) for row in rows))
         return
-    names = ["method", "cases", "mag", "env", "w_dis", "mag_removed", "gain_error", "worse"]
+    names = ["cases", "mag", "env", "w_dis", "mag_removed", "gain_error", "worse", "seconds"]
     names += [name for name in ("kld", "ib") if any(name in row for row in rows)]
-    print("  ".join(f"{name:>16}" if name == "method" else f"{name:>11}" for name in names))
+    _print_columns(rows, names)
+    levels = [level for _, level in LEVELS if any(f"gain_error_{level}" in row for row in rows)]
+    print("\nby how far the loudest was turned down: MAG removed, gain error in dB")
+    _print_columns(
+        rows, [f"{what}_{at}" for at in levels for what in ("mag_removed", "gain_error")]
+    )
+    for row in against_controls(scores):
+        print(
+            f"{row['better']} less {row['than']}: gain error smaller by {row['by_db']:.2f} dB "
+            f"[{row['low']:.2f}, {row['high']:.2f}]"
+        )
+
+
+def _print_columns(rows: "list[dict[str, object]]", names: list[str]) -> None:
+    """Methods down, numbers across; what is not known is a dash."""
+    wide = [max(9, len(name)) for name in names]
+    print("  ".join([f"{'method':>16}", *(f"{n:>{w}}" for n, w in zip(names, wide, strict=True))]))
     for row in rows:
-        cells = [f"{row['method']:>16}"]
-        cells += [
-            f"{value:>11}"
-            if isinstance(value := row.get(name, ""), int | str)
-            else f"{value:>11.4f}"
-            for name in names[1:]
-        ]
+        cells = [f"{row['method']!s:>16}"]
+        for name, width in zip(names, wide, strict=True):
+            value = row.get(name)
+            known = isinstance(value, int) or (isinstance(value, float) and value == value)
+            said = f"{value:.4f}" if known and isinstance(value, float) else str(value)
+            cells.append(f"{said if known else '-':>{width}}")
         print("  ".join(cells))

@@ -71,6 +71,17 @@ def highlight(
     close: Annotated[
         float, typer.Option(min=0, help="dB more where what moves fills the picture.")
     ] = HIGHLIGHT.close_db,
+    words: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            help="dB by which effects go up where what is heard in them is seen, and others down.",
+        ),
+    ] = HIGHLIGHT.words_db,
+    named: Annotated[
+        str,
+        typer.Option(help="What the effects are called, such as 'dog barking': for --words."),
+    ] = HIGHLIGHT.named,
     learned: Annotated[
         Path | None,
         typer.Option(exists=True, help="A balance of foley train highlight, in place of the rule."),
@@ -111,7 +122,7 @@ def highlight(
         Path | None,
         typer.Option(
             dir_okay=False,
-            help="A timeline of picture and stems with volume keyframes: .fcpxml or .otio.",
+            help="A timeline of picture and stems with volume keyframes: .fcpxml, .aaf or .otio.",
         ),
     ] = None,
     figure: Annotated[
@@ -156,6 +167,8 @@ def highlight(
         per=per,
         seen_db=seen,
         close_db=close,
+        words_db=words,
+        named=named,
         strength=strength,
         max_gain_db=max_gain,
         speech_over_music=speech_over_music,

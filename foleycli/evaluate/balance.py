@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
+import ffmpeg
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
@@ -26,10 +27,11 @@ from foleycli.highlight.levels import hear_stems, lufs
 from foleycli.highlight.muddy import block_loudness
 from foleycli.highlight.picture import Motion, read_motion, seen_effects
 from foleycli.highlight.remix import Remix
-from foleycli.highlight.rule import balance, second_edges
+from foleycli.highlight.rule import Seen, balance, second_edges
 from foleycli.highlight.separate import SEPARATORS, Separator, find_separator, separate
 from foleycli.highlight.stems import Stems, stems_of
-from foleycli.output import atomic_output, scratch_folder
+from foleycli.mux.ffmpeg import input_path, run_ffmpeg
+from foleycli.output import atomic_output, make_folder, scratch_folder
 from foleycli.waveform.loudness import from_db
 
 RATE = 44_100  # Hz of the measures
@@ -119,8 +121,13 @@ def judge(
     config: HighlightConfig = HIGHLIGHT,
     learned: Path | None = None,
     told: Callable[[int], None] = lambda done: None,
+    sounds: Path | None = None,
 ) -> list[Score]:
     """Every method on every case.
+
+    Args:
+        sounds: a folder for what the methods made, the true mixes and the pictures, to be ranked
+            by ear (`foley eval study rank`).
 
     Raises:
         UsageError: a method is not known.
@@ -140,10 +147,31 @@ def judge(
                     method, case, other, spoiled, target, config, learned, room
                 )
                 spent = time.perf_counter() - begin
+                if sounds:
+                    _keep(sounds / method.replace(":", "-"), case, sound)
                 score = _score(method, case, target, sound, spans, gain_db, errors, spent)
                 scores.append(replace(score, **_listened(listens, case, target, sound)))
+        if sounds:
+            _keep(sounds / "original", case, target)
+            _keep_picture(sounds / "clips", case, len(target) / RATE)
         told(number)
     return scores
+
+
+def _keep(folder: Path, case: Case, sound: Sound) -> None:
+    make_folder(folder)
+    soundfile.write(folder / f"{case.name}.wav", sound, RATE, "FLOAT")
+
+
+def _keep_picture(folder: Path, case: Case, seconds: float) -> None:
+    """The stretch of the film that a case is of."""
+    if case.clip is None or not case.clip.is_file():
+        return
+    make_folder(folder)
+    film = ffmpeg.input(input_path(case.clip), ss=case.start, t=seconds).video
+    options = {"c:v": "libx264", "preset": "veryfast", "crf": 20, "pix_fmt": "yuv420p"}
+    out = ffmpeg.output(film, str(folder / f"{case.name}.mp4"), **options)
+    run_ffmpeg(out.overwrite_output(), f"cut {case.clip.name}")
 
 
 def pulled() -> tuple[str, ...]:
@@ -258,12 +286,34 @@ def _gains(
         led = replace(config, seen_db=config.seen_db or SEEN_DB)
         seen = seen_effects(levels, motion, edges) if motion is not None else None
         return balance(levels, edges, led, seen)
+    if method in ("words", "words-other"):
+        from foleycli.highlight.words import find_words
+
+        clip = (other if method == "words-other" else case).clip
+        led = replace(config, words_db=config.words_db or SEEN_DB)
+        there = clip is not None and clip.is_file()
+        words = find_words(clip, stems, edges, config.named) if clip and there else None
+        return balance(hear_stems(stems), edges, led, Seen(words=words))
     raise UsageError(f"{method} is not known.", f"Give {', '.join(METHODS)}.")
 
 
+CONTROLS = (  # a method, and what it must beat by its gains
+    ("base", "loudness"),
+    ("rule", "base"),
+    *(("picture", control) for control in ("rule", "picture-other", "picture-reversed")),
+    *(("words", control) for control in ("rule", "words-other")),
+    ("learned", "rule"),
+)
 METHODS = (
     *("input", "loudness", "base", "rule", "picture", "picture-other", "picture-reversed"),
-    *("learned", "mix", VOICE_KNOWN, *(f"mix:{one.name}" for one in SEPARATORS)),
+    *(
+        "words",
+        "words-other",
+        "learned",
+        "mix",
+        VOICE_KNOWN,
+        *(f"mix:{one.name}" for one in SEPARATORS),
+    ),
 )
 
 
@@ -352,6 +402,7 @@ def summarise(scores: Sequence[Score]) -> list[dict[str, object]]:
         for level in dict.fromkeys(score.level for score in mine):
             part = [score for score in mine if score.level == level]
             row[f"mag_removed_{level}"] = float(np.mean([s.mag_removed for s in part]))
+            row[f"gain_error_{level}"] = float(np.mean([s.gain_error for s in part]))
         for stem in STEMS:
             part = [score for score in mine if score.highlight == stem]
             if part:
@@ -367,6 +418,12 @@ def differences(scores: Sequence[Score], one: str, other: str) -> dict[str, obje
     gaps = np.array([by[other, name] - by[one, name] for name in names])
     mean, low, high = bootstrap(gaps)
     return {"better": one, "than": other, "by_db": mean, "low": low, "high": high}
+
+
+def against_controls(scores: Sequence[Score]) -> list[dict[str, object]]:
+    """`differences` of every method whose control is there, too."""
+    there = {score.method for score in scores}
+    return [differences(scores, *pair) for pair in CONTROLS if there >= set(pair)]
 
 
 def _total(scores: Sequence[Score], name: str) -> float:

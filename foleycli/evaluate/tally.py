@@ -78,7 +78,7 @@ def tally(answers: Sequence[Path], key: Path | None = None) -> Tally:
         MediaError: a file is no answer, or no key.
         UsageError: the answers are of several studies, or of another one than the key.
     """
-    read = [_read(path) for path in _files(answers)]
+    read = [_read(path) for path in answer_files(answers)]
     studies = {answer["study"] for answer in read}
     names = {"a": "a", "b": "b"}
     if key:
@@ -126,7 +126,8 @@ def describe(counted: Tally) -> str:
     return "\n".join(lines)
 
 
-def _files(answers: Sequence[Path]) -> list[Path]:
+def answer_files(answers: Sequence[Path]) -> list[Path]:
+    """JSON files, and those in folders, without keys."""
     found: list[Path] = []
     for path in answers:
         found += sorted(path.glob("*.json")) if path.is_dir() else [path]

@@ -36,7 +36,7 @@ from foleycli.highlight.recipe import (
 from foleycli.highlight.remix import Remix, settle
 from foleycli.highlight.rule import ALIKE, FITS, NO_SPEECH, Seen, balance, second_edges
 from foleycli.highlight.separate import Separator, find_separator, separate
-from foleycli.highlight.stems import Stems, open_stems
+from foleycli.highlight.stems import Stems, ahead, open_stems
 from foleycli.mux.bwf import Broadcast, write_broadcast
 from foleycli.mux.mux import Track, check_mux, mux_audio
 from foleycli.output import check_output, make_folder, scratch_folder
@@ -148,7 +148,8 @@ def find_gains(
     Args:
         by: what took a mix apart into these stems, if something did.
     """
-    looks = "effects" in stems.names and bool(config.seen_db or config.close_db)
+    there = "effects" in stems.names
+    looks = there and bool(config.seen_db or config.close_db)
     onsets = ("effects",) if looks else ()
     levels = hear_stems(
         stems,
@@ -159,6 +160,11 @@ def find_gains(
     progress("looking", 1.0)
     edges = _edges(film, stems, config)
     seen = seen_effects(levels, read_motion(film.path), edges) if looks else None
+    if there and config.words_db:
+        from foleycli.highlight.words import find_words  # networks that hear and see
+
+        words = find_words(film.path, stems, edges, config.named)
+        seen = replace(seen or Seen(), words=words)
     spans = rule_gains(levels, edges, config, seen, by)
     if by and spans[0].reason in (NO_SPEECH, FITS, ALIKE):
         LOG.warning("%s", spans[0].reason)
@@ -312,7 +318,7 @@ def _make(job: _Job, progress: Progress) -> Highlighted:
         wav = out if out.suffix.lower() == WAVE else folder / "mix.wav"
         digest = write_broadcast(
             wav,
-            remix.mix(lambda done: progress("sounding", 0.5 + done / 2)),
+            ahead(remix.mix(lambda done: progress("sounding", 0.5 + done / 2))),
             job.stems.sample_rate,
             job.stems.channels,
             about=_about(job.film, out.stem, TITLE),

@@ -1,10 +1,13 @@
 """Gains as volume keyframes in a timeline, beside the picture; the stems stay as they are.
 
 FCPXML: ``adjust-volume`` with a ``keyframeAnimation`` of its amount, times on the clip's own clock
-(Apple's FCPXML reference). OTIO has no word for volume: an effect "AudioVolume" carries the points
-in its metadata, under ``foleycli``.
+(Apple's FCPXML reference). AAF: an audio gain, whose points are factors; between two of them it
+goes straight in amplitude, so a ramp in dB has points on its way. OTIO has no word for volume: an
+effect "AudioVolume" carries the points in its metadata, under ``foleycli``.
 """
 
+import itertools
+import math
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,12 +19,15 @@ from foleycli.errors import UsageError
 from foleycli.highlight.curves import Keyframe, Span, Stem, keyframes
 from foleycli.highlight.stems import Part, Stems
 from foleycli.output import atomic_output
+from foleycli.timeline.aaf import load_aaf, write_cut
 from foleycli.timeline.fcpxml import write_fcpxml
 from foleycli.timeline.markers import clip_timeline
 from foleycli.timeline.model import Event, Media, Timeline, Track
 from foleycli.timeline.otio import load_otio, write_otio
+from foleycli.waveform.loudness import from_db
 
-WRITTEN = (".fcpxml", ".otio")
+WRITTEN = (".fcpxml", ".otio", ".aaf")
+FINE_DB = 2.0  # between two points of an AAF: straight in amplitude is within .06 dB of it in dB
 BEFORE = ("note", "conform-rate", "timeMap")  # what FCPXML has before an adjustment
 
 
@@ -30,15 +36,17 @@ def check_keyframes(path: Path) -> None:
 
     Raises:
         UsageError: it is none of those.
-        MediaError: OpenTimelineIO is not installed.
+        MediaError: what writes it is not installed.
     """
     if path.suffix.lower() not in WRITTEN:
         raise UsageError(
             f"{path.name}: no keyframes are written into {path.suffix or 'such a file'}.",
-            f"Name it {' or '.join(WRITTEN)}.",
+            f"Name it {', '.join(WRITTEN[:-1])} or {WRITTEN[-1]}.",
         )
     if path.suffix.lower() == ".otio":
         load_otio()
+    if path.suffix.lower() == ".aaf":
+        load_aaf()
 
 
 def write_keyframes(
@@ -56,6 +64,8 @@ def write_keyframes(
         if path.suffix.lower() == ".fcpxml":
             text = _with_volumes(write_fcpxml(timeline), points)
             beside.write_text(text, encoding="utf-8")
+        elif path.suffix.lower() == ".aaf":
+            write_cut(timeline, beside, {name: _factors(curve) for name, curve in points.items()})
         else:
             write_otio(timeline, beside)
             _add_effects(beside, points)
@@ -130,6 +140,18 @@ def _with_volumes(text: str, points: dict[Stem, list[Keyframe]]) -> str:
         clip.insert(place, volume)
     ET.indent(root)
     return head + ET.tostring(root, encoding="unicode") + "\n"
+
+
+def _factors(curve: Sequence[Keyframe]) -> list[tuple[float, float]]:
+    """Points of a curve as (seconds, factor), with those that a ramp needs on its way."""
+    found = [(curve[0].time, from_db(curve[0].gain_db))]
+    for one, two in itertools.pairwise(curve):
+        pieces = max(1, math.ceil(abs(two.gain_db - one.gain_db) / FINE_DB))
+        for step in range(1, pieces + 1):
+            part = step / pieces
+            gain_db = one.gain_db + part * (two.gain_db - one.gain_db)
+            found.append((one.time + part * (two.time - one.time), from_db(gain_db)))
+    return found
 
 
 def _db(gain_db: float) -> str:

@@ -5,6 +5,7 @@ is kept grows by ten numbers a second and stem.
 """
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,7 +15,7 @@ from foleycli.highlight.curves import Stem
 from foleycli.highlight.speech import RATE as SPEECH_RATE
 from foleycli.highlight.speech import SURE, SpeechReader, to_mono
 from foleycli.highlight.stems import Stems
-from foleycli.waveform.loudness import k_weighting
+from foleycli.waveform.loudness import LoudnessMeter
 
 Floats = NDArray[np.float64]
 STEPS = 10  # of energy, a second
@@ -69,21 +70,25 @@ def hear_stems(
         alike: whether to ask how much of the dialogue is in the effects, too.
         told: how much is done, 0 to 1.
     """
-    loudness = {stem: _Energy(stems.sample_rate, stems.channels) for stem in stems.names}
+    loudness = {stem: LoudnessMeter(stems.sample_rate, stems.channels) for stem in stems.names}
     rises = {stem: OnsetReader(stems.sample_rate) for stem in onsets if stem in stems.names}
     voice = SpeechReader(stems.sample_rate) if "dialogue" in stems.names else None
     shared = np.zeros((2, 2))
-    for first, blocks in stems.blocks():
-        if alike:
-            pair = [to_mono(blocks[stem]).astype(np.float64) for stem in ("dialogue", "effects")]
-            shared += np.stack(pair) @ np.stack(pair).T
-        for stem, block in blocks.items():
-            loudness[stem].add(block)
-            if stem in rises:
-                rises[stem].add(block)
-            if stem == "dialogue" and voice:
-                voice.add(block)
-        told(first / max(1, stems.samples))
+
+    def hear(stem: Stem, block: NDArray[np.float32]) -> None:
+        loudness[stem].add(block)
+        if stem in rises:
+            rises[stem].add(block)
+        if stem == "dialogue" and voice:
+            voice.add(block)
+
+    with ThreadPoolExecutor(2) as pool:  # networks and filters let others run meanwhile
+        for first, blocks in stems.blocks():
+            if alike:
+                pair = [to_mono(blocks[s]).astype(np.float64) for s in ("dialogue", "effects")]
+                shared += np.stack(pair) @ np.stack(pair).T
+            list(pool.map(hear, blocks, blocks.values()))
+            told(first / max(1, stems.samples))
     energies = {stem: meter.energies() for stem, meter in loudness.items()}
     steps = max(map(len, energies.values()))
     speech = np.zeros(steps, bool)
@@ -100,34 +105,6 @@ def spoken(probabilities: NDArray[np.float32], steps: int) -> NDArray[np.bool_]:
     places = (np.flatnonzero(probabilities >= SURE) + 0.5) / SPEECH_RATE * STEPS
     said[np.minimum(places.astype(int), steps - 1)] = True
     return said
-
-
-class _Energy:
-    """K-weighted mean square, ten a second."""
-
-    def __init__(self, sample_rate: int, channels: int) -> None:
-        filters = k_weighting(sample_rate)
-        self._sections = np.array([np.concatenate([b, a]) for b, a in filters])
-        self._states = np.zeros((len(filters), 2, channels))
-        weights = {6: [1, 1, 1, 0, 1.41, 1.41]}.get(channels, [1] * channels)
-        self._weights = np.array(weights, np.float64)
-        self._step = round(sample_rate / STEPS)
-        self._rest = np.zeros(0)
-        self._parts: list[Floats] = []
-
-    def add(self, block: NDArray[np.float32]) -> None:
-        from scipy.signal import sosfilt  # half a second to import
-
-        filtered, self._states = sosfilt(self._sections, block, axis=0, zi=self._states)
-        power = np.concatenate([self._rest, np.square(filtered) @ self._weights])
-        whole = len(power) // self._step
-        self._parts.append(power[: whole * self._step].reshape(whole, self._step).mean(axis=1))
-        self._rest = power[whole * self._step :]
-
-    def energies(self) -> Floats:
-        """Of each 100 ms, the last one perhaps shorter."""
-        rest = [np.array([self._rest.mean()])] if len(self._rest) else []
-        return np.concatenate([*self._parts, *rest]) if self._parts or rest else np.zeros(0)
 
 
 class OnsetReader:

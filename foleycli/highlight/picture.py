@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter1d
 
 from foleycli.clip.media import decoded, open_media
 from foleycli.clip.probe import probe
 from foleycli.highlight.levels import ONSET_RATE, Levels
 from foleycli.highlight.rule import Seen
+from foleycli.waveform.filters import slide_mean
 
 Floats = NDArray[np.float64]
 RATE = 25  # points a second
@@ -106,8 +106,8 @@ def seen_effects(levels: Levels, motion: Motion, edges: Sequence[Fraction]) -> S
     strength = levels.onsets["effects"]
     heard = strength[: len(strength) // step * step].reshape(-1, step).mean(axis=1)
     count = min(len(heard), len(motion.onsets))
-    heard = uniform_filter1d(heard[:count], 3, mode="nearest")
-    seen = uniform_filter1d(motion.onsets[:count], 3, mode="nearest")
+    heard = np.asarray(slide_mean(heard[:count], 3), np.float64)
+    seen = np.asarray(slide_mean(motion.onsets[:count], 3), np.float64)
     middles = [float(a + b) / 2 * RATE for a, b in itertools.pairwise(edges)]
     follows = np.array([_agreement(heard, seen, round(middle)) for middle in middles])
     close = np.zeros(len(middles))

@@ -6,9 +6,11 @@ side by side, as often as is needed, and never held as a whole.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import soundfile
@@ -24,7 +26,8 @@ from foleycli.spot.cues import LAYERS
 from foleycli.waveform.mix import CENTRE, spread
 from foleycli.waveform.space import ROOM, SPEAKERS
 
-BLOCK = 1 << 16  # samples
+Item = TypeVar("Item")
+BLOCK = 1 << 15  # samples
 SOUNDS = (".wav", ".w64", ".rf64", ".flac", ".aif", ".aiff", ".mp3", ".m4a", ".ogg", ".opus")
 PLAIN = (".wav", ".rf64", ".w64", ".flac", ".aif", ".aiff")
 # words in the names of delivered stems
@@ -96,15 +99,19 @@ class Stems:
             stem: [_Reader(self._decode(part), self.channels, centre) for part in self.parts[stem]]
             for stem in self.names
         }
-        for first in range(0, self.samples, BLOCK):
-            length = min(BLOCK, self.samples - first)
-            yield (
-                first,
-                {
-                    stem: _summed([reader.read(length) for reader in several])
-                    for stem, several in readers.items()
-                },
-            )
+
+        def read() -> Iterator[tuple[int, dict[Stem, NDArray[np.float32]]]]:
+            for first in range(0, self.samples, BLOCK):
+                length = min(BLOCK, self.samples - first)
+                yield (
+                    first,
+                    {
+                        stem: _summed([reader.read(length) for reader in several])
+                        for stem, several in readers.items()
+                    },
+                )
+
+        return ahead(read())
 
     def _decode(self, part: Part) -> Iterator[NDArray[np.float32]]:
         if part.sample_rate == self.sample_rate and _is_wave(part):
@@ -113,6 +120,15 @@ class Stems:
 
     def _all(self) -> list[Part]:
         return [part for stem in self.names for part in self.parts[stem]]
+
+
+def ahead(items: Iterator[Item]) -> Iterator[Item]:
+    """The same, the next of them made by a thread while one is used."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = pool.submit(next, items, None)
+            yield item
 
 
 def open_stems(

@@ -92,7 +92,7 @@ def pairs_in_folders(a: Path, b: Path, clips: Path | None = None) -> list[Pair]:
         if not folder.is_dir():
             raise UsageError(f"{folder} is not a folder.", "Or name a run with --run.")
     films = {path.stem: path for path in find_clips([clips or a])}
-    sounds_a, sounds_b = _sounds_in(a), _sounds_in(b)
+    sounds_a, sounds_b = sounds_in(a), sounds_in(b)
     pairs = [
         Pair(Example(safe_name(stem), film), sounds_a[stem], sounds_b[stem])
         for stem, film in films.items()
@@ -167,7 +167,8 @@ def _embedded(pair: Pair, folder: Path, *, level: bool) -> dict[str, str]:
     return embedded
 
 
-def _sounds_in(folder: Path) -> dict[str, Path]:
+def sounds_in(folder: Path) -> dict[str, Path]:
+    """The sounds and videos of a folder, by the clip that they are of."""
     known = {*SOUND_SUFFIXES, *VIDEO_SUFFIXES}
     paths = (path for path in sorted(folder.iterdir()) if path.suffix.lower() in known)
     return {path.stem.removesuffix("_s00"): path for path in paths}

@@ -11,7 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 Curve = NDArray[np.floating]
-BLOCK = 128  # samples that a recursive filter takes in at once
+BLOCK = 32  # samples that a recursive filter takes in at once
 
 
 def slide_maximum(curve: Curve, size: int) -> Curve:
@@ -61,9 +61,9 @@ class Recursive:
     """A recursive filter, b over a, that runs over long signals in blocks, as products.
 
     Within a block every output is a sum over its inputs (the impulse response) and over the state
-    at the block's beginning; only the states go from block to block one after the other. The
-    state is scipy.signal.lfilter's (direct form II, transposed). Up to two poles: more of them near
-    1 cannot be told apart in this form.
+    at the block's beginning; the states are summed over blocks by doubling reach (Hillis and
+    Steele, 1986). The state is scipy.signal.lfilter's (direct form II, transposed). Up to two
+    poles: more of them near 1 cannot be told apart in this form.
     """
 
     response: NDArray[np.float64]  # (BLOCK, BLOCK), input to output
@@ -106,16 +106,20 @@ class Recursive:
         self, samples: Curve, state: NDArray[np.float64] | None = None
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Filter (samples,), from a state (order,), silence if None; the output and the state."""
-        now = np.zeros(self.order) if state is None else state
         whole = len(samples) // BLOCK * BLOCK
         blocks = np.asarray(samples[:whole], np.float64).reshape(-1, BLOCK)
-        pushes = blocks @ self.kept
-        states = np.empty((len(blocks), self.order))
-        for n, push in enumerate(pushes):
-            states[n] = now
-            now = self.step @ now + push
+        states = np.empty((len(blocks) + 1, self.order))  # at the beginning of every block
+        states[0] = 0 if state is None else state
+        states[1:] = blocks @ self.kept
+        step, reach = self.step.T, 1
+        while reach < len(
+            states
+        ):  # each holds what the last `reach` blocks pushed, then twice that
+            states[reach:] += states[:-reach] @ step
+            step, reach = step @ step, 2 * reach
+        now = states[-1]
         out = np.empty(len(samples))
-        out[:whole] = (blocks @ self.response + states @ self.seen).reshape(-1)
+        out[:whole] = (blocks @ self.response + states[:-1] @ self.seen).reshape(-1)
         rest = len(samples) - whole
         if rest:
             last = np.asarray(samples[whole:], np.float64)

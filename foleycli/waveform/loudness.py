@@ -13,6 +13,7 @@ from foleycli.config import OUTPUT
 from foleycli.waveform.filters import Recursive, slide_minimum
 
 CHUNK = 1 << 16  # samples; work is cut here, so that block boundaries cannot change a result
+STRETCH = 2048  # samples that are looked between if they come near the peak so far
 OVERSAMPLING = 4
 TAPS = 32  # of each phase of the interpolator
 LIMITER_REACH = 0.010  # seconds; holds the gain still between the peaks of anything over 25 Hz
@@ -89,8 +90,10 @@ class PeakMeter:
             self._tail = np.zeros((TAPS, chunk.shape[1]))
         samples = np.concatenate([self._tail, chunk])
         self._tail = samples[-TAPS:]
-        if np.abs(samples).max(initial=0) * _largest_overshoot() > self._peak:
-            self._peak = max(self._peak, float(_between(samples).max()))
+        for start in range(0, len(samples) - TAPS + 1, STRETCH):
+            part = samples[start : start + STRETCH + TAPS - 1]
+            if max(part.max(), -part.min()) * _largest_overshoot() > self._peak:
+                self._peak = max(self._peak, float(_between(part).max()))
 
 
 def true_peak(blocks: Iterable[np.ndarray]) -> float:
@@ -187,25 +190,46 @@ class LoudnessMeter:
         self._weights = np.array(weights, dtype=np.float64)
         self._step = round(sample_rate / 10)  # samples of 100 ms
         self._filters = [Recursive.of(b, a) for b, a in k_weighting(sample_rate)]
-        self._states = [[np.zeros(each.order)] * channels for each in self._filters]
-        self._rest = np.zeros((0, channels))
+        self._states = [[np.zeros(each.order) for each in self._filters]] * channels
+        self._rest = np.zeros(0)  # squares that fill no 100 ms yet
         self._energies: list[float] = []  # mean square of each 100 ms, channels summed
 
     def add(self, block: np.ndarray) -> None:
         """Hear the next block."""
         samples = np.asarray(block, dtype=np.float64)
         samples = samples[:, None] if samples.ndim == 1 else samples
-        for each, states in zip(self._filters, self._states, strict=True):
-            filtered = [each.run(*pair) for pair in zip(samples.T, states, strict=True)]
-            samples = np.stack([channel for channel, _ in filtered], axis=1)
-            states[:] = [state for _, state in filtered]
-        samples = np.concatenate([self._rest, samples])
-        whole = len(samples) // self._step
-        squares = np.square(samples[: whole * self._step]).reshape(
-            whole, self._step, samples.shape[1]
-        )
-        self._energies.extend((squares.mean(axis=1) @ self._weights).tolist())
-        self._rest = samples[whole * self._step :]
+        power = np.concatenate([self._rest, self._power(samples)])
+        whole = len(power) // self._step * self._step
+        self._energies.extend(power[:whole].reshape(-1, self._step).mean(axis=1).tolist())
+        self._rest = power[whole:]
+
+    def energies(self) -> np.ndarray:
+        """Mean square of each 100 ms, K-weighted, channels summed; the last one perhaps shorter."""
+        rest = [self._rest.mean()] if len(self._rest) else []
+        return np.array([*self._energies, *rest])
+
+    def _power(self, samples: np.ndarray) -> np.ndarray:
+        """K-weighted squares (samples,), channels summed. A channel that says what the first one
+        does, as mono in stereo, is not heard again, nor one that says nothing."""
+        before, total = self._states[0], np.zeros(len(samples))
+        power: np.ndarray | None = None
+        for i, states in enumerate(self._states):
+            channel = samples[:, i]
+            if power is not None and _equal(states, before) and (channel == samples[:, 0]).all():
+                total += self._weights[i] * power
+                self._states[i] = self._states[0]
+                continue
+            if not channel.any() and not np.any(states):
+                continue
+            heard: list[np.ndarray] = []
+            for each, state in zip(self._filters, states, strict=True):
+                channel, state = each.run(channel, state)
+                heard.append(state)
+            self._states[i] = heard
+            squares = np.square(channel)
+            power = squares if i == 0 else power
+            total += self._weights[i] * squares
+        return total
 
     def integrated(self) -> float:
         """LUFS over all, gated at -70 LUFS and 10 LU under what is left; -inf for silence."""
@@ -238,6 +262,10 @@ class LoudnessMeter:
         if len(self._energies) < steps:
             return np.zeros(0)
         return np.convolve(self._energies, np.full(steps, 1 / steps), "valid")
+
+
+def _equal(some: list[np.ndarray], others: list[np.ndarray]) -> bool:
+    return all(map(np.array_equal, some, others))
 
 
 def _lufs(energy: np.ndarray | float) -> np.ndarray:

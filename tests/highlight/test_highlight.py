@@ -12,7 +12,7 @@ import soundfile
 
 from foleycli.config import HIGHLIGHT
 from foleycli.errors import MediaError, ModelError, OutputExistsError, UsageError
-from foleycli.highlight.curves import read_gains
+from foleycli.highlight.curves import STEMS, read_gains
 from foleycli.highlight.highlight import HighlightRequest, highlight, redo
 from foleycli.mux.loudness import measure_loudness
 from tests.films import strikes, write_film
@@ -101,7 +101,7 @@ def test_peaks_stay_under_the_ceiling_by_one_gain(folder, tmp_path):
 
 
 def test_no_curve_is_faster_than_12_db_a_second(folder, sounds, tmp_path):
-    from foleycli.highlight.curves import STEMS, keyframes
+    from foleycli.highlight.curves import keyframes
 
     made = highlight(folder / "film.mp4", tmp_path / "a.wav", sounds)
     for stem in STEMS:
@@ -336,6 +336,36 @@ def test_otio_carries_the_keyframes_in_its_metadata(folder, sounds, tmp_path):
     with pytest.raises(UsageError, match="no keyframes"):
         bad = HighlightRequest(keyframes=tmp_path / "cut.edl")
         highlight(folder / "film.mp4", tmp_path / "b.wav", sounds, request=bad)
+
+
+def test_aaf_carries_the_gains_as_factors_that_follow_the_curve(folder, sounds, tmp_path):
+    aaf2 = pytest.importorskip("aaf2")
+    pytest.importorskip("otio_aaf_adapter")
+    from foleycli.highlight.curves import keyframes
+    from foleycli.timeline.files import read_timeline
+
+    request = HighlightRequest(keyframes=tmp_path / "cut.aaf")
+    made = highlight(folder / "film.mp4", tmp_path / "a.wav", sounds, request=request)
+    with aaf2.open(str(tmp_path / "cut.aaf")) as file:
+        (cut,) = file.content.toplevel()
+        slots = {slot.name: slot for slot in cut.slots if slot.media_kind == "Sound"}
+        assert slots.keys() == set(STEMS)
+        for stem, slot in slots.items():
+            (group,) = slot.segment.components
+            (curve,) = group.parameters
+            points = [(p.time * SECONDS, p.value) for p in curve.pointlist]
+            wanted = keyframes(made.spans, stem)
+            at = np.linspace(0, SECONDS, 601)
+            ours = 20 * np.log10(np.interp(at, *zip(*points, strict=True)))
+            theirs = np.interp(at, [p.time for p in wanted], [p.gain_db for p in wanted])
+            assert ours == pytest.approx(theirs, abs=0.08)
+            assert group.segments[0].mob.name == sounds[stem][0].name
+        assert len(points) > 2
+    back = read_timeline(tmp_path / "cut.aaf")
+    assert [e.media.name for t in back.pictures for e in t.events] == ["film.mp4"]
+    assert {e.media.name for t in back.sounds for e in t.events} == {
+        path.name for several in sounds.values() for path in several
+    }
 
 
 def test_gen_balances_the_new_sound_with_the_clips_own(muddy_film, tmp_path, foley):

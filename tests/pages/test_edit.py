@@ -303,6 +303,26 @@ def test_another_page_gets_nothing(film) -> None:
     assert len(read_cues(film.with_name("shot_cues.csv"))) == 6
 
 
+def test_a_balance_is_seen_as_curves_and_an_edited_table_at_the_next_look(film) -> None:
+    table = film.with_name("gains.csv")
+    table.write_text("start,end,dialogue_db,effects_db\n0,1,3,-6\n1,3,3,0\n")
+    with edited(film) as server, open_browser(offline=False) as page:
+        server.project.gains = table
+        page.goto(server.address)
+        until(page, READY)
+        ends = "Object.entries(foley.model.gains).map(([stem, p]) => [stem, p[0][1], p.at(-1)[1]])"
+        assert page.evaluate(ends) == [["dialogue", 3, 3], ["effects", -6, 0]]
+        assert page.get_by_text("gains", exact=True).is_visible()
+        top = page.evaluate("foley.lanes.top(foley.lanes.layers[0])")
+        table.write_text("start,end,music_db\n0,3,-2\n")
+        page.evaluate("dispatchEvent(new Event('focus'))")
+        until(page, f"{ends}[0][0] === 'music'")
+        server.project.gains = None
+        page.evaluate("dispatchEvent(new Event('focus'))")
+        until(page, f"foley.lanes.top(foley.lanes.layers[0]) === {top - 44}")
+        assert not page.troubles
+
+
 def test_words_are_words_and_no_markup(film) -> None:
     mark = "<img src=x onerror=window.evil=1> & \"quotes\" 'and' </script>"
     with edited(film) as server, open_browser(offline=False) as page:

@@ -13,7 +13,9 @@ from foleycli.errors import MediaError, UsageError
 from foleycli.evaluate.clipset import Example, safe_name
 from foleycli.evaluate.contestants import Contestant
 from foleycli.evaluate.plan import Plan, join_plan
+from foleycli.evaluate.ranks import count_ranks, describe_ranks, is_ranking
 from foleycli.evaluate.tally import describe, tally
+from foleycli.pages.ranking import find_choices, write_ranking
 from foleycli.pages.study import pairs_in_folders, pairs_of_run, with_words, write_study
 from tests.films import strikes, write_film
 from tests.pages.browser import open_browser
@@ -227,3 +229,80 @@ def test_other_files_and_other_studies_are_refused(tmp_path) -> None:
 def test_folders_without_a_name_in_common_are_refused(folders, tmp_path) -> None:
     with pytest.raises(UsageError):
         pairs_in_folders(folders / "a", tmp_path, folders / "clips")
+
+
+@pytest.fixture(scope="module")
+def ranking(folders) -> Path:
+    of = {name: folders / side for name, side in (("input", "a"), ("ours", "b"), ("original", "b"))}
+    choices = find_choices(of, folders / "clips")
+    key = write_ranking(folders / "rank.html", choices, list(of), question="Which <fits>?")
+    assert json.loads(key.read_text())["b"] == "ours"
+    return folders / "rank.html"
+
+
+def ranked(folder: Path, person: str, *orders: str, study: str = "s") -> Path:
+    """Answers of a person: of each clip the systems from the best to the worst."""
+    ranks = {
+        f"clip{n}": {"ranks": {system: i + 1 for i, system in enumerate(order)}}
+        for n, order in enumerate(orders)
+    }
+    path = folder / f"{person}_{len(orders)}.json"
+    path.write_text(json.dumps({"study": study, "person": person, "ranks": ranks}))
+    return path
+
+
+def test_places_are_counted_and_set_against_chance(tmp_path) -> None:
+    files = [ranked(tmp_path, "p", "dcba", "dcab", "cdba"), ranked(tmp_path, "q", "dcba")]
+    ranked(tmp_path, "p", "abcd")  # an earlier, shorter file of the same person
+    assert is_ranking([tmp_path])
+    counted = count_ranks([tmp_path])
+    assert (len(counted.places), counted.people, counted.clips) == (4, 2, 3)
+    assert counted.counts(3) == [3, 1, 0, 0] and counted.counts(0) == [0, 0, 1, 3]
+    assert counted.mean(2)[0] == 1.75 and counted.beats(3, 2) == 0.75
+    # mean places 3.75, 3.25, 1.75, 1.25: chi2 = 12 * 4 / 20 * 4.25 = 10.2 at 3 degrees of freedom
+    assert counted.chance == pytest.approx(0.0169, abs=1e-4)
+    said = describe_ranks(counted)
+    assert said.splitlines()[2].split()[0] == "d" and "75.0 %" in said
+    with pytest.raises(UsageError, match="several studies"):
+        count_ranks([*files, ranked(tmp_path, "r", "abcd", study="other")])
+    (tmp_path / "bad.json").write_text(
+        json.dumps({"study": "s", "person": "x", "ranks": {"c": {"ranks": {"a": 1, "b": 1}}}})
+    )
+    with pytest.raises(MediaError, match="not what the ranking's page saves"):
+        count_ranks([tmp_path / "bad.json"])
+
+
+def test_a_ranking_takes_three_systems_or_more(folders, tmp_path) -> None:
+    with pytest.raises(UsageError, match="2 systems"):
+        find_choices({"a": folders / "a", "b": folders / "b"}, folders / "clips")
+    with pytest.raises(UsageError, match="no clip in common"):
+        find_choices(dict.fromkeys("abc", tmp_path), folders / "clips")
+
+
+@pytest.mark.slow
+def test_a_person_puts_four_in_order_and_the_places_come_back(ranking, tmp_path) -> None:
+    with open_browser() as tab:
+        tab.goto(ranking.as_uri())
+        tab.keyboard.press("Enter")
+        for number in range(3):
+            tab.wait_for_function(
+                f"document.getElementById('where').textContent == 'Clip {number + 1} of 3'"
+            )
+            tab.keyboard.press("1")  # not heard yet: nothing happens
+            for place, letter in ((3, "a"), (1, "b"), (2, "c")):
+                tab.keyboard.press(letter)
+                tab.wait_for_function(f"heard[{ord(letter) - ord('a')}]")
+                tab.keyboard.press(str(place))
+            if os.environ.get("FOLEY_SCREENSHOT"):
+                tab.screenshot(path=os.environ["FOLEY_SCREENSHOT"], full_page=True)
+            tab.keyboard.press("Enter")
+        tab.reload()
+        with tab.expect_download() as saving:
+            tab.click("#save")
+        saving.value.save_as(tmp_path / "answers.json")
+        assert tab.troubles == []
+    saved = json.loads((tmp_path / "answers.json").read_text())
+    for vote in saved["ranks"].values():
+        assert [vote["ranks"][system] for system in vote["shown"]] == [3, 1, 2]
+    counted = count_ranks([tmp_path / "answers.json"], ranking.with_suffix(".key.json"))
+    assert counted.names == ("input", "ours", "original") and len(counted.places) == 3

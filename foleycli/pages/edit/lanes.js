@@ -1,7 +1,8 @@
 // The film's clock drawn: ruler, film strip, cuts, motion, waveform, and a lane for each layer.
 import { ask, nameOf, seconds } from "./model.js";
 
-const RULER = 22, STRIP = 46, MOTION = 38, WAVE = 54, LANE = 46, EMPTY = 22, EDGE = 6;
+const RULER = 22, STRIP = 46, MOTION = 38, WAVE = 54, GAINS = 44, LANE = 46, EMPTY = 22, EDGE = 6;
+const STEMS = { dialogue: "play", music: "motion", effects: "wave" }, MOST_DB = 12; // of the gains lane
 const STEPS = [0.04, 0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 60, 120, 300, 600, 1800];
 const PEAKS = 64, CHUNK = 20; // of the waveform: a second, seconds in one answer
 const SOFTEST = -36, LOUDEST = 12;
@@ -44,17 +45,18 @@ export class Lanes {
   // A lane without events is low; one that a drag enters grows when it has some.
   high(layer) { return this.used?.has(layer) ? LANE : EMPTY; }
   top(layer) {
-    let top = RULER + STRIP + MOTION + WAVE;
+    let top = RULER + STRIP + MOTION + WAVE + this.gainsHigh;
     for (const each of this.layers) { if (each === layer) break; top += this.high(each); }
     return top;
   }
+  get gainsHigh() { return this.model.gains ? GAINS : 0; }
   x(time) { return (time - this.from) * this.scale; }
   t(x) { return this.from + x / this.scale; }
   get width() { return this.canvas.clientWidth; }
   get to() { return this.t(this.width); }
 
   resize() {
-    const height = RULER + STRIP + MOTION + WAVE + this.layers.reduce((sum, layer) => sum + this.high(layer), 0);
+    const height = RULER + STRIP + MOTION + WAVE + this.gainsHigh + this.layers.reduce((sum, layer) => sum + this.high(layer), 0);
     const dense = devicePixelRatio || 1, width = Math.max(50, this.canvas.parentElement.clientWidth - this.heads.clientWidth);
     this.canvas.style.height = `${height}px`;
     this.heads.style.height = `${height}px`;
@@ -84,7 +86,7 @@ export class Lanes {
   reveal(time) { if (time < this.from || time > this.to) { this.from = time - 0.15 * this.width / this.scale; this.bound(); } this.draw(); }
 
   headings() {
-    const key = JSON.stringify([this.layers.map(layer => [layer, this.high(layer)]), [...this.model.mutedLayers], [...this.model.soloedLayers]]);
+    const key = JSON.stringify([this.gainsHigh, this.layers.map(layer => [layer, this.high(layer)]), [...this.model.mutedLayers], [...this.model.soloedLayers]]);
     if (key === this.headed) return;
     this.headed = key;
     const row = (name, top, height, layer) => {
@@ -106,7 +108,7 @@ export class Lanes {
       return div;
     };
     let top = 0;
-    const rows = [["time", RULER], ["film", STRIP], ["motion", MOTION], ["sound", WAVE]].map(([name, height]) => { const made = row(name, top, height); top += height; return made; });
+    const rows = [["time", RULER], ["film", STRIP], ["motion", MOTION], ["sound", WAVE], ...this.model.gains ? [["gains", GAINS]] : []].map(([name, height]) => { const made = row(name, top, height); top += height; return made; });
     for (const layer of this.layers) { rows.push(row(layer || "other", top, this.high(layer), layer)); top += this.high(layer); }
     this.heads.replaceChildren(...rows);
   }
@@ -182,6 +184,7 @@ export class Lanes {
     this.strip(c, width);
     this.motion(c, width);
     this.wave(c, width);
+    this.gains(c, width);
     this.events(c, width);
     c.fillStyle = ink.cut;
     for (const cut of this.model.cuts) { const x = this.x(cut); if (x >= 0 && x <= width) c.fillRect(Math.round(x), RULER, 1, height - RULER); }
@@ -262,6 +265,24 @@ export class Lanes {
         if (chunk.data[at + 1] > high) high = chunk.data[at + 1];
       }
       if (high >= low) c.fillRect(x, middle - (high / 127) * half, 1, Math.max(1, ((high - low) / 127) * half));
+    }
+  }
+
+  // What foley highlight turns each stem by: read here, edited in its table.
+  gains(c, width) {
+    if (!this.model.gains) return;
+    const top = RULER + STRIP + MOTION + WAVE, y = db => top + GAINS / 2 - Math.max(-MOST_DB, Math.min(MOST_DB, db)) / MOST_DB * (GAINS / 2 - 3);
+    c.fillStyle = this.ink.line;
+    c.fillRect(0, y(0), width, 1);
+    c.lineWidth = 2;
+    for (const [stem, points] of Object.entries(this.model.gains)) {
+      c.strokeStyle = this.ink[STEMS[stem]];
+      c.beginPath();
+      for (const [time, db] of points) c.lineTo(this.x(time), y(db));
+      c.stroke();
+      const [, first] = points.findLast(([time]) => time <= this.from) ?? points[0];
+      c.fillStyle = this.ink.ink;
+      c.fillText(stem, 4, Math.min(top + GAINS - 7, y(first) + 8));
     }
   }
 

@@ -25,6 +25,7 @@ export class Model extends EventTarget {
   hits = null;             // 64 a second
   activity = null;
   cuts = [];
+  gains = null;            // stem -> [[seconds, dB]] of a balance; null without one
   words = [];
   busy = 0;
   clipboard = [];
@@ -45,12 +46,18 @@ export class Model extends EventTarget {
     this.frames = this.hits = this.activity = null;
     this.cuts = [];
     await this.refresh();
+    await this.balance();
     this.tell("desk");
   }
 
   async refresh() {
     this.take(await (await ask(`api/state/${this.desk}`)).json());
     if (this.state.stage === "ready" && !this.frames) await this.look();
+  }
+
+  async balance() { // also when the window is seen again: the table may have been edited
+    const curves = await (await ask(`api/gains/${this.desk}`)).json();
+    this.gains = Object.keys(curves).length ? curves : null;
   }
 
   async look() {

@@ -380,6 +380,7 @@ model.addEventListener("desk", async () => {
   try { await film.open(); } catch (error) { say(error.message); }
 });
 
+addEventListener("focus", () => model.balance().then(() => lanes.resize()).catch(() => {})); // its table may have been edited
 $("play").addEventListener("click", hands.toggle);
 $("to-start").addEventListener("click", () => hands.seek(0));
 $("back").addEventListener("click", () => hands.step(-1));

@@ -339,6 +339,7 @@ class Project:
     desks: list[Desk] = field(default_factory=list)
     listeners: list[Tell] = field(default_factory=list)
     rendering: bool = False
+    gains: Path | None = None  # a table of `foley highlight`, whose curves are seen
     _source: Source | None = None
     _lock: Any = field(default_factory=threading.RLock)
 

@@ -29,6 +29,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from foleycli.config import EDIT, OUTPUT
 from foleycli.errors import FoleyError, UsageError
+from foleycli.highlight.curves import STEMS, fill_gaps, keyframes, read_gains
 from foleycli.library.bank import Bank
 from foleycli.pages.edit.hearing import RATE, LibraryHearing, pinned, seconds_of
 from foleycli.pages.edit.project import Desk, Project
@@ -147,6 +148,7 @@ class Server:
             Route("/api/project", self._asked(self._project)),
             Route("/api/state/{desk:int}", self._asked(self._state)),
             Route("/api/curves/{desk:int}", self._asked(self._curves)),
+            Route("/api/gains/{desk:int}", self._asked(self._gains)),
             Route("/api/words", self._asked(self._words)),
             Route("/api/alternatives/{desk:int}/{row:int}", self._asked(self._alternatives)),
             Route("/api/change/{desk:int}", self._asked(self._change), methods=["POST"]),
@@ -297,6 +299,18 @@ class Server:
             features.activity.astype("<f4"),
         ]
         return _bytes(line + b"".join(curve.tobytes() for curve in curves))
+
+    def _gains(self, request: Request, body: bytes) -> Any:
+        """The curves of a balance, [seconds, dB] from corner to corner, by stem."""
+        if self.project.gains is None or self._desk(request) is not self.project.desks[0]:
+            return {}
+        spans = read_gains(self.project.gains)
+        spans = fill_gaps(spans, spans[-1].end) if spans else []
+        stems = [stem for stem in STEMS if any(stem in span.gains_db for span in spans)]
+        return {
+            stem: [[point.time, point.gain_db] for point in keyframes(spans, stem)]
+            for stem in stems
+        }
 
     def _words(self, request: Request, body: bytes) -> Any:
         source = self.project.source()
