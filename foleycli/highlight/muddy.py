@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from foleycli.config import MuddyConfig
 from foleycli.highlight.levels import gated
-from foleycli.waveform.loudness import from_db, k_weighting
+from foleycli.waveform.loudness import LoudnessMeter, from_db
 
 Sound = NDArray[np.floating]
 PEAK_DB = -0.5  # dBFS
@@ -90,17 +90,13 @@ def muddy_stems(
 
 def block_loudness(sound: Sound, sample_rate: int) -> float:
     """LUFS of (samples,), in one block where it is shorter than 0.4 s; -inf for silence."""
-    from scipy.signal import lfilter  # half a second to import
-
-    samples = np.asarray(sound, np.float64)
-    for b, a in k_weighting(sample_rate):
-        samples = lfilter(b, a, samples)
-    squares = np.square(samples)
-    step = round(sample_rate / 10)
-    if len(squares) < 4 * step:
-        return gated(np.array([squares.mean()]) if len(squares) else np.zeros(0))
-    whole = len(squares) // step
-    return gated(squares[: whole * step].reshape(whole, step).mean(axis=1))
+    meter, step = LoudnessMeter(sample_rate), round(sample_rate / 10)
+    meter.add(sound)
+    energies, whole = meter.energies(), len(sound) // step
+    if whole < 4:
+        lengths = np.minimum(step, len(sound) - step * np.arange(len(energies)))
+        return gated(np.array([energies @ lengths / len(sound)]) if len(sound) else energies)
+    return gated(energies[:whole])
 
 
 def _choose_highlight(
