@@ -1,7 +1,7 @@
 """Holes planted in the effects of a reel: how many `foley fill` finds, and what beside them.
 
-python -m benchmarks.fill CLIPS SPEECH OUT     # films, waves of speech, a folder for what comes out
-python -m benchmarks.fill CLIPS --own          # films with the sound they were shot with
+python -m benchmarks.fill CLIPS SPEECH OUT [N]  # films, from the Nth; speech; a folder to write to
+python -m benchmarks.fill CLIPS --own           # films with the sound they were shot with
 
 The first sounds twenty shots by `foley timeline --stems`, takes every fourth hit and bed out of the
 sheets and sounds them again, four times, so that each is gone once; lays speech over every other
@@ -183,10 +183,10 @@ class Count:
         return f"{'; '.join(said)} ({self.actions} actions looked for, {self.hidden} hidden)"
 
 
-def main(clips: Path, speech: Path, out: Path) -> None:
+def main(clips: Path, speech: Path, out: Path, first: int) -> None:
     """Plant holes, and look for them."""
     out.mkdir(parents=True, exist_ok=True)
-    cut = build(sorted(clips.glob("*.mp4"))[:SHOTS], "23.976")
+    cut = build(sorted(clips.glob("*.mp4"))[first : first + SHOTS], "23.976")
     write_timeline(lay(cut, list(cut.tracks[0].events)), out / "cut.edl", overwrite=True)
     whole = out / "whole.edl"
     if not whole.exists():
@@ -266,4 +266,4 @@ if __name__ == "__main__":
     if sys.argv[2] == "--own":
         own(Path(sys.argv[1]))
     else:
-        main(*map(Path, sys.argv[1:4]))
+        main(*map(Path, sys.argv[1:4]), int((*sys.argv[4:], "0")[0]))

@@ -686,9 +686,11 @@ class FillConfig:
     near: float = 0.2  # seconds between an action and the sound that is taken for its
     together: float = 0.08  # seconds in which two actions may share one sound
     least_rise_db: float = 6.0  # by which a track rises where something begins
+    echo: float = 0.22  # seconds after something begins in which a weaker rise is part of it
+    echo_db: float = 5.0  # by which it is weaker
     quiet: float = -70.0  # LUFS under which there is nothing (the absolute gate of BS.1770-4)
     loudest_air: float = -45.0  # LUFS; what is louder is more than the air of a place
-    over_air_db: float = 3.0  # by which a sound that lasts is louder than the air
+    over_air_db: float = 3.0  # by which a sound is louder than the air
     most_missing: float = 0.34  # of a sound that lasts may be unheard, and it is there still
     drop_db: float = 8.0  # under the room tone from which its absence is heard
     shortest: float = 0.3  # seconds of a hole

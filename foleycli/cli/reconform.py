@@ -19,17 +19,24 @@ def reconform(
         typer.Argument(
             exists=True,
             metavar="OLD",
-            help="The cut that foley timeline sounded, or what it wrote.",
+            help="The cut that foley timeline sounded, or what it wrote; or a film that foley gen "
+            "wrote, with its recipe.",
         ),
     ],
     new: Annotated[
-        Path, typer.Argument(exists=True, metavar="NEW", help="The next cut, of any kind.")
+        Path,
+        typer.Argument(
+            exists=True, metavar="NEW", help="The next cut: a timeline of any kind, or a film."
+        ),
     ],
     config: GenerateConfig,
     output: Annotated[
         Path,
         typer.Option(
-            "-o", "--output", help="Timeline to write: the new cut with its sounds and markers."
+            "-o",
+            "--output",
+            help="Timeline to write: the new cut with its sounds and markers; of a film, also a "
+            "film, with a timeline beside it.",
         ),
     ],
     media_root: Annotated[
@@ -86,15 +93,28 @@ def reconform(
 
     What moved keeps its sounds to the sample, what was trimmed is trimmed, what is new is spotted,
     what went is kept aside; cues that were edited stay edited. Only changed shots are rendered.
+    Shots whose film and timecode say nothing are known by their pictures.
     """
+    from foleycli.clip.find import is_film
+    from foleycli.clip.probe import probe
+    from foleycli.mux.mux import check_mux
     from foleycli.timeline.model import exact_rate
-    from foleycli.timeline.reconform import make_recut, plan_recut, result_changes
+    from foleycli.timeline.reconform import (
+        join_film,
+        make_recut,
+        plan_recut,
+        result_changes,
+        timeline_of,
+    )
 
     listen_for_warnings(quiet=quiet, verbose=verbose)
+    written = timeline_of(output, new)
+    if is_film(output):
+        check_mux(probe(new), output, "track", overwrite=config.overwrite)
     plan = plan_recut(
         old,
         new,
-        output,
+        written,
         config,
         roots=media_root or (),
         rate=exact_rate(rate) if rate else None,
@@ -108,6 +128,8 @@ def reconform(
         return
     with count_progress(new.name, len(plan.shots), quiet=quiet) as progress:
         result = make_recut(plan, progress=progress)
+    if is_film(output):
+        join_film(result, output, overwrite=config.overwrite)
     _say(result_changes(result), plan.reel, as_json, result)
     if failures := result.reel.failures:
         lines = "\n".join(f"  shot {f.shot.number} {f.shot.event.name}: {f.error}"

@@ -18,6 +18,7 @@ from foleycli.timeline.heard import STEPS, Floats, Heard, TrackSound, listen
 from foleycli.timeline.model import Timeline
 
 Kind = Literal["hit", "bed", "air"]
+SOFT = 3  # times nearer that what may be the rest of another sound must be
 ROOM_TONE = "room tone"  # what a hole wants where nobody saw which air
 
 
@@ -128,13 +129,38 @@ def _struck(shots: Iterable[SeenShot], config: FillConfig) -> list[tuple[SeenSho
 def _without_hit(shots: Sequence[SeenShot], fx: Heard, config: FillConfig) -> list[Gap]:
     """Hits near which nothing begins; what begins is the sound of one of them only."""
     struck = _struck(shots, config)
-    told = match_times([float(cue.start) for _, cue in struck], fx.onsets, config.near)
+    times = [float(cue.start) for _, cue in struck]
+    begins, echoes = _beginnings(fx, config)
+    told = match_times(times, begins, config.near)
+    left = [number for number, found in enumerate(told) if found is None]
+    soft = match_times([times[n] for n in left], echoes, config.near / SOFT)
+    for number, found in zip(left, soft, strict=True):
+        told[number] = found
     return [
         Gap(shot=shot, kind="hit", start=cue.start, end=cue.start, cue=cue,
             note=f"nothing begins within {config.near:.2f} s in the effects")
         for (shot, cue), found in zip(struck, told, strict=True)
         if found is None
     ]  # fmt: skip
+
+
+def _beginnings(fx: Heard, config: FillConfig) -> tuple[list[float], list[float]]:
+    """Seconds at which a sound begins that is more than air that comes back; and those at which it
+    may be the rest of the one before as well."""
+    begins, echoes = list[float](), list[float]()
+    last, strength = -np.inf, 0.0
+    for at, by in zip(fx.onsets.tolist(), fx.strengths.tolist(), strict=True):
+        span = slice(int(at * STEPS), int(at * STEPS) + 2)
+        air = _low(fx.loudness[_around_span(len(fx.loudness), span, config)], config)
+        limit = config.quiet if air is None else air + config.over_air_db
+        if fx.loudness[span].max(initial=-np.inf) < min(limit, config.loudest_air):
+            continue
+        if at - last <= config.echo and by <= strength - config.echo_db:
+            echoes.append(at)
+            continue
+        begins.append(at)
+        last, strength = at, by
+    return begins, echoes
 
 
 def match_times(

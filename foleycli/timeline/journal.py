@@ -48,6 +48,8 @@ class ReelShot:
     end: str = ""
     clip: str = ""
     by_hand: bool = False  # somebody edited its cues
+    film: str = ""  # content hash of what it was matched with
+    offset: Fraction | None = None  # lane seconds at that film's first frame; None: the lane's own
 
     @property
     def seen(self) -> Window:

@@ -56,8 +56,10 @@ class Match:
         return Window(own.source + shift, own.duration, own.speed)
 
 
-# (shot, lane) -> lane seconds at the first frame of the shot's film, or None where no picture fits
-ByPicture = Callable[[NewShot, Lane], Fraction | None]
+# (shot, lane) -> lane seconds at the first frame of the shot's film, and how alike the pictures
+# are, 0 to 1; None where none fits
+ByPicture = Callable[[NewShot, Lane], tuple[Fraction, float] | None]
+AS_LIKE = 0.05  # likeness by which pictures may be less alike than the likest, and be the same
 
 
 def match_shots(
@@ -83,15 +85,20 @@ def match_shots(
     taken = {match.lane.number for match in found if match}
     free = [lane for lane in lanes if lane.number not in taken]
     seen = [
-        (number, Match(lane, offset, "picture"))
-        for number in left
-        for lane in free
-        if (offset := by_picture(shots[number], lane)) is not None
+        (number, match) for number in left for match in _likest(shots[number], free, by_picture)
     ]
     ranked = [(_rank(shots[n], match, places), n, match) for n, match in seen]
     for number, match in enumerate(_dealt(shots, ranked)):
         found[number] = found[number] or match
     return found
+
+
+def _likest(shot: NewShot, lanes: Sequence[Lane], by_picture: ByPicture) -> list[Match]:
+    """The lanes whose pictures a shot shows."""
+    seen = [(lane, found) for lane in lanes if (found := by_picture(shot, lane)) is not None]
+    most = max((likeness for _, (_, likeness) in seen), default=0.0)
+    return [Match(lane, offset, "picture") for lane, (offset, likeness) in seen
+            if likeness >= most - AS_LIKE]  # fmt: skip
 
 
 _Ranked = tuple[tuple, int, Match]

@@ -16,17 +16,28 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from foleycli.clip.find import is_film
 from foleycli.clip.media import content_hash
+from foleycli.clip.probe import probe
 from foleycli.config import GENERATE, OUTPUT, GenerateConfig
 from foleycli.errors import MediaError, UsageError
 from foleycli.mux.bwf import Broadcast, write_broadcast
+from foleycli.mux.mux import mux_audio
 from foleycli.mux.names import stem_path
-from foleycli.output import atomic_output, make_folder
+from foleycli.output import atomic_output, make_folder, scratch_folder
 from foleycli.sources.open import Source, open_source
 from foleycli.sources.played import played_by_ids, say_played
 from foleycli.spot.cues import LAYERS, Cue, read_cues, write_cues
 from foleycli.spot.find import find_cues
 from foleycli.timeline.changes import write_changes
+from foleycli.timeline.film_reel import (
+    OldFilm,
+    cut_film,
+    film_timeline,
+    is_sounded_film,
+    journal_of,
+    open_film,
+)
 from foleycli.timeline.journal import (
     ASIDE,
     Journal,
@@ -38,6 +49,7 @@ from foleycli.timeline.journal import (
     write_journal,
 )
 from foleycli.timeline.lanes import ZERO, Lane, Sheet, Shown, Wave, Window, extend, show, uncovered
+from foleycli.timeline.looks import Looks
 from foleycli.timeline.match import ByPicture, NewShot
 from foleycli.timeline.model import Media, Timeline
 from foleycli.timeline.naming import Naming
@@ -76,6 +88,7 @@ class RecutPlan:
     shots: tuple[ReelShot, ...]  # of the new cut; lane 0 for what is new
     changes: tuple[ShotChange, ...]
     config: GenerateConfig
+    old_film: OldFilm | None = None  # where the old cut is a film with its recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +162,9 @@ def plan_recut(
     """Read both cuts and find what became of every shot and event.
 
     Args:
-        old: the timeline that was sounded, or what was written then.
-        new: the next cut.
+        old: the timeline that was sounded, or what was written then; or a film that `foley gen`
+            wrote, or its recipe.
+        new: the next cut: a timeline, or a film, in which the cuts are found.
         out: the timeline to write.
         config: options that are not as the old cut's; the others are taken from there.
         roots: folders in which films are looked for.
@@ -158,12 +172,17 @@ def plan_recut(
         handles: frames; the old cut's when None.
         old_folder, folder: of the sounds; beside the timelines when None.
         naming: of waves and stems, where it is not as in the old cut.
-        by_picture: tells where a shot's pictures were sounded whose film nobody knows.
+        by_picture: tells where a shot's pictures were sounded whose film nobody knows; `Looks`,
+            which compares them, when None.
 
     Raises:
         FoleyError: as `plan_reel`; one of the cuts cannot be followed.
     """
-    there, journal = open_old(old, old_folder)
+    old_film = open_film(old) if is_sounded_film(old) else None
+    if old_film is None:
+        there, journal = open_old(old, old_folder)
+    else:
+        there, journal = out.parent / old_film.recipe.stem, journal_of(old_film)
     config = _as_before(journal.options, config)
     names = Naming(**{**journal.naming, **(naming or {})})
     reel = plan_reel(
@@ -178,6 +197,7 @@ def plan_recut(
         room=not config.is_dry,
         two_pop=two_pop,
         overwrite=config.overwrite,
+        timeline=film_timeline(probe(new)) if is_film(new) else None,
     )
     if reel.folder.resolve() == there.resolve():
         raise UsageError(
@@ -187,13 +207,21 @@ def plan_recut(
     config = replace(config, stems=False)
     timeline = reel.timeline
     seen = [seen_shot(timeline, shot) for shot in reel.shots]
-    found = recut(journal, seen, by_picture)
+    films = {one.film: shot.film for one, shot in zip(seen, reel.shots, strict=True)}
+    found = recut(journal, seen, by_picture or Looks(films, roots), is_edited=is_film(new))
     shots = tuple(
-        as_shot(timeline, shot, *(shown or (0, window_of(shot))), config, name)
-        for shot, shown, name in zip(reel.shots, found.shows, reel.names, strict=True)
+        _matched(as_shot(timeline, shot, *(shown or (0, window_of(shot))), config, name), one)
+        for shot, shown, name, one in zip(reel.shots, found.shows, reel.names, seen, strict=True)
     )
     changes = tuple(list_changes(journal, found, shots, timeline.rate))
-    return RecutPlan(there, journal, reel, found, shots, changes, config)
+    return RecutPlan(there, journal, reel, found, shots, changes, config, old_film)
+
+
+def _matched(told: ReelShot, seen: NewShot) -> ReelShot:
+    """A shot with where its film lies on its lane: one film may lie on many, and many times."""
+    if not told.lane or seen.still is not None:
+        return told
+    return replace(told, film=seen.film, offset=told.window.source - seen.window.source)
 
 
 def _as_before(before: GenerateConfig, asked: GenerateConfig) -> GenerateConfig:
@@ -233,8 +261,16 @@ def make_recut(
         FoleyError: as `sound_reel`.
     """
     source = source or open_source(plan.config)
+    make_folder(plan.reel.folder)
+    if plan.old_film is None:
+        return _make(plan, source, progress)
+    with scratch_folder(plan.reel.folder) as folder:
+        cut_film(plan.old_film, plan.old, folder, source)
+        return _make(replace(plan, old_folder=folder), source, progress)
+
+
+def _make(plan: RecutPlan, source: Source, progress: Callable[[int], None]) -> RecutResult:
     reel = plan.reel
-    make_folder(reel.folder)
     lanes = dict(plan.found.lanes)
     origin, reused, sheets = plan.old.next_origin, 0, 0
     shots: list[ReelShot] = []
@@ -266,6 +302,31 @@ def make_recut(
     text = reel.folder / f"{reel.out.stem}_changes.txt"
     write_changes(result_changes(result), reel.timeline, text, overwrite=True)
     return result
+
+
+def timeline_of(out: Path, new: Path) -> Path:
+    """The timeline that is written where a film is asked for: beside it.
+
+    Raises:
+        UsageError: a film is asked for of a cut that is none.
+    """
+    if not is_film(out):
+        return out
+    if not is_film(new):
+        raise UsageError(
+            f"{new.name} is no film, so there is none to write.", "Name a timeline: -o cut_sfx.edl."
+        )
+    return out.with_suffix(".fcpxml")
+
+
+def join_film(result: RecutResult, out: Path, *, overwrite: bool) -> None:
+    """Write the new cut's film with its sounds, on a track of their own.
+
+    Raises:
+        FoleyError: as `mux_audio`.
+    """
+    reel = result.reel.plan
+    mux_audio(probe(reel.path), reel.stem, out, overwrite=overwrite)
 
 
 def _write_sheet(sheet: Path, shown: Sequence[Shown], source: Source) -> None:

@@ -32,12 +32,20 @@ class Recut:
     by: tuple[By | None, ...]
 
 
-def recut(old: Journal, shots: Sequence[NewShot], by_picture: ByPicture | None = None) -> Recut:
+def recut(
+    old: Journal,
+    shots: Sequence[NewShot],
+    by_picture: ByPicture | None = None,
+    *,
+    is_edited: bool = False,
+) -> Recut:
     """Find what each shot of another cut shows.
 
     Args:
         old: with all that was changed in its sheets.
         by_picture: see `match_shots`.
+        is_edited: the cut is one film, whose shots are of many places of many films: it is not
+            what their lanes are known by later.
     """
     places: dict[int, list[tuple[Window, Fraction]]] = {}
     for shot in old.shots:
@@ -54,9 +62,9 @@ def recut(old: Journal, shots: Sequence[NewShot], by_picture: ByPicture | None =
         if match.is_fork:
             lanes[number] = fork(lanes[shown], number, window, shot.place)
             shown, number = number, number + 1
-        lane = lanes[shown]
-        films = lane.films | {shot.film: match.offset}
-        lanes[shown] = replace(lane, films=films)
+        if not (is_edited and match.by == "picture"):
+            lane = lanes[shown]
+            lanes[shown] = replace(lane, films=lane.films | {shot.film: match.offset})
         shows.append((shown, window))
     by: tuple[By | None, ...] = tuple(match.by if match else None for match in matches)
     return Recut(lanes, tuple(shows), by)

@@ -56,8 +56,9 @@ def remember(
                                place=Fraction(0))  # fmt: skip
             number += 1
         by_hand = BY_HAND in read_description(made[shot.number].wav).split()
-        shots.append(as_shot(plan.timeline, shot, earlier.lane, earlier.window, config, name,
-                             by_hand=by_hand))  # fmt: skip
+        told = as_shot(plan.timeline, shot, earlier.lane, earlier.window, config, name,
+                       by_hand=by_hand)  # fmt: skip
+        shots.append(replace(told, film=earlier.film, offset=earlier.offset))
     journal = replace(
         Journal(),
         timeline=plan.path.name,
@@ -126,7 +127,8 @@ def _earlier(path: Path) -> Journal:
 
 def _shows(lane: Lane, earlier: ReelShot, shot: Shot, window: Window) -> bool:
     """Whether a shot is the one that a journal has under its name."""
-    offset = lane.films.get(content_hash(shot.film.path))
+    film = content_hash(shot.film.path)
+    offset = earlier.offset if earlier.film == film else lane.films.get(film)
     if offset is None or (lane.still is None) != (shot.speed != 0):
         return False
     if shot.speed == 0:
