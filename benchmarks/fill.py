@@ -1,7 +1,7 @@
 """Holes planted in the effects of a reel: how many `foley fill` finds, and what beside them.
 
 python -m benchmarks.fill CLIPS SPEECH OUT [N]  # films, from the Nth; speech; a folder to write to
-python -m benchmarks.fill CLIPS --own           # films with the sound they were shot with
+python -m benchmarks.fill CLIPS --own [N]       # N films with the sound they were shot with
 
 The first sounds twenty shots by `foley timeline --stems`, takes every fourth hit and bed out of the
 sheets and sounds them again, four times, so that each is gone once; lays speech over every other
@@ -233,9 +233,9 @@ def main(clips: Path, speech: Path, out: Path, first: int) -> None:
     print(f"60 ms off:   {late}")
 
 
-def own(clips: Path) -> None:
+def own(clips: Path, count: int) -> None:
     """Films with their own sound, with another's, and with none."""
-    films = [path for path in sorted(clips.glob("*.mp4")) if open_own(path) is not None]
+    films = [path for path in sorted(clips.glob("*.mp4")) if open_own(path) is not None][:count]
     source = open_source(GENERATE)
     counts = {"its own": [0, 0], "another film's": [0, 0], "silence": [0, 0]}
     for number, film in enumerate(films):
@@ -264,6 +264,6 @@ def open_own(film: Path) -> TrackSound | None:
 
 if __name__ == "__main__":
     if sys.argv[2] == "--own":
-        own(Path(sys.argv[1]))
+        own(Path(sys.argv[1]), int((*sys.argv[3:], "20")[0]))
     else:
         main(*map(Path, sys.argv[1:4]), int((*sys.argv[4:], "0")[0]))

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from foleycli.cli import options
-from foleycli.cli.progress import listen_for_warnings
+from foleycli.cli.progress import count_progress, listen_for_warnings, show_progress
 from foleycli.config import FILL, GenerateConfig
 from foleycli.errors import BatchError
 
@@ -113,13 +113,16 @@ def fill(
         rate=exact_rate(rate) if rate else None,
         config=replace(FILL, near=near),
     )
-    filling = find_missing(reel, asked, config)
+    with show_progress(reel.name, quiet=quiet) as progress:
+        filling = find_missing(reel, asked, config, progress=progress)
     if output is not None:
         write_table(gap_table(filling), output, WRITTEN, overwrite=overwrite)
     made = None
     if make is not None:
         config = replace(config, overwrite=overwrite)
-        made = make_missing(reel, filling, make, asked, config)
+        count = len({gap.shot.number for gap in filling.gaps})
+        with count_progress(make.name, count, quiet=quiet) as counted:
+            made = make_missing(reel, filling, make, asked, config, progress=counted)
     if as_json:
         said = {
             "reel": str(reel),

@@ -236,8 +236,7 @@ def _without_bed(shots: Sequence[SeenShot], fx: Heard, config: FillConfig) -> li
         unheard = part < min(limit, config.loudest_air)
         if unheard.mean() <= config.most_missing:
             continue
-        level = _lufs(_mean(part))
-        note = f"the effects are at {level} for {unheard.mean():.0%} of it"
+        note = f"the effects are {_at(part[unheard])} for {unheard.mean():.0%} of it"
         gaps.append(Gap(shot=shot, kind="bed", start=cue.start, end=cue.end, cue=cue, note=note))
     return gaps
 
@@ -260,16 +259,15 @@ def _holes(
                 continue
             start = max(shot.start, Fraction(span.start + first, STEPS))
             end = min(shot.end, Fraction(span.start + last, STEPS))
-            level = _mean(effects[span][first:last])
+            part = effects[span][first:last]
             gaps.append(Gap(shot=shot, kind="air", start=start, end=end, cue=_air(shot, start),
-                            note=_hole_note(level, tone)))  # fmt: skip
+                            note=_hole_note(part[part < limit], tone)))  # fmt: skip
     return gaps
 
 
-def _hole_note(level: float, tone: float | None) -> str:
-    if tone is None:
-        return "the effects are silent while dialogue plays"
-    return f"the effects are at {_lufs(level)} while dialogue plays, the room tone is {_lufs(tone)}"
+def _hole_note(levels: Floats, tone: float | None) -> str:
+    said = f"the effects are {_at(levels)} while dialogue plays"
+    return said if tone is None else f"{said}, the room tone is at {tone:.0f} LUFS"
 
 
 def _room_tone(
@@ -329,10 +327,8 @@ def _air(shot: SeenShot, at: Fraction) -> Cue | None:
     return next((cue for cue in airs if cue.start <= at < cue.end), airs[0] if airs else None)
 
 
-def _mean(levels: Floats) -> float:
+def _at(levels: Floats) -> str:
+    """How loud some 100 ms are together, in words."""
     with np.errstate(divide="ignore"):
-        return float(10 * np.log10(np.mean(10 ** (levels / 10))))
-
-
-def _lufs(level: float) -> str:
-    return f"{level:.0f} LUFS" if level > -100 else "silence"
+        level = float(10 * np.log10(np.mean(10 ** (levels / 10))))
+    return f"at {level:.0f} LUFS" if level > -100 else "silent"

@@ -2,7 +2,7 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 
 from foleycli.clip.find import VIDEO_SUFFIXES
@@ -15,7 +15,10 @@ LOG = logging.getLogger("foleycli")
 
 
 def find_media(
-    events: Iterable[Event], folder: Path, roots: Iterable[Path] = ()
+    events: Iterable[Event],
+    folder: Path,
+    roots: Iterable[Path] = (),
+    suffixes: Container[str] = VIDEO_SUFFIXES,
 ) -> dict[Media, Path]:
     """The file of each event's media.
 
@@ -23,10 +26,13 @@ def find_media(
     file name, and where only a reel or a clip is named, by that name without suffix. Placeholders
     that no file is found for are left out, and named.
 
+    Args:
+        suffixes: of the files under ``roots`` that are looked at.
+
     Raises:
         MediaError: naming everything that is missing or that two files could be, all at once.
     """
-    search = _Search(folder, roots)
+    search = _Search(folder, roots, suffixes)
     found: dict[Media, Path] = {}
     missing: dict[str, None] = {}
     absent: dict[str, None] = {}
@@ -69,9 +75,12 @@ def find_some(events: Iterable[Event], folder: Path, roots: Iterable[Path] = ())
 
 
 class _Search:
-    def __init__(self, folder: Path, roots: Iterable[Path]) -> None:
+    def __init__(
+        self, folder: Path, roots: Iterable[Path], suffixes: Container[str] = VIDEO_SUFFIXES
+    ) -> None:
         self._folder = folder
         self._roots = list(roots)
+        self._suffixes = suffixes
         self._by_name: dict[str, list[Path]] | None = None
 
     def find(self, media: Media, name: str) -> list[Path]:
@@ -89,14 +98,14 @@ class _Search:
         return []
 
     def _index(self) -> dict[str, list[Path]]:
-        """Every film under the roots by its name, with and without suffix."""
+        """Every file under the roots by its name, with and without suffix."""
         if self._by_name is None:
             self._by_name = defaultdict(list)
             films = {
                 own_path(path): path
                 for root in self._roots
                 for path in sorted(files_under(root))
-                if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
+                if path.suffix.lower() in self._suffixes and not path.name.startswith(".")
             }
             for path in films.values():
                 for key in {path.name.casefold(), path.stem.casefold()}:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
-from foleycli.clip.find import is_film
+from foleycli.clip.find import VIDEO_SUFFIXES, is_film
 from foleycli.clip.probe import probe
 from foleycli.config import FILL, FillConfig, GenerateConfig
 from foleycli.documents import is_file
@@ -24,6 +24,7 @@ from foleycli.timeline.reel import ReelResult, plan_reel, read_cut, sound_reel
 from foleycli.timeline.seen import see_cut, see_film, see_reel
 from foleycli.timeline.table import Table
 
+SOUNDS = frozenset(".aif .aiff .flac .m4a .mp3 .ogg .opus .rf64 .w64 .wav".split())
 WRITTEN = (".csv", ".xlsx", ".pdf", ".md")
 COLUMNS = (
     *("shot", "clip", "first", "last", "kind", "layer", "what", "surface"),
@@ -48,12 +49,7 @@ class Asked:
     config: FillConfig = FILL
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """Progress: how many shots were looked at, then how many tracks were heard."""
-
-    looking: Callable[[int], None] = lambda done: None
-    listening: Callable[[int], None] = lambda done: None
+Progress = Callable[[str, float], None]  # the stage, and how much of it is done
 
 
 def find_missing(
@@ -61,17 +57,17 @@ def find_missing(
     asked: Asked,
     config: GenerateConfig,
     source: Source | None = None,
-    told: Told | None = None,
+    progress: Progress = lambda stage, done: None,
 ) -> Filling:
     """What the effects of a reel lack.
 
     Args:
         reel: a film, a cut, or a cut that was sounded: then its own sounds are effects too.
+        progress: told of "looking" and of "sounding", which is listening.
 
     Raises:
         FoleyError: something is not there, or cannot be read; before anything is looked at.
     """
-    told = told or Told()
     if is_film(reel):
         film = probe(reel)
         start = film.timecode.seconds if film.timecode else Fraction(0)
@@ -81,9 +77,8 @@ def find_missing(
             for names in (asked.effects, asked.dialogue)
         )
         _check(effects, reel)
-        timeline, shots = see_film(reel, source or open_source(config), config)
-        told.looking(len(shots))
-        return find_gaps(timeline, shots, effects, dialogue, asked.config, told.listening)
+        timeline, shots = see_film(reel, source or open_source(config), config, progress)
+        return _listened(timeline, shots, effects, dialogue, asked.config, progress)
     timeline = read_cut(reel, asked.rate, asked.roots)
     effects, dialogue = (
         [_cut_track(reel, name, timeline, asked.roots) for name in names]
@@ -95,12 +90,26 @@ def find_missing(
         if journal.out == reel.name:
             effects.append(_own(folder, journal, timeline))
         _check(effects, reel)
-        told.looking(len(shots))
     else:
         _check(effects, reel)
         plan = plan_reel(reel, _beside(reel), roots=asked.roots, timeline=timeline, overwrite=True)
-        shots = see_cut(plan, source or open_source(config), config, told.looking)
-    return find_gaps(timeline, shots, effects, dialogue, asked.config, told.listening)
+        count = len(plan.shots)
+        shots = see_cut(plan, source or open_source(config), config,
+                        lambda done: progress("looking", done / count))  # fmt: skip
+    return _listened(timeline, shots, effects, dialogue, asked.config, progress)
+
+
+def _listened(
+    timeline: Timeline,
+    shots: Sequence[SeenShot],
+    effects: Sequence[TrackSound],
+    dialogue: Sequence[TrackSound],
+    config: FillConfig,
+    progress: Progress,
+) -> Filling:
+    count = len(effects) + len(dialogue)
+    return find_gaps(timeline, shots, effects, dialogue, config,
+                     lambda done: progress("sounding", done / count))  # fmt: skip
 
 
 def _beside(reel: Path) -> Path:
@@ -144,7 +153,8 @@ def _cut_track(reel: Path, name: str, timeline: Timeline, roots: Sequence[Path])
             f"{name} is no file, and no sound track of {reel.name}.", f"Its tracks: {there}."
         )
     events = [event for track in named for event in track.events if event.enabled]
-    found = find_media([e for e in events if isinstance(e.media, Media)], reel.parent, roots)
+    files = [event for event in events if isinstance(event.media, Media)]
+    found = find_media(files, reel.parent, roots, SOUNDS | VIDEO_SUFFIXES)
     return TrackSound(name, tuple(piece for event in events for piece in _piece(event, found)))
 
 

@@ -128,6 +128,13 @@ def find_journal(old: Path, folder: Path | None = None) -> Path:
     )
 
 
+def _has_journal(old: Path, folder: Path | None) -> bool:
+    try:
+        return bool(find_journal(old, folder))
+    except MediaError:
+        return False
+
+
 def open_old(old: Path, folder: Path | None = None) -> tuple[Path, Journal]:
     """The folder of a sounded reel, and its journal with what was changed in its sheets since.
 
@@ -178,7 +185,9 @@ def plan_recut(
     Raises:
         FoleyError: as `plan_reel`; one of the cuts cannot be followed.
     """
-    old_film = open_film(old) if is_sounded_film(old) else None
+    old_film = None
+    if is_sounded_film(old) and not _has_journal(old, old_folder):
+        old_film = open_film(old)
     if old_film is None:
         there, journal = open_old(old, old_folder)
     else:

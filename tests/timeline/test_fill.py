@@ -216,7 +216,8 @@ def test_lists_are_written_and_only_holes_are_made(tmp_path, reel) -> None:
 
 def test_a_track_of_the_cut_is_read_from_its_media(tmp_path, reel) -> None:
     samples = with_hits(air(4, -70), [2.0])
-    soundfile.write(tmp_path / "prod.wav", samples, RATE, subtype="PCM_24")
+    (tmp_path / "sound").mkdir()
+    soundfile.write(tmp_path / "sound" / "prod.wav", samples, RATE, subtype="PCM_24")
     there = read_timeline(tmp_path / "cut.fcpxml")
     media = Media(name="prod.wav", start=Fraction(0), duration=Fraction(4), channels=1,
                   sample_rate=RATE)  # fmt: skip

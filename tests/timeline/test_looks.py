@@ -185,5 +185,7 @@ def test_a_film_is_written_of_a_film(films, tmp_path, monkeypatch) -> None:
     assert said.exit_code == 0, said.output
     assert "shots:  4 kept" in said.output
     assert probe(out).audio and (tmp_path / "v2_sfx.fcpxml").is_file()
+    again = plan_recut(out, films / "v1.mp4", tmp_path / "v3_sfx.fcpxml")  # it has a journal now
+    assert again.old_film is None and [c.by for c in again.changes] == ["clip"] * 4
     with pytest.raises(UsageError, match="no film"):
         timeline_of(out, tmp_path / "v2.edl")
