@@ -4,6 +4,7 @@ and the waveform joins the untouched picture. Read this file first."""
 import logging
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
@@ -107,9 +108,12 @@ def generate(
     film = probe(Path(clip))
     start, end = find_span(film, config)
     eyes = open_eyes(config)
-    outs = plan_outputs(film, out, config)
-    edited = read_sheet(config) if config.cues else cues
-    source = source or open_source(config)
+    with ThreadPoolExecutor(1) as beside:  # networks are read while ffmpeg tries the output
+        opened = None if source else beside.submit(open_source, config)
+        outs = plan_outputs(film, out, config)
+        edited = read_sheet(config) if config.cues else cues
+    source = opened.result() if opened else source
+    assert source
 
     features = watch(source, film, start, end, config, progress)
     if edited is None:

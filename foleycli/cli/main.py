@@ -1,5 +1,6 @@
 """The command line: one file a command, and the one place that turns an error into words."""
 
+import gc
 import io
 import os
 import signal
@@ -86,6 +87,7 @@ app.add_typer(train.app, name="train")
 def main() -> None:
     """Entry point of ``foley``. A FoleyError becomes two lines and its exit code; a bug keeps
     its traceback; Ctrl-C says so and ends with 130."""
+    gc.freeze()  # modules stay: no collection need look through them while more are loaded
     signal.signal(signal.SIGTERM, _stop)
     with suppress(RuntimeError):  # nobody's home: a container without one
         # matplotlib's list of fonts goes into our cache, not into a folder of its own in the home

@@ -8,9 +8,10 @@ import re
 import subprocess
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
+from foleycli.clip.media import stamp
 from foleycli.mux.ffmpeg import find_ffmpeg, packaged_ffmpeg
 
 _START = re.compile(r"^  Duration: \S+, start: (-?\d+\.\d+)", re.MULTILINE)
@@ -66,9 +67,15 @@ def look(path: Path, binary: str | None = None) -> Seen:
     Args:
         binary: an ffmpeg; the one that we run when None.
     """
-    command = [binary or find_ffmpeg(), "-hide_banner", "-nostdin", "-i", f"file:{path.absolute()}"]
+    return read_listing(_listed(binary or find_ffmpeg(), path.absolute(), stamp(path)))
+
+
+@lru_cache(maxsize=64)
+def _listed(binary: str, path: Path, _stamp: str) -> str:
+    """What it says of a file, asked once: ffmpeg takes a tenth of a second to start."""
+    command = [binary, "-hide_banner", "-nostdin", "-i", f"file:{path}"]
     said = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
-    return read_listing(said.stderr)
+    return said.stderr
 
 
 def start_time(path: Path) -> Fraction | None:

@@ -1,6 +1,7 @@
 """The sound joins the picture; the picture's packets and every other stream stay as they are."""
 
 import logging
+from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -12,7 +13,7 @@ import ffmpeg
 import numpy as np
 import soundfile
 
-from foleycli.clip.media import check_file, open_media
+from foleycli.clip.media import check_file, open_media, stamp
 from foleycli.clip.probe import Clip
 from foleycli.config import OUTPUT, LoudnessTarget
 from foleycli.errors import FoleyError, MediaError, UsageError
@@ -44,6 +45,8 @@ TRIAL = 0.1  # seconds that `check_mux` tries
 TRIAL_PACKETS = 200  # of a raw stream
 LONG_TRIAL, LONGEST_TRIAL = 2.0, 60.0  # seconds, where those fail
 OTHER_KINDS = (".mov", ".mp4", ".mkv")  # that are tried for a film that does not go in
+# What trials let through, not to be tried twice: `check_mux` comes before the sound is made.
+_went_through: deque[tuple[Plan, str, int, str]] = deque(maxlen=8)
 # Where clocks may jump, ffmpeg counts from the first stream that is used, not from the file's.
 JUMPING = ("mpegts", "mpeg")
 
@@ -158,8 +161,12 @@ def _settled(plan: Plan, folder: Path, out: Path, channels: int = 1) -> Plan:
     Raises:
         UsageError: the film itself does not go into such a file.
     """
+    tried = plan, out.suffix, channels, f"{find_ffmpeg()} {stamp(plan.clip.path)}"
+    if tried in _went_through:
+        return plan
     silence = _silence(folder, channels)
     if not _try(plan, silence, folder, out, TRIAL):
+        _went_through.append(tried)
         return plan
     # some sound cannot be written before its first packet has come
     begins = [float(t.start - plan.clip.format_start) for t in plan.own if t.start is not None]

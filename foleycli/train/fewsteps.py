@@ -280,8 +280,7 @@ class SmallTeacher:
         device: str = "cpu",
     ) -> None:
         """``files``: sounds, table and cache, as recipes take them."""
-        self.config, self.folder = config, folder
-        self.known = SoundSet(*files)
+        self.config, self.folder, self.files = config, folder, files
         self.model = SmallModel.load(folder, device)
         self.schedule = self.model.schedule
         weights = (folder / "denoiser.safetensors").read_bytes()
@@ -289,6 +288,11 @@ class SmallTeacher:
             "model": hashlib.sha256(weights).hexdigest(),
             "sounds": hashlib.sha256(files[1].read_bytes()).hexdigest(),
         }
+
+    @cached_property
+    def known(self) -> SoundSet:
+        """What is heard in scenes; not needed where all lessons are kept."""
+        return SoundSet(*self.files)
 
     @cached_property
     def scenes(self) -> Scenes:

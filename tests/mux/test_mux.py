@@ -1,5 +1,6 @@
 """Sound meets picture: the same instant, untouched packets, nothing lost, for each container."""
 
+import os
 import struct
 import subprocess
 from fractions import Fraction
@@ -13,6 +14,7 @@ from av.stream import Disposition
 from foleycli.clip.find import VIDEO_SUFFIXES
 from foleycli.clip.probe import probe
 from foleycli.errors import FoleyError, MediaError, OutputExistsError, UsageError
+from foleycli.mux import mux
 from foleycli.mux.containers import CONTAINERS
 from foleycli.mux.ffmpeg import find_ffmpeg
 from foleycli.mux.mux import check_mux, mux_audio
@@ -427,3 +429,23 @@ def test_verify_tells_a_changed_picture(films, tmp_path):
 
 def test_whatever_is_taken_from_a_folder_can_be_written():
     assert CONTAINERS.keys() >= VIDEO_SUFFIXES
+
+
+def test_what_was_tried_before_is_not_tried_again(films, tmp_path, monkeypatch):
+    """`check_mux`, then `mux_audio`: one trial and the file; a film that changed is tried anew."""
+    path, rate = films("plain.mp4")
+    clip_path, out = tmp_path / "clip.mp4", tmp_path / "out.mp4"
+    clip_path.write_bytes(path.read_bytes())
+    sound, runs, run = write_click(tmp_path / "click.wav", rate), [], mux.run_ffmpeg
+
+    def counted(spec, doing):
+        runs.append(doing)
+        run(spec, doing)
+
+    monkeypatch.setattr(mux, "run_ffmpeg", counted)
+    check_mux(probe(clip_path), out)
+    mux_audio(probe(clip_path), sound, out)
+    assert len(runs) == 2
+    os.utime(clip_path, (1, 1))
+    mux_audio(probe(clip_path), sound, out, overwrite=True)
+    assert len(runs) == 4
