@@ -3,16 +3,23 @@
 Bugs are not here: they keep their traceback.
 """
 
+from collections.abc import Iterable
+
 
 class FoleyError(Exception):
-    """A failure the user can mend: what happened, then what to do."""
+    """A failure the user can mend: what happened, then what to do.
+
+    Args:
+        listed: what it concerns, a line each under the problem.
+    """
 
     exit_code = 1
 
-    def __init__(self, problem: str, remedy: str) -> None:
-        super().__init__(f"{problem} {remedy}")
-        self.problem = problem
+    def __init__(self, problem: str, remedy: str, listed: Iterable[str] = ()) -> None:
+        self.lines = (problem, *listed)
+        self.problem = "\n  ".join(self.lines)
         self.remedy = remedy
+        super().__init__(f"{self.problem} {remedy}")
 
 
 class UsageError(FoleyError):

@@ -11,6 +11,7 @@ import typer
 
 from foleycli.cli import options
 from foleycli.cli.progress import BatchProgress, batch_progress, listen_for_warnings
+from foleycli.cli.say import say
 from foleycli.config import BATCH, GenerateConfig
 from foleycli.errors import BatchError, UsageError
 
@@ -132,9 +133,9 @@ def _told(
         if as_json:
             print(json.dumps(asdict(outcome)), flush=True)
         elif outcome.state == "failed":
-            print(f"failed  {outcome.clip}: {outcome.problem}", flush=True)
+            say(f"failed  {outcome.clip}: {outcome.problem}")
         else:
-            print(f"{outcome.state:<7} {outcome.out}", flush=True)
+            say(f"{outcome.state:<7} {outcome.out}")
         yield outcome
 
 
@@ -155,21 +156,21 @@ def _say_plan(todo: list["Job"], workers: int, as_json: bool) -> None:
             print(json.dumps(row))
         else:
             length = row.get("problem") or f"{row['seconds']:.2f} s"
-            print(f"{row['clip']} -> {row['out']}  ({length})")
+            say(f"{row['clip']} -> {row['out']}  ({length})")
     if not as_json:
         needed = workers * BATCH.start + seconds * BATCH.work_ratio
-        print(f"{len(todo)} clips, {seconds:.0f} s of film: about {needed / workers:.0f} s of work")
+        say(f"{len(todo)} clips, {seconds:.0f} s of film: about {needed / workers:.0f} s of work")
 
 
 def _finish(outcomes: list["Outcome"], seconds: float, as_json: bool) -> None:
     failed = [outcome for outcome in outcomes if outcome.state == "failed"]
     kept = sum(outcome.state == "kept" for outcome in outcomes)
     if not as_json:
-        print(f"{len(outcomes) - len(failed)} of {len(outcomes)} done ({kept} were) "
-              f"in {seconds:.0f} s")  # fmt: skip
+        say(f"{len(outcomes) - len(failed)} of {len(outcomes)} done ({kept} were) "
+            f"in {seconds:.0f} s")  # fmt: skip
     if failed:
-        reasons = "\n".join(f"  {o.clip}: {o.problem} {o.remedy}" for o in failed)
         raise BatchError(
-            f"{len(failed)} of {len(outcomes)} clips failed, the others are done.\n{reasons}",
+            f"{len(failed)} of {len(outcomes)} clips failed, the others are done.",
             "Mend those named and run the same command again.",
+            (f"{o.clip}: {o.problem} {o.remedy}" for o in failed),
         )

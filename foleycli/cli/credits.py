@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from foleycli.cli import options
+from foleycli.cli.say import say
 
 
 def credits(
@@ -46,8 +47,11 @@ def credits(
         licence = [f"licence: {found.licence}"] if found.licence else []
         text = "\n".join([head, *licence, *credit_lines(found.credits)])
     if output is None:
-        print(text)
+        if as_json:
+            print(text)
+        else:
+            say(*text.split("\n"))
         return
     with atomic_output(output, overwrite=overwrite) as beside:
         beside.write_text(text + "\n", encoding="utf-8")
-    print(f"{output}  {len(found.credits)} recordings")
+    say(f"{output}  {len(found.credits)} recordings")

@@ -1,9 +1,7 @@
 """``foley cues``: the cue sheet of a clip."""
 
-import csv
 import json
 import logging
-import sys
 from dataclasses import asdict, replace
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +11,7 @@ import typer
 
 from foleycli.cli import options
 from foleycli.cli.progress import listen_for_warnings, show_progress
+from foleycli.cli.say import say, say_rows
 from foleycli.config import GenerateConfig
 from foleycli.errors import MediaError
 
@@ -93,9 +92,9 @@ def cues(
         about = _described(clip, found, spotted)
         print(json.dumps(about | {"output": output, "warnings": list(warnings)}, default=str))
     elif output is None:
-        csv.writer(sys.stdout).writerows(sheet_rows(found, remarks))
+        say_rows(sheet_rows(found, remarks))
     else:
-        print(f"{output}  {len(found)} cues")
+        say(f"{output}  {len(found)} cues")
 
 
 def _spotting(reel: Path, output: Path | None, edited: Path | None, overwrite: bool) -> None:
@@ -107,13 +106,13 @@ def _spotting(reel: Path, output: Path | None, edited: Path | None, overwrite: b
     sheet = spotting_of(reel, read_timeline(reel))
     if edited is not None:
         changed, new, gone = take_back(sheet, edited)
-        print(f"{sheet.folder}  {changed} events changed, {new} new, {gone} gone")
-        print(f"render them: the same foley timeline, with --overwrite --cues {sheet.folder}")
+        say(f"{sheet.folder}  {changed} events changed, {new} new, {gone} gone")
+        say(f"render them: the same foley timeline, with --overwrite --cues {sheet.folder}")
     elif output is None:
         raise UsageError("A reel's sheet needs a name.", "Give -o spotting.csv, .xlsx or .pdf.")
     else:
         write_spotting(sheet, output, overwrite=overwrite)
-        print(f"{output}  {len(sheet.rows)} events in {len(sheet.journal.shots)} shots")
+        say(f"{output}  {len(sheet.rows)} events in {len(sheet.journal.shots)} shots")
 
 
 def _described(clip: Path, found: list["Cue"], spotted: "Spotted | None") -> dict[str, Any]:

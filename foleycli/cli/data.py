@@ -9,6 +9,7 @@ import typer
 
 from foleycli.cli import options
 from foleycli.cli.progress import count_progress, listen_for_warnings
+from foleycli.cli.say import say
 from foleycli.config import MuddyConfig, PrepareConfig, RenderConfig, SceneConfig, VariantConfig
 from foleycli.errors import BatchError
 
@@ -305,10 +306,10 @@ def _follow(
             if as_json:
                 print(json.dumps({"id": item, "problem": problem}), flush=True)
             elif problem:
-                print(f"failed  {item}: {problem}", flush=True)
+                say(f"failed  {item}: {problem}")
             progress(done)
     if not as_json:
-        print(f"{done - bad} of {done} done")
+        say(f"{done - bad} of {done} done")
     if bad:
         raise BatchError(f"{bad} of {done} failed, the others are done.",
                          "Mend those named, or go on without them.")  # fmt: skip
@@ -359,4 +360,4 @@ def muddy(
     )
     with count_progress("pieces", 0, quiet) as told:
         count = make_muddy(stems, out, config, balanced=balanced, seconds=seconds, told=told)
-    print(f"{out}  {count} pieces")
+    say(f"{out}  {count} pieces")

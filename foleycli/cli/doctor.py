@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from foleycli.cli import options
+from foleycli.cli.say import say, visible
 
 COLOURS = {"ok": "green", "warn": "yellow", "missing": "red"}
 
@@ -33,9 +34,9 @@ def doctor(
         checks.append(check)
         if not as_json:
             state = typer.style(f"{check.state:<8}", fg=COLOURS[check.state])
-            typer.echo(f"{state}{check.name:<10} {check.found}")
+            typer.echo(f"{state}{check.name:<10} {visible(check.found)}")
             if check.remedy:
-                typer.echo(f"{'':<19}try: {check.remedy}")
+                say(f"{'':<19}try: {check.remedy}")
     ready = can_run(checks)
     if as_json:
         typer.echo(json.dumps({"ready": ready, "checks": [asdict(check) for check in checks]}))
@@ -61,5 +62,5 @@ def _measure(as_json: bool) -> None:
             line += f", seconds a window of 8 s: {windows}"
         else:
             line += f", a take {cost.sound:.2f} s a second"
-        typer.echo(line)
-    typer.echo(f"Kept in {path}.")
+        say(line)
+    say(f"Kept in {path}.")

@@ -30,8 +30,8 @@ def each_clip(
             if as_json:
                 print(json.dumps({"clip": str(clip), "error": error.problem}), flush=True)
     if failures:
-        reasons = "\n".join(f"  {clip}: {error}" for clip, error in failures)
         raise BatchError(
-            f"{len(failures)} of {len(clips)} clips {verdict}.\n{reasons}",
+            f"{len(failures)} of {len(clips)} clips {verdict}.",
             "Mend those named and run them again.",
+            (f"{clip}: {error}" for clip, error in failures),
         )

@@ -9,6 +9,7 @@ import typer
 
 from foleycli.cli import options
 from foleycli.cli.progress import listen_for_warnings
+from foleycli.cli.say import say
 from foleycli.config import GenerateConfig
 
 
@@ -96,6 +97,9 @@ def edit(
     def tell(address: str) -> None:
         sheet = str(project.desks[0].sheet)
         said = {"address": address, "sheet": sheet, "out": str(project.out)}
-        print(json.dumps(said) if as_json else f"{address}\n  Ctrl-C ends it", flush=True)
+        if as_json:
+            print(json.dumps(said), flush=True)
+        else:
+            say(address, "  Ctrl-C ends it")
 
     Server(project, port).run(show=not (no_open or as_json), told=tell)

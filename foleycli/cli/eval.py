@@ -9,6 +9,7 @@ import typer
 
 from foleycli.cli import options
 from foleycli.cli.progress import count_progress, listen_for_warnings
+from foleycli.cli.say import say, visible
 from foleycli.config import EVALUATE, GenerateConfig
 from foleycli.errors import UsageError
 
@@ -109,12 +110,12 @@ def run(
         measures=usable,
     )
     if missing and not quiet:
-        print(f"not taken: {', '.join(missing)}", file=sys.stderr)
-        print("\n".join(sorted({f"  {why}" for why in missing.values()})), file=sys.stderr)
+        reasons = sorted({f"  {why}" for why in missing.values()})
+        say(f"not taken: {', '.join(missing)}", *reasons, err=True)
     with _stages(quiet) as progress:
         run_plan(plan, jobs, again=again, progress=progress)
-    print(f"{plan.folder}  {len(plan.examples)} clips, {', '.join(c.name for c in contestants)}")
-    print(f"next: foley eval table {plan.folder}", file=sys.stderr)
+    say(f"{plan.folder}  {len(plan.examples)} clips, {', '.join(c.name for c in contestants)}")
+    say(f"next: foley eval table {plan.folder}", err=True)
 
 
 def _run_pairs(
@@ -127,7 +128,7 @@ def _run_pairs(
     place = (out or folder.with_name(f"{folder.resolve().name}_eval")).resolve()
     with _stages(quiet) as progress:
         made = run_pairs(folder.resolve(), contestants, place, progress)
-    print(table(made))
+    say(*table(made).split("\n"))
 
 
 @app.command()
@@ -224,7 +225,7 @@ def report(
             overwrite=overwrite,
             progress=progress,
         )
-    print(page)
+    say(page)
 
 
 @app.command()
@@ -341,7 +342,7 @@ def calibrate(
     if as_json:
         print(json.dumps(asdict(found) | {"file": str(path)}))
         return
-    print(
+    say(
         f"{path}  {found.pictures} pictures, {found.labels} sounds, limit {found.limits.all:.3f}, "
         f"{len(found.limits.own)} of their own; F1 of the other half {found.before:.2f} before, "
         f"{found.after:.2f} now"
@@ -353,7 +354,7 @@ def _tell_fit(what: str, numbers: dict[str, float], as_json: bool) -> None:
         print(json.dumps({"film": what, **numbers}))
         return
     values = ", ".join(f"{name} {value:.2f}" for name, value in numbers.items())
-    print(f"{what}  {values}")
+    say(f"{what}  {values}")
 
 
 @app.command()
@@ -385,11 +386,11 @@ def tokens(
     if as_json:
         print(json.dumps({**asdict(found), "says": found.says}))
         return
-    print(
+    say(
         f"{found.films} films: loss {found.own:.4f} by own tokens, {found.other:.4f} by another "
         f"sound's; {found.gap:+.4f} [{found.low:+.4f}, {found.high:+.4f}]"
     )
-    print(found.says)
+    say(found.says)
 
 
 @study.command("export")
@@ -443,7 +444,7 @@ def export_study(
             overwrite=overwrite,
             progress=progress,
         )
-    print(f"{output}  {len(pairs)} clips; keep {key} to yourself")
+    say(f"{output}  {len(pairs)} clips; keep {key} to yourself")
 
 
 @study.command("rank")
@@ -494,7 +495,7 @@ def rank_study(
             overwrite=overwrite,
             progress=progress,
         )
-    print(f"{output}  {len(choices)} clips; keep {key} to yourself")
+    say(f"{output}  {len(choices)} clips; keep {key} to yourself")
 
 
 @study.command("tally")
@@ -520,7 +521,10 @@ def tally_study(
         print(json.dumps(ranks.told(), indent=1) if as_json else describe_ranks(ranks))
         return
     counted = tally(answers, key)
-    print(json.dumps(counted.told(), indent=1) if as_json else describe(counted))
+    if as_json:
+        print(json.dumps(counted.told(), indent=1))
+    else:
+        say(*describe(counted).split("\n"))
 
 
 @figure.command("compare")
@@ -542,7 +546,7 @@ def figure_compare(
     plan = read_plan(run)
     named = _parts(models) or None
     draw_comparison(plan, plan.example(clip), variant, named, output, overwrite=overwrite)
-    print(output)
+    say(output)
 
 
 @figure.command("categories")
@@ -567,7 +571,7 @@ def figure_categories(
     if not pairs:
         raise UsageError("The run has one model.", "Run another: foley eval run --models A,B.")
     draw_categories(results, variant, pairs[0], measure, top, output, overwrite=overwrite)
-    print(output)
+    say(output)
 
 
 @figure.command("gradcam")
@@ -595,7 +599,7 @@ def figure_gradcam(
     draw_gradcam(
         clip, _parts(encoders), target, output, variant=variant, moments=frames, overwrite=overwrite
     )
-    print(output)
+    say(output)
 
 
 def _parts(text: str) -> list[str]:
@@ -652,9 +656,12 @@ def _write(content: "str | list[Table]", output: Path | None, overwrite: bool) -
         text = content if isinstance(content, str) else to_markdown(content)
         with atomic_output(output, overwrite=overwrite) as beside:
             beside.write_text(text, encoding="utf-8")
-        print(output)
+        say(output)
     elif isinstance(content, str):
-        print(content, end="")
+        if sys.stdout.isatty():
+            say(*content.rstrip("\n").split("\n"))
+        else:
+            print(content, end="")
     else:
         _show(content)
 
@@ -670,15 +677,19 @@ def _show(made: list["Table"]) -> None:
     if not console.is_terminal:
         console = Console(width=FILE_WIDTH)
     for each in (part for table in made for part in split_table(table, console.width)):
-        escaped = [[escape(text) for text in row] for row in each.rows]
-        shown = Shown(title=each.title, title_justify="left", title_style="bold", box=None)
+        escaped = [[escape(visible(text)) for text in row] for row in each.rows]
+        shown = Shown(
+            title=escape(visible(each.title)), title_justify="left", title_style="bold", box=None
+        )
         for number, head in enumerate(each.head):
-            shown.add_column(head, justify="right" if number else "left", no_wrap=True)
+            shown.add_column(
+                escape(visible(head)), justify="right" if number else "left", no_wrap=True
+            )
         for number, row in enumerate(escaped):
             shown.add_row(*row, end_section=number in each.ruled)
         console.print(shown)
         for note in each.notes:
-            console.print(f"  {note}", highlight=False, markup=False)
+            console.print(f"  {visible(note)}", highlight=False, markup=False)
         console.print()
 
 
@@ -742,12 +753,12 @@ def eval_highlight(
     names += [name for name in ("kld", "ib") if any(name in row for row in rows)]
     _print_columns(rows, names)
     levels = [level for _, level in LEVELS if any(f"gain_error_{level}" in row for row in rows)]
-    print("\nby how far the loudest was turned down: MAG removed, gain error in dB")
+    say("", "by how far the loudest was turned down: MAG removed, gain error in dB")
     _print_columns(
         rows, [f"{what}_{at}" for at in levels for what in ("mag_removed", "gain_error")]
     )
     for row in against_controls(scores):
-        print(
+        say(
             f"{row['better']} less {row['than']}: gain error smaller by {row['by_db']:.2f} dB "
             f"[{row['low']:.2f}, {row['high']:.2f}]"
         )
@@ -756,7 +767,7 @@ def eval_highlight(
 def _print_columns(rows: "list[dict[str, object]]", names: list[str]) -> None:
     """Methods down, numbers across; what is not known is a dash."""
     wide = [max(9, len(name)) for name in names]
-    print("  ".join([f"{'method':>16}", *(f"{n:>{w}}" for n, w in zip(names, wide, strict=True))]))
+    say("  ".join([f"{'method':>16}", *(f"{n:>{w}}" for n, w in zip(names, wide, strict=True))]))
     for row in rows:
         cells = [f"{row['method']!s:>16}"]
         for name, width in zip(names, wide, strict=True):
@@ -764,4 +775,4 @@ def _print_columns(rows: "list[dict[str, object]]", names: list[str]) -> None:
             known = isinstance(value, int) or (isinstance(value, float) and value == value)
             said = f"{value:.4f}" if known and isinstance(value, float) else str(value)
             cells.append(f"{said if known else '-':>{width}}")
-        print("  ".join(cells))
+        say("  ".join(cells))

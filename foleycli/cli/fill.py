@@ -9,6 +9,7 @@ import typer
 
 from foleycli.cli import options
 from foleycli.cli.progress import count_progress, listen_for_warnings, show_progress
+from foleycli.cli.say import say
 from foleycli.config import FILL, GenerateConfig
 from foleycli.errors import BatchError
 
@@ -137,12 +138,11 @@ def fill(
         }
         print(json.dumps(said))
     elif output is None:
-        print("\n".join(gap_lines(filling)))
+        say(*gap_lines(filling))
     else:
-        print(f"{output}  {gap_lines(filling)[0]}")
+        say(f"{output}  {gap_lines(filling)[0]}")
     if made and not as_json:
-        print(f"{made.plan.out}  {len(made.sounds)} sounds, stem {made.plan.stem}")
+        say(f"{made.plan.out}  {len(made.sounds)} sounds, stem {made.plan.stem}")
     if made and made.failures:
-        lines = "\n".join(f"  shot {f.shot.number} {f.shot.event.name}: {f.error}"
-                          for f in made.failures)  # fmt: skip
-        raise BatchError(f"{len(made.failures)} shots stay silent:\n{lines}", "Mend those.")
+        lines = (f"shot {f.shot.number} {f.shot.event.name}: {f.error}" for f in made.failures)
+        raise BatchError(f"{len(made.failures)} shots stay silent:", "Mend those.", lines)

@@ -12,6 +12,7 @@ import typer
 from foleycli.cli import options
 from foleycli.cli.each import each_clip
 from foleycli.cli.progress import listen_for_warnings, show_progress
+from foleycli.cli.say import say
 from foleycli.config import CHANNELS, GenerateConfig
 from foleycli.errors import UsageError
 
@@ -127,7 +128,7 @@ def _say_plan(clip: Path, out: Path, config: GenerateConfig, model: str, as_json
         return
     length = "length unknown" if seconds is None else f"{seconds:.2f} s"
     facts = f"{length}, model {model}, {config.mode}"
-    print(f"{clip} -> {', '.join(plan['outputs'])} ({facts})")
+    say(f"{clip} -> {', '.join(plan['outputs'])} ({facts})")
 
 
 def _planned(film, out: Path, config: GenerateConfig) -> list[Path]:
@@ -183,7 +184,7 @@ def _fit(clip: Path, config: GenerateConfig, *, quiet: bool) -> GenerateConfig:
 
     choice = fit_span(probe(clip), config)
     if not quiet:
-        typer.echo(f"{clip.name}, {config.budget}: {choice}", err=True)
+        say(f"{clip.name}, {config.budget}: {choice}", err=True)
     return choice.config
 
 
@@ -256,10 +257,9 @@ def _say_result(result, as_json: bool, warnings: list[str]) -> None:
         sounds = f"{len(result.cues)} sounds in " if result.follows_cues else ""
         sounds += f"{float(result.duration):.2f} s"
         proof = f", {_proved(take.proof)} proved the same" if take.proof else ""
-        print(
+        say(
             f"{take.out}  {sounds}, model {result.model}, seed {take.seed}{proof}, "
-            f'audio track {take.track.number}, "{take.track.title}"',
-            flush=True,
+            f'audio track {take.track.number}, "{take.track.title}"'
         )
 
 

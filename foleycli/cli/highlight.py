@@ -9,6 +9,7 @@ import typer
 
 from foleycli.cli import options
 from foleycli.cli.progress import listen_for_warnings, show_progress
+from foleycli.cli.say import say
 from foleycli.config import HIGHLIGHT, LOUDNESS
 from foleycli.errors import UsageError
 
@@ -249,4 +250,4 @@ def say_highlighted(made, as_json: bool, warnings: list[str]) -> None:
         ranges.append(f"{stem} {low:+.1f}" + (f" to {high:+.1f}" if high > low else "") + " dB")
     whole = f", all {made.gain_db:+.1f} dB" if abs(made.gain_db) >= 0.05 else ""
     how = ", as the table says" if made.followed else ""
-    print(f"{made.out}  {float(made.duration):.2f} s, {', '.join(ranges)}{whole}{how}", flush=True)
+    say(f"{made.out}  {float(made.duration):.2f} s, {', '.join(ranges)}{whole}{how}")

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from foleycli.cli import options
+from foleycli.cli.say import say
 from foleycli.config import LOUDNESS
 from foleycli.errors import UsageError
 
@@ -45,7 +46,7 @@ def loudness(
         outs = write_at_gain(files, output, gain, overwrite=overwrite)
         measured = [measure_loudness(path) for path in outs]
         if not as_json:
-            print(f"{gain:+.2f} dB")
+            say(f"{gain:+.2f} dB")
     for one in measured:
         misses = one.misses(LOUDNESS[to]) if to else []
         if as_json:
@@ -53,7 +54,7 @@ def loudness(
             print(json.dumps(said | {"misses": misses}, default=str))
             continue
         verdict = f"  {'; '.join(misses) or 'fits ' + to}" if to else ""
-        print(
+        say(
             f"{one.path}  {one.integrated:.1f} LUFS, range {one.range:.1f} LU, "
             f"{one.true_peak_db:.1f} dBTP{verdict}"
         )

@@ -5,11 +5,13 @@ import io
 import os
 import signal
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from foleycli.cli import (
     batch,
@@ -33,14 +35,40 @@ from foleycli.cli import (
     train,
     visualize,
 )
+from foleycli.cli.say import say_error, visible
 from foleycli.errors import FoleyError
 from foleycli.folders import cache_folder
 from foleycli.version import VERSION
 
 INTERRUPTED = 130  # exit code of Ctrl-C
 
+
+class _Commands(TyperGroup):
+    """What Typer itself refuses, such as one file too many of a pattern, is shown as ours is."""
+
+    def make_context(self, *words: Any, **given: Any) -> Any:
+        with _shown():
+            return super().make_context(*words, **given)
+
+    def invoke(self, ctx: Any) -> Any:
+        with _shown():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _shown() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if form := getattr(error, "format_message", None):
+            message = "\n".join(map(visible, form().split("\n")))
+            error.format_message = lambda: message  # type: ignore[attr-defined]
+        raise
+
+
 app = typer.Typer(
     name="foley",
+    cls=_Commands,
     help="Foley for film: a silent clip in, the same picture with fitting sound out.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -100,7 +128,7 @@ def main() -> None:
     try:
         app()
     except FoleyError as error:
-        print(f"error: {error.problem}\n  try: {error.remedy}", file=sys.stderr)
+        say_error(error)
         sys.exit(error.exit_code)
     except SystemExit as stop:
         if stop.code == INTERRUPTED:  # Typer makes Ctrl-C an exit of its own

@@ -11,6 +11,7 @@ import typer
 
 from foleycli.cli import options
 from foleycli.cli.progress import listen_for_warnings
+from foleycli.cli.say import say
 from foleycli.config import BUNDLE_DTYPES
 from foleycli.errors import UsageError
 
@@ -148,7 +149,7 @@ def convert(
     _check_dtype(dtype)
     if public:
         for path in write_public(Bundle.open(source), output, overwrite=overwrite):
-            print(path)
+            say(path)
         return
     if "encoder" in (files := find_files(source)):
         card = find_model("selva").card
@@ -166,7 +167,7 @@ def remove(name: Name) -> None:
     from foleycli.models.registry import find_model
 
     freed = remove_model(find_model(name))
-    print(f"{name}: {_size(freed)} freed")
+    say(f"{name}: {_size(freed)} freed")
 
 
 @app.command()
@@ -179,7 +180,7 @@ def push(
     from foleycli.models.pull import push as push_bundle
 
     address, _ = push_bundle(bundle, repo, private=private)
-    print(address)
+    say(address)
 
 
 def _open(name: str) -> "Bundle":
@@ -200,11 +201,11 @@ def _check_dtype(dtype: str) -> None:
 
 
 def _say_licence(model: "Model") -> None:
-    print(f"{model.name}, {model.source}", file=sys.stderr)
-    print(f"  weights: {model.weights_licence}; code: {model.code_licence}", file=sys.stderr)
+    say(f"{model.name}, {model.source}", err=True)
+    say(f"  weights: {model.weights_licence}; code: {model.code_licence}", err=True)
     if model.size is not None:
-        print(f"  {_size(model.size)} to fetch", file=sys.stderr)
-    print(f"  read its card first: foley models info {model.name}", file=sys.stderr)
+        say(f"  {_size(model.size)} to fetch", err=True)
+    say(f"  read its card first: foley models info {model.name}", err=True)
 
 
 def _say_bundle(bundle: "Bundle", as_json: bool) -> None:
@@ -214,7 +215,7 @@ def _say_bundle(bundle: "Bundle", as_json: bool) -> None:
     if as_json:
         print(json.dumps(facts))
     else:
-        print(f"{facts['folder']}  {_size(facts['size'])}, sha256 {facts['sha256'][:12]}…, whole")
+        say(f"{facts['folder']}  {_size(facts['size'])}, sha256 {facts['sha256'][:12]}…, whole")
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import typer
 
 from foleycli.cli import options
 from foleycli.cli.progress import listen_for_warnings, show_progress
+from foleycli.cli.say import say
 from foleycli.config import GenerateConfig
 
 
@@ -45,9 +46,9 @@ def preview(
             print(json.dumps(asdict(take) | {"unheard": made.unheard}, default=str))
         else:
             score = take.score
-            print(
+            say(
                 f"{take.name}  sync {score.sync:.2f}, speech {score.speech:.2f}, "
                 f"music {score.music:.2f}"
             )
     if not as_json:
-        print(f"{made.page}")
+        say(made.page)

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from foleycli.cli import options
 from foleycli.cli.each import each_clip
 from foleycli.cli.progress import listen_for_warnings
+from foleycli.cli.say import say
 
 
 def probe(clips: options.Clips, as_json: options.Json = False) -> None:
@@ -16,14 +17,17 @@ def probe(clips: options.Clips, as_json: options.Json = False) -> None:
     listen_for_warnings(quiet=False, verbose=False)
     found = find_clips(clips)
 
-    def say(number: int) -> None:
+    def tell(number: int) -> None:
         clip = look_into(found[number])
-        print(json.dumps(asdict(clip), default=str) if as_json else _sheet(clip))
+        if as_json:
+            print(json.dumps(asdict(clip), default=str))
+        else:
+            say(*_sheet(clip))
 
-    each_clip(found, say, as_json, "cannot be used")
+    each_clip(found, tell, as_json, "cannot be used")
 
 
-def _sheet(clip) -> str:
+def _sheet(clip) -> list[str]:
     rate = f"{float(clip.frame_rate):.3f} fps" if clip.frame_rate else "no constant rate"
     duration = f"{float(clip.duration):.3f} s by its header" if clip.duration else "length unknown"
     sounds = ", ".join(f"{a.codec} {a.layout} {a.sample_rate} Hz" for a in clip.audio) or "none"
@@ -36,6 +40,4 @@ def _sheet(clip) -> str:
         "subtitles": str(len(clip.subtitles) or ""),
         "chapters": str(clip.chapters or ""),
     }
-    return "\n".join(
-        [str(clip.path), *(f"  {name:10}{text}" for name, text in lines.items() if text)]
-    )
+    return [str(clip.path), *(f"  {name:10}{text}" for name, text in lines.items() if text)]

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from foleycli.cli.say import say, visible
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -40,12 +42,13 @@ def show_progress(
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.percentage:>3.0f} %"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        name = visible(name)
         task = bar.add_task(name, total=1.0)
         stages = split_work(looking)
 
@@ -72,9 +75,10 @@ def count_progress(name: str, total: int, quiet: bool) -> Iterator[Callable[[int
         TimeRemainingColumn,
     )
 
-    columns = (TextColumn(name), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    text = TextColumn("{task.description}", markup=False)  # a name may hold brackets and braces
+    columns = (text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(name, total=total)
+        task = bar.add_task(visible(name), total=total)
         yield lambda done: bar.update(task, completed=done)
 
 
@@ -95,7 +99,7 @@ class BatchProgress:
         with self._lock:
             if clip not in self._clips:
                 self._clips[clip] = self._bar.add_task("", total=1.0)
-            name = f"  {Path(clip).name[-40:]} {stage}"
+            name = f"  {visible(Path(clip).name[-40:])} {stage}"
             self._bar.update(self._clips[clip], completed=begin + share * done, description=name)
 
     def finish(self, clip: str) -> None:
@@ -147,7 +151,7 @@ def listen_for_warnings(*, quiet: bool, verbose: bool) -> list[str]:
             if record.levelno >= logging.WARNING:
                 heard.append(message)
             if not quiet:
-                print(f"{record.levelname.lower()}: {message}", file=sys.stderr)
+                say(f"{record.levelname.lower()}: {message}", err=True)
 
     logger = logging.getLogger("foleycli")
     logger.handlers[:] = [Listener()]

@@ -8,6 +8,7 @@ import typer
 
 from foleycli.cli import options
 from foleycli.cli.progress import count_progress, listen_for_warnings
+from foleycli.cli.say import say
 from foleycli.config import GenerateConfig
 from foleycli.errors import BatchError
 
@@ -132,11 +133,11 @@ def reconform(
         join_film(result, output, overwrite=config.overwrite)
     _say(result_changes(result), plan.reel, as_json, result)
     if failures := result.reel.failures:
-        lines = "\n".join(f"  shot {f.shot.number} {f.shot.event.name}: {f.error}"
-                          for f in failures)  # fmt: skip
+        lines = (f"shot {f.shot.number} {f.shot.event.name}: {f.error}" for f in failures)
         raise BatchError(
-            f"{len(failures)} of {len(plan.shots)} shots stay silent:\n{lines}",
+            f"{len(failures)} of {len(plan.shots)} shots stay silent:",
             "Mend those and run the same command with --overwrite.",
+            lines,
         )
 
 
@@ -154,7 +155,7 @@ def _say(changes, reel, as_json: bool, result=None) -> None:
                      "reused": result.reused}  # fmt: skip
         print(json.dumps(said))
         return
-    print("\n".join(change_lines(changes, reel.timeline)))
+    say(*change_lines(changes, reel.timeline))
     if result is not None:
         made = len(result.reel.sounds)
-        print(f"\n{reel.out}  {made} sounds ({result.reused} as they were), stem {reel.stem}")
+        say("", f"{reel.out}  {made} sounds ({result.reused} as they were), stem {reel.stem}")

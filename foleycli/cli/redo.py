@@ -7,6 +7,7 @@ import typer
 
 from foleycli.cli import options
 from foleycli.cli.progress import listen_for_warnings, show_progress
+from foleycli.cli.say import say
 
 
 def redo(
@@ -37,4 +38,4 @@ def redo(
         from foleycli.generate import redo as redo_recipe
     with show_progress(recipe.name, quiet=quiet) as progress:
         take, same = redo_recipe(recipe, output, overwrite=overwrite, progress=progress)
-    print(f"{take.out}  {'the same sound, bit for bit' if same else 'the sound differs'}")
+    say(f"{take.out}  {'the same sound, bit for bit' if same else 'the sound differs'}")

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import sys
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +11,7 @@ import typer
 
 from foleycli.cli import options
 from foleycli.cli.progress import listen_for_warnings, show_progress
+from foleycli.cli.say import say, say_rows
 
 
 def shots(
@@ -48,18 +48,16 @@ def shots(
     spans = list(pairwise([Fraction(0), *cuts, end]))
     if output is not None and not as_table:
         write_timeline(clip_timeline(film, cuts), output, overwrite=overwrite)
-        print(f"{output}  {len(spans)} shots")
+        say(f"{output}  {len(spans)} shots")
         return
     rows = [_row(film, number, *span) for number, span in enumerate(spans, 1)]
     if output is not None:
         _write(output, rows, overwrite)
-        print(f"{output}  {len(spans)} shots")
+        say(f"{output}  {len(spans)} shots")
     elif as_json:
         print("\n".join(json.dumps(row) for row in rows))
     else:
-        table = csv.DictWriter(sys.stdout, list(rows[0]))
-        table.writeheader()
-        table.writerows(rows)
+        say_rows([list(rows[0]), *(list(row.values()) for row in rows)])
 
 
 def _row(film, number: int, start: Fraction, end: Fraction) -> dict[str, object]:

@@ -9,6 +9,7 @@ import typer
 
 from foleycli.cli import options
 from foleycli.cli.progress import count_progress, listen_for_warnings
+from foleycli.cli.say import say
 from foleycli.config import NAMING, GenerateConfig
 from foleycli.errors import BatchError
 
@@ -143,7 +144,7 @@ def _say_plan(plan, as_json: bool) -> None:
             print(json.dumps(row))
         else:
             speed = "" if shot.speed == 1 else f", speed {float(shot.speed):g}"
-            print(
+            say(
                 f"{row['shot']:4} {row['start']} {row['end']}  {row['film']} "
                 f"{row['from']}-{row['to']} s{speed}"
             )
@@ -163,11 +164,11 @@ def _say_result(result, as_json: bool) -> None:
         print(json.dumps(summary))
     else:
         made = f"{len(result.sounds)} sounds" + (f" ({kept} kept)" if kept else "")
-        print(f"{plan.out}  {made}, stem {plan.stem}")
+        say(f"{plan.out}  {made}, stem {plan.stem}")
     if result.failures:
-        lines = "\n".join(f"  shot {f.shot.number} {f.shot.event.name}: {f.error}"
-                          for f in result.failures)  # fmt: skip
+        lines = (f"shot {f.shot.number} {f.shot.event.name}: {f.error}" for f in result.failures)
         raise BatchError(
-            f"{len(result.failures)} of {len(plan.shots)} shots stay silent:\n{lines}",
+            f"{len(result.failures)} of {len(plan.shots)} shots stay silent:",
             "Mend those and run the same command with --overwrite; the others are kept.",
+            lines,
         )

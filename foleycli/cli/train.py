@@ -15,6 +15,7 @@ import typer
 
 from foleycli.cli.options import Quiet, Verbose
 from foleycli.cli.progress import count_progress, listen_for_warnings
+from foleycli.cli.say import say
 from foleycli.config import GENERATE, PATCHES, TRAINING
 from foleycli.errors import UsageError
 
@@ -138,7 +139,7 @@ def say_at_times(stage: str) -> Callable[[int, int, float], None]:
     said = began = 0.0  # of the first update: what is made ready before it says nothing of the rest
     first = 0
 
-    def say(done: int, updates: int, loss: float) -> None:
+    def tell(done: int, updates: int, loss: float) -> None:
         nonlocal began, first, said
         now = time.monotonic()
         if not first:
@@ -148,9 +149,9 @@ def say_at_times(stage: str) -> Callable[[int, int, float], None]:
             return
         said = now
         left = (updates - done) * (now - began) / max(1, done - first) / 60
-        print(f"{stage} {done}/{updates}, loss {loss:.4g}, {left:.0f} min left", file=sys.stderr)
+        say(f"{stage} {done}/{updates}, loss {loss:.4g}, {left:.0f} min left", err=True)
 
-    return say
+    return tell
 
 
 def needed(value: Path | None, option: str, stage: str) -> Path:
@@ -195,13 +196,13 @@ def autoencoder(asked: Asked, sounds: Sounds, table: Table = None, cache: Cache 
         with asked.options("autoencoder", patches.scenes) as options:
             from foleycli.train.autoencoder import fit
 
-            print(fit(*files, asked.out, patches, options))
+            say(fit(*files, asked.out, patches, options))
         return
     config = asked.config("autoencoder")
     with asked.options("autoencoder", config.updates) as options:
         from foleycli.train.autoencoder_kl import train
 
-        print(train(*files, asked.out, config, options))
+        say(train(*files, asked.out, config, options))
 
 
 @app.command()
@@ -239,7 +240,7 @@ def denoiser(
         with asked.options("denoiser", config.updates) as options:
             from foleycli.train.denoiser_unet import train as train_unet
 
-            print(train_unet(films, model, asked.out, config, options))
+            say(train_unet(films, model, asked.out, config, options))
         return
     files = sound_files(needed(sounds, "--sounds", "denoiser"), table, cache, asked.out)
     fitted = needed(autoencoder, "--autoencoder", "denoiser")
@@ -247,7 +248,7 @@ def denoiser(
     with asked.options("denoiser", config.updates) as options:
         from foleycli.train.denoiser import train
 
-        print(train(*files, fitted, asked.out, config, options, start=start, compiled=compiled))
+        say(train(*files, fitted, asked.out, config, options, start=start, compiled=compiled))
 
 
 @app.command()
@@ -263,7 +264,7 @@ def cavp(
     with asked.options("cavp", config.updates) as options:
         from foleycli.train.cavp import train
 
-        print(train(data, asked.out, config, options))
+        say(train(data, asked.out, config, options))
 
 
 @app.command()
@@ -292,7 +293,7 @@ def align(
         else:
             given = needed(sounds, "--sounds or --data", "align")
             examples = partial(from_sounds, *sound_files(given, table, cache, asked.out))
-        print(train(examples, asked.out, config, options))
+        say(train(examples, asked.out, config, options))
 
 
 @app.command()
@@ -331,12 +332,12 @@ def distill(
 
         if asked.preset != "small":
             films = needed(data, "--data", "distill")
-            print(distill.train(films, model, asked.out, config, options))
+            say(distill.train(films, model, asked.out, config, options))
             return
         recipe = distill_what if part == "what" else distill_when
         stills = needed(photos, "--photos", "distill")
         kept = kept or asked.out.parent / f"kept-{part}"
-        print(recipe.train(stills, kept, asked.out, config, options))
+        say(recipe.train(stills, kept, asked.out, config, options))
 
 
 @app.command()
@@ -370,7 +371,7 @@ def fewsteps(
         from foleycli.train.fewsteps import open_teacher, train
 
         teacher = open_teacher(model, config, files, data, options)
-        print(train(teacher, kept or asked.out.parent / "kept-fewsteps", asked.out, options))
+        say(train(teacher, kept or asked.out.parent / "kept-fewsteps", asked.out, options))
 
 
 @app.command()
@@ -436,7 +437,7 @@ def select(
     with asked.options("select", config.updates) as options:
         from foleycli.train.select import train
 
-        print(train(data, photos, model, encoder, asked.out, config, options))
+        say(train(data, photos, model, encoder, asked.out, config, options))
 
 
 def _select_sound(
@@ -462,13 +463,13 @@ def _select_sound(
         with asked.options(name, config.updates) as options:
             from foleycli.train.select_flow import train as train_flow
 
-            print(train_flow(table, films, model, file, asked.out, config, options))
+            say(train_flow(table, films, model, file, asked.out, config, options))
         return
     prepared = needed(data, "--data", name)
     with asked.options(name, config.updates) as options:
         from foleycli.train.select_denoiser import train as train_denoiser
 
-        print(train_denoiser(prepared, model, asked.out, config, options))
+        say(train_denoiser(prepared, model, asked.out, config, options))
 
 
 @app.command()
@@ -509,7 +510,7 @@ def when(
 
         kept = kept or asked.out.parent / "kept-when"
         given_films = {"films": films or (), "held_films": held_out or (), "start": start}
-        print(train(photos, kept, asked.out, config, options, **given_films))  # pyright: ignore
+        say(train(photos, kept, asked.out, config, options, **given_films))  # pyright: ignore
 
 
 @app.command()
@@ -526,7 +527,7 @@ def steps(
     with asked.options("steps", config.updates) as options:
         from foleycli.train.steps import train
 
-        print(train(mocap, asked.out, config, options))
+        say(train(mocap, asked.out, config, options))
 
 
 @app.command()
@@ -546,7 +547,7 @@ def listener(
     with asked.options("listener", config.updates) as options:
         from foleycli.train.listener import train
 
-        print(train(sounds, cache or asked.out.parent / "cache", asked.out, config, options))
+        say(train(sounds, cache or asked.out.parent / "cache", asked.out, config, options))
 
 
 @app.command()
@@ -581,7 +582,7 @@ def visualize(
     with asked.options("visualize", config.updates) as options:
         from foleycli.train.visualize import train
 
-        print(train(films, t2v, beats, asked.out, config, options))
+        say(train(films, t2v, beats, asked.out, config, options))
 
 
 @app.command()
@@ -593,7 +594,7 @@ def vocoder(asked: Asked, sounds: Sounds, table: Table = None, cache: Cache = No
     with asked.options("vocoder", config.updates) as options:
         from foleycli.train.vocoder import train
 
-        print(train(*files, asked.out, config, options))
+        say(train(*files, asked.out, config, options))
 
 
 @app.command()
@@ -628,7 +629,7 @@ def pack(
         remedy = "Give what benchmarks/small.py --json wrote."
         raise UsageError(f"{scores} is no JSON ({error}).", remedy) from error
     trained = pack_run(sounds, table, run, out, measured, notes, vocoder, licence)
-    print(f"{out}: {trained.updates} updates")
+    say(f"{out}: {trained.updates} updates")
 
 
 @app.command()
@@ -658,7 +659,7 @@ def highlight(
         with asked.options("highlight", config.updates) as options:
             from foleycli.train.highlight import train_balance
 
-            print(train_balance(muddy, asked.out, config, options))
+            say(train_balance(muddy, asked.out, config, options))
         return
     if asked.preset == "small":
         asked = replace(asked, preset="paper")
@@ -666,4 +667,4 @@ def highlight(
     with asked.options("highlight-visah", config.updates) as options:
         from foleycli.train.highlight import train_visah
 
-        print(train_visah(muddy, asked.out, config, options, context))
+        say(train_visah(muddy, asked.out, config, options, context))

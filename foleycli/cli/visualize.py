@@ -1,7 +1,6 @@
 """``foley visualize``: a rough picture for a sound."""
 
 import json
-import sys
 from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
@@ -11,6 +10,7 @@ import typer
 
 from foleycli.cli import options
 from foleycli.cli.progress import count_progress, listen_for_warnings
+from foleycli.cli.say import say
 from foleycli.config import VISUALIZE
 from foleycli.errors import UsageError
 
@@ -271,7 +271,7 @@ def _say_plan(sound: Path, output: Path, request: "Request", as_json: bool) -> N
     if as_json:
         print(json.dumps(plan))
         return
-    print(
+    say(
         f"{sound} -> {', '.join(plan['outputs'])} ({request.way}, {plan['frames']} frames at "
         f"{plan['fps']:g}, from {plan['timecode']})"
     )
@@ -299,10 +299,9 @@ def _say(result: "Result", as_json: bool, warnings: list[str]) -> None:
         return
     for take in result.takes:
         also = f", {', '.join(path.name for path in take.lists)}" if take.lists else ""
-        print(
+        say(
             f"{take.out}  {result.frames} frames at {float(result.frame_rate):g}, "
-            f"from {result.timecode}, {result.way}{also}",
-            flush=True,
+            f"from {result.timecode}, {result.way}{also}"
         )
         if note := take.facts.get("note"):
-            print(f"  {note}", file=sys.stderr)
+            say(f"  {note}", err=True)

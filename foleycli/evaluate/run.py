@@ -51,9 +51,9 @@ def run(
     failures += _do(compare_sets, set_rows(plan), jobs, "comparing sets", progress)
     if failures:
         raise BatchError(
-            f"{len(failures)} failed, all else is done:\n"
-            + "\n".join(f"  {failure}" for failure in failures),
+            f"{len(failures)} failed, all else is done:",
             "Mend those named and run again: what is done is kept.",
+            map(str, failures),
         )
 
 

@@ -15,6 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields, replace
 from functools import partial
+from logging.handlers import QueueHandler
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
@@ -354,7 +355,10 @@ def _pool(workers: int, progress: Progress) -> Iterator[ProcessPoolExecutor]:
 
 def _listen(words: Any, progress: Progress) -> None:
     while word := words.get():
-        progress(*word)
+        if isinstance(word, logging.LogRecord):
+            LOG.handle(word)
+        else:
+            progress(*word)
 
 
 _words: Any = None  # a worker's queue to the process that shows progress
@@ -366,6 +370,8 @@ def _begin(words: Any) -> None:
     global _words
     _words = words
     words.cancel_join_thread()  # a worker that was killed may hold the queue's lock
+    LOG.addHandler(QueueHandler(words))  # what it warns of is said where its parent says things
+    LOG.propagate = False
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -52,10 +52,10 @@ def find_media(
         else:
             missing[f"{event.name} ({media.path or media.reel or media.name})"] = None
     if missing:
-        lines = "".join(f"\n  {line}" for line in missing)
         raise MediaError(
-            f"{len(missing)} of the timeline's files are not found:{lines}",
+            f"{len(missing)} of the timeline's files are not found:",
             "Give the folder they are in: --media-root DIR (can be repeated).",
+            missing,
         )
     if absent:
         LOG.warning(

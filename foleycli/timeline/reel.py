@@ -136,7 +136,7 @@ def read_cut(path: Path, rate: Fraction | None, roots: Sequence[Path]) -> Timeli
             wrong = wrong or error
     if wrong is not None:
         remedy = f"{wrong.remedy} Or give the list's rate: --rate 23.976."
-        raise type(wrong)(wrong.problem, remedy) from wrong
+        raise type(wrong)(wrong.lines[0], remedy, wrong.lines[1:]) from wrong
     find_media(films_of_list(path), path.parent, roots)  # names all that are missing
     return read_timeline(path)
 

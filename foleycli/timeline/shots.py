@@ -86,8 +86,9 @@ def plan_shots(
         short += _beyond(shot, timeline)
     if short:
         raise MediaError(
-            "Some events show more than their film has:" + "".join(f"\n  {s}" for s in short),
+            "Some events show more than their film has:",
             "Relink them to the right files, or check the rate (--rate).",
+            short,
         )
     return shots
 
@@ -102,10 +103,10 @@ def _films(found: dict[Media, Path]) -> dict[Path, Clip]:
         except MediaError as error:
             wrong[path] = error
     if len(wrong) > 1:
-        named = "".join(f"\n  {path}: {error.problem}" for path, error in wrong.items())
         raise MediaError(
-            f"{len(wrong)} of the timeline's films cannot be used:{named}",
+            f"{len(wrong)} of the timeline's films cannot be used:",
             " ".join(dict.fromkeys(error.remedy for error in wrong.values())),
+            (f"{path}: {error.problem}" for path, error in wrong.items()),
         )
     if wrong:
         raise next(iter(wrong.values()))
