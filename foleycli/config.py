@@ -3,7 +3,7 @@
 import math
 import os
 from collections.abc import Iterable
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields, replace
 from fractions import Fraction
 from math import log10
 from typing import Any
@@ -584,12 +584,21 @@ class GenerateConfig(SamplerConfig):
     overwrite: bool = False
     verify: bool = False
     offline: bool = False
+    sign: bool = False  # content credentials (C2PA) go into what is written
+    certificate: str | None = None  # PEM: a chain, the own certificate first
+    key: str | None = None  # PEM, PKCS#8; None: it stands in the certificate's file
+    timestamp: str | None = None  # address of a time-stamp server; None asks nobody
     double_guidance: float = _at_least(0.0, 0)  # of diff-foley's classifier, 50 in its demo
     sampler: str = _one_of(SAMPLERS[0], SAMPLERS)  # of diff-foley: dpm, or ddim to compare with
 
     def __post_init__(self) -> None:
         for option in fields(self):
             object.__setattr__(self, option.name, _checked(option, getattr(self, option.name)))
+
+    @property
+    def unsigned(self) -> "GenerateConfig":
+        """As it is written down: who signs, and where their key lies, is nobody else's business."""
+        return replace(self, sign=False, certificate=None, key=None, timestamp=None)
 
     @property
     def is_dry(self) -> bool:

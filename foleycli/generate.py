@@ -18,11 +18,13 @@ from foleycli.clip.probe import Clip, probe
 from foleycli.config import CHANNELS, OUTPUT, GenerateConfig
 from foleycli.errors import FoleyError, ModelError, UsageError
 from foleycli.frames.decode import Picture, decode_pictures
+from foleycli.library.credits import credits_of
 from foleycli.library.like import ask_like
 from foleycli.mux.bwf import Broadcast
 from foleycli.mux.mux import check_mux, mux_audio
 from foleycli.mux.names import check_stems, name_parts, sound_paths, take_paths
 from foleycli.mux.plan import Track
+from foleycli.mux.sign import Made, Signing, check_signed, open_signing, signed_output
 from foleycli.mux.stems import write_sound
 from foleycli.mux.verify import Proof, verify_picture
 from foleycli.output import atomic_output, check_output, scratch_folder
@@ -176,17 +178,20 @@ def make_take(
         made = Recipe.of(film, out, config, source, cues, waveform_hash)
         played = find_played(source, features, cues, config)
         with recipe_first(recipe, made, say_played(cues, played), list_played(played)):
-            track = mux_audio(
-                film,
-                sound,
-                out,
-                mode=config.mode,
-                offset=start,
-                loudness=config.target,
-                overwrite=config.overwrite,
-            )
+            signing = open_signing(config)
+            whose = _made_of(film, source, played, config)
+            with signed_output(out, signing, whose, overwrite=config.overwrite) as joined:
+                track = mux_audio(
+                    film,
+                    sound,
+                    joined,
+                    mode=config.mode,
+                    offset=start,
+                    loudness=config.target,
+                    overwrite=config.overwrite,
+                )
             proof = verify_picture(film, out) if config.verify else None
-            wav = _keep_wavs(sound, out, config)
+            wav = _keep_wavs(sound, out, config, signing, whose)
     progress("muxing", 1.0)
     return Take(out, wav, recipe, config.seed, waveform_hash, track, proof)
 
@@ -321,6 +326,8 @@ def plan_outputs(film: Clip, out: str | Path | None, config: GenerateConfig) -> 
     """
     first = Path(out) if out else name_output(film.path)
     outs = take_paths(first, config.takes)
+    if open_signing(config):
+        check_signed(first)
     for planned in outs:
         channels = CHANNELS[config.channels]
         check_mux(film, planned, config.mode, channels=channels, overwrite=config.overwrite)
@@ -440,7 +447,18 @@ def _heard(
         progress("sounding", samples / total)
 
 
-def _keep_wavs(sound: Path, out: Path, config: GenerateConfig) -> Path | None:
+def _made_of(
+    film: Clip, source: Source, played: list[Played] | None, config: GenerateConfig
+) -> Made:
+    """What credentials say of an output."""
+    ids = (one for some in list_played(played) for one in some)
+    credits, licence = credits_of(ids, config.library), getattr(source, "licence", "")
+    return Made((film.path,), source.name, credits, generated=played is None, licence=licence)
+
+
+def _keep_wavs(
+    sound: Path, out: Path, config: GenerateConfig, signing: Signing | None, whose: Made
+) -> Path | None:
     """Copy the waves that are asked for beside the video; the wave of the whole."""
     asked = sound_paths(out, config)
     made = [sound.with_name(sound.stem + wav.name.removeprefix(out.stem)) for wav in asked]
@@ -450,7 +468,10 @@ def _keep_wavs(sound: Path, out: Path, config: GenerateConfig) -> Path | None:
             if not wave.exists():
                 continue  # a layer that does not sound
             is_new = not wav.exists()
-            with atomic_output(wav, overwrite=config.overwrite) as beside:
+            with (
+                signed_output(wav, signing, whose, overwrite=config.overwrite) as place,
+                atomic_output(place, overwrite=config.overwrite) as beside,
+            ):
                 shutil.copyfile(wave, beside)
             done += [wav] if is_new else []
     except FoleyError:  # the disk is full: what has no recipe is not left behind

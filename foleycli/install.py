@@ -15,6 +15,7 @@ EXTRAS = {
     "eyes": ("transformers>=5",),
     "clap": ("transformers>=5",),
     "train": ("matplotlib>=3.9", "mujoco>=3.3", "tensorboard>=2.16"),
+    "sign": ("c2pa-python>=0.30",),
     "ray": ("ray>=2.40",),
     "timeline": ("opentimelineio>=0.17",),
     "aaf": ("opentimelineio>=0.17", "otio-aaf-adapter>=2.0", "pyaaf2>=1.7"),

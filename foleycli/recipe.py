@@ -64,7 +64,7 @@ class Recipe:
             source=source.name,
             source_fingerprint=source.fingerprint,
             config=settle(
-                dataclasses.replace(config, cues=None, takes=1),
+                dataclasses.replace(config.unsigned, cues=None, takes=1),
                 source.own_speed,
                 getattr(source, "few_steps", None),
             ),

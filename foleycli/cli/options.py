@@ -24,6 +24,7 @@ PANELS = (SOUND, SPACE, TIME, MODEL, OUTPUT, BEHAVIOUR)
 FILES = ("gen", "batch")  # commands that sound whole files
 MAKING = (*FILES, "timeline", "reconform", "preview", "edit")  # and those that make any sound
 MANY = 100  # a limit under which it is said in help
+SIGNING = (*FILES, "timeline")
 LOOKING = (*MAKING, "cues", "fill")  # and those that look at the picture
 
 
@@ -235,6 +236,29 @@ TABLE: dict[str, Row] = {
     "overwrite": Row(panel=OUTPUT, help="Replace outputs that exist."),
     "verify": Row(
         panel=OUTPUT, help="Prove that the picture's packets are the same.", commands=FILES
+    ),
+    "sign": Row(
+        panel=OUTPUT,
+        help="Write content credentials (C2PA) into what is made: the clip, the recordings with "
+        "their licences, and what was generated. Needs --certificate.",
+        commands=SIGNING,
+    ),
+    "certificate": Row(
+        panel=OUTPUT,
+        help="The certificate to sign with: PEM, with its chain.",
+        commands=SIGNING,
+        path="file",
+    ),
+    "key": Row(
+        panel=OUTPUT,
+        help="Its key: PEM, PKCS#8; by default in the certificate's file.",
+        commands=SIGNING,
+        path="file",
+    ),
+    "timestamp": Row(
+        panel=OUTPUT,
+        help="Address of a time-stamp server; none is asked by default.",
+        commands=SIGNING,
     ),
     "offline": Row(
         panel=BEHAVIOUR, help="Never use the network.", commands=LOOKING, environment=True

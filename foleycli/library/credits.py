@@ -5,6 +5,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from foleycli.documents import is_file
+from foleycli.library.table import RECORDINGS, SHIPPED
+
 UNKNOWN = "unknown author"
 
 
@@ -40,6 +43,19 @@ def read_credits(table: Path) -> dict[str, Credit]:
         found[name] = Credit(name, *(row.get(column, "") for column in
                                      ("label", "licence", "author", "url", "source")))  # fmt: skip
     return found
+
+
+def credits_of(ids: Iterable[str], library: str | None) -> tuple[Credit, ...]:
+    """Whose the recordings of those ids are, each once; of a folder of one's own, by their names.
+
+    Args:
+        library: the folder; None for what ships.
+    """
+    folder = Path(library) if library else SHIPPED
+    table = folder / RECORDINGS
+    known = read_credits(table) if is_file(table) else {}
+    wanted = sorted(dict.fromkeys(ids))
+    return tuple(known.get(one, Credit(one, "", source=folder.name)) for one in wanted)
 
 
 def end_credits(credits: Iterable[Credit]) -> list[str]:

@@ -23,6 +23,7 @@ from foleycli.clip.media import check_unchanged, content_hash, stamp
 from foleycli.config import GenerateConfig
 from foleycli.errors import FoleyError, MediaError
 from foleycli.mux.names import sound_paths, take_paths
+from foleycli.mux.sign import is_signed
 from foleycli.processes import one_thread_each
 from foleycli.recipe import read_recipe, recipe_path
 from foleycli.sources.identity import few_steps, own_speed, source_fingerprint
@@ -41,7 +42,8 @@ PAUSE = 0.2  # seconds between two words of a process on its progress
 PATIENCE = 0.5  # seconds between two looks whether another run has finished an output
 ATTEMPTS = 3  # times a job is tried whose process dies under it
 # Options that do not change what is made.
-_INDIFFERENT = {"takes", "overwrite", "verify", "offline", "device", "cues", "wav", "model", "seed"}
+_INDIFFERENT = {"takes", "overwrite", "verify", "offline", "device", "cues", "wav", "model", "seed",
+                 "sign", "certificate", "key", "timestamp"}  # fmt: skip
 _DECISIVE = [field.name for field in fields(GenerateConfig) if field.name not in _INDIFFERENT]
 
 
@@ -188,6 +190,8 @@ def _made(job: Job, out: Path, number: int, fingerprint: str) -> str:
     if not (out.is_file() and recipe_file.is_file() and job.clip.is_file()):
         return ""
     if not all(wav.is_file() for wav in sound_paths(out, job.config)[:1]):  # layers may be silent
+        return ""
+    if job.config.sign and not is_signed(out):
         return ""
     try:
         recipe = read_recipe(recipe_file)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from foleycli.documents import is_file, parse_json
 from foleycli.errors import MediaError
-from foleycli.library.credits import Credit, read_credits
+from foleycli.library.credits import Credit, credits_of, read_credits
 from foleycli.library.table import RECORDINGS, SHIPPED
 from foleycli.models.registry import find_model
 from foleycli.recipe import HEARD, read_recipe, recipe_path
@@ -83,8 +83,4 @@ def _made_by(name: str, source: str, again: str) -> Credits:
 
 
 def _of_recordings(name: str, source: str, library: str | None, heard: list[str]) -> Credits:
-    folder = Path(library) if library else SHIPPED
-    known = read_credits(folder / RECORDINGS) if is_file(folder / RECORDINGS) else {}
-    wanted = sorted(dict.fromkeys(heard))
-    credits = tuple(known.get(one, Credit(one, "", source=folder.name)) for one in wanted)
-    return Credits(name, source, "", credits, False)
+    return Credits(name, source, "", credits_of(heard, library), False)

@@ -8,6 +8,7 @@ from pathlib import Path
 from foleycli.clip.probe import probe
 from foleycli.config import GenerateConfig
 from foleycli.errors import FoleyError, MediaError, UsageError
+from foleycli.mux.sign import open_signing
 from foleycli.output import check_output
 from foleycli.sources.open import Source, open_source
 from foleycli.spot.cues import LAYERS
@@ -25,6 +26,7 @@ from foleycli.timeline.naming import PLAIN, Naming
 from foleycli.timeline.plan import ReelPlan
 from foleycli.timeline.remember import remember
 from foleycli.timeline.shots import plan_shots, relink
+from foleycli.timeline.signed import sign_reel
 from foleycli.timeline.sound import (
     Failure,
     ShotSound,
@@ -169,6 +171,7 @@ def sound_reel(
     Raises:
         FoleyError: nothing could be done at all.
     """
+    signing = open_signing(config)
     _make(plan.folder)
     source = source or open_source(config)
     timeline, parts = plan.timeline, tuple(kind for kind, _ in plan.parts)
@@ -202,7 +205,9 @@ def sound_reel(
             overwrite=True,
         )
     write_cue_markers(timeline, sounds, plan.folder / f"{plan.out.stem}_markers.edl")
-    remember(plan, sounds, source, config)
+    journal = remember(plan, sounds, source, config)
+    if signing:
+        sign_reel(plan, sounds, journal, signing)
     tracks = lay_tracks(timeline, sounds, parts, config.cut_fade)
     if plan.out.suffix.lower() in SESSIONS:
         markers = sorted(all_cue_markers(timeline, sounds), key=lambda marker: marker.start)

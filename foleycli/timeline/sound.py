@@ -52,6 +52,7 @@ BY_HAND = "by-hand"  # in a wave's description: its cues were edited
 # What an output does not depend on.
 _INDIFFERENT = (
     *("takes", "start", "end", "mode", "cues", "wav", "split", "overwrite", "verify", "offline"),
+    *("sign", "certificate", "key", "timestamp"),
     "cut_fade",  # the waves are whole; tracks and stems fade them
 )
 

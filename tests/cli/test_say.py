@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from foleycli import cli
+from foleycli import cli, generate  # noqa: F401  # before its source is another
 from foleycli.cli.progress import (
     batch_progress,
     count_progress,
