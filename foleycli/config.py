@@ -325,6 +325,17 @@ CHANNELS = {"mono": 1, "stereo": 2, "5.1": 6}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AdmConfig:
+    """How a sound becomes a bed and objects."""
+
+    most: int = 12  # objects of a layer; what finds none stands in the bed
+    step: float = 0.02  # seconds of a block while an object is on its way
+
+
+ADM = AdmConfig()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DuckConfig:
     """How far the new sound steps back while the clip's own sound is heard."""
 
@@ -579,6 +590,7 @@ class GenerateConfig(SamplerConfig):
     wav: bool = False
     split: bool = False  # also a mono wave of each channel
     stems: bool = False  # also a wave of each layer, which add up
+    adm: bool = False  # also a wave of a bed and objects (ADM BWF)
     loudness: str | None = _one_of(None, LOUDNESS)  # that the sound, or the mix, is brought to
     cut_fade: int = _at_least(0, 0, 1000)  # frames before and after a cut; 0: sounds end at it
     overwrite: bool = False

@@ -20,9 +20,10 @@ from foleycli.errors import FoleyError, ModelError, UsageError
 from foleycli.frames.decode import Picture, decode_pictures
 from foleycli.library.credits import credits_of
 from foleycli.library.like import ask_like
+from foleycli.mux.adm import Layout, hold_peaks, write_adm
 from foleycli.mux.bwf import Broadcast
 from foleycli.mux.mux import check_mux, mux_audio
-from foleycli.mux.names import check_stems, name_parts, sound_paths, take_paths
+from foleycli.mux.names import adm_path, check_stems, name_parts, sound_paths, take_paths
 from foleycli.mux.plan import Track
 from foleycli.mux.sign import Made, Signing, check_signed, open_signing, signed_output
 from foleycli.mux.stems import write_sound
@@ -37,6 +38,7 @@ from foleycli.recipe import (
     recipe_path,
 )
 from foleycli.sources.budget import Choice, fit_budget
+from foleycli.sources.objects import stage_objects
 from foleycli.sources.open import Source, open_source
 from foleycli.sources.played import Played, find_played, find_unheard, list_played, say_played
 from foleycli.sources.staged import Staged, keep_layers, sound_parts, split_cues
@@ -68,6 +70,7 @@ class Take:
     waveform_hash: str  # BLAKE2b of the 24-bit samples
     track: Track  # of the video, that it went into
     proof: Proof | None = None  # that the picture is the clip's, when asked for
+    adm: Path | None = None  # the sound as a bed and objects, when asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +176,12 @@ def make_take(
             split=config.split,
             target=None if mixed else config.target,
         )
+        if config.adm:
+            scene = stage_objects(source, features, cues, config)
+            target = None if mixed else config.target
+            layout = Layout.of(scene)
+            held = hold_peaks(scene.blocks, layout.tracks)
+            write_adm(adm_path(sound), held, layout, about, target=target)
         progress("muxing", 0.0)
         recipe = recipe_path(out)
         made = Recipe.of(film, out, config, source, cues, waveform_hash)
@@ -193,7 +202,8 @@ def make_take(
             proof = verify_picture(film, out) if config.verify else None
             wav = _keep_wavs(sound, out, config, signing, whose)
     progress("muxing", 1.0)
-    return Take(out, wav, recipe, config.seed, waveform_hash, track, proof)
+    adm = adm_path(out.with_suffix(".wav")) if config.adm else None
+    return Take(out, wav, recipe, config.seed, waveform_hash, track, proof, adm)
 
 
 def describe_sound(film: Clip, start: Fraction, config: GenerateConfig) -> Broadcast:
@@ -362,8 +372,8 @@ def _staged(
     progress: Progress,
 ) -> Staged:
     """The sound in its parts, each set in the space of the film."""
-    if config.stems and not config.source:
-        check_stems(features, source.name)
+    if (config.stems or config.adm) and not config.source:
+        check_stems(features, source.name, "--stems" if config.stems else "--adm")
     parts = split_cues(cues, config)
     return sound_parts(source, features, parts, config, partial(progress, "sounding"))
 
@@ -478,4 +488,4 @@ def _keep_wavs(
         for path in (*done, *(() if config.overwrite else (out,))):
             path.unlink(missing_ok=True)
         raise
-    return asked[0] if asked else None
+    return asked[0] if asked and asked[0] == out.with_suffix(".wav") else None

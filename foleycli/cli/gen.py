@@ -195,6 +195,8 @@ def _check_highlight(config: GenerateConfig) -> None:
         "--out": config.end is not None,
         "--duck": config.mode == "duck",
         "--stems": config.stems,
+        "--adm": config.adm,
+        "--sign": config.sign,
         "--verify": config.verify,
         "--budget": config.budget is not None,
     }

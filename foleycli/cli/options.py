@@ -227,6 +227,12 @@ TABLE: dict[str, Row] = {
         help="Also a wave of each layer that sounds, and of the room; they add up.",
         commands=(*FILES, "timeline", "reconform", "edit"),
     ),
+    "adm": Row(
+        panel=OUTPUT,
+        help="Also an ADM BWF: the air as a bed, all else as objects that stand where the picture "
+        "has them.",
+        commands=SIGNING,
+    ),
     "loudness": Row(
         panel=OUTPUT,
         help="Bring the new sound, or the mix, to a delivery's loudness by one gain, as far as "

@@ -118,6 +118,7 @@ def timeline(
         stems=config.stems,
         room=not config.is_dry,
         two_pop=two_pop,
+        adm=config.adm,
         overwrite=config.overwrite,
     )
     if dry_run:
@@ -157,6 +158,7 @@ def _say_result(result, as_json: bool) -> None:
             "timeline": str(plan.out),
             "stem": str(plan.stem),
             "stem_hash": result.stem_hash,
+            "adm": str(plan.adm) if plan.adm else None,
             "sounds": [str(sound.wav) for sound in result.sounds],
             "kept": kept,
             "failures": {str(f.shot.number): f.error.problem for f in result.failures},

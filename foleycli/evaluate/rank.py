@@ -14,7 +14,7 @@ from foleycli.evaluate.hallucination import MUSIC, SPEECH, loudest
 from foleycli.evaluate.sync import motion_curve, strength_curve, sync_z
 from foleycli.evaluate.timing import onset_strength
 from foleycli.listeners.yamnet import yamnet
-from foleycli.mux.names import channel_path, stem_path
+from foleycli.mux.names import adm_path, channel_path, stem_path
 from foleycli.recipe import read_recipe, write_recipe
 from foleycli.spot.cues import LAYERS
 from foleycli.waveform.sound import at_loudness, read_sound
@@ -82,7 +82,8 @@ def _waves(wav: Path) -> list[Path]:
     """A sound and the stems it may have, and the channels that each of them may have alone."""
     waves = [wav, *(stem_path(wav, part) for part in (*LAYERS, ROOM))]
     speakers = SPEAKERS[max(SPEAKERS)]
-    return [*waves, *(channel_path(wave, speaker) for wave in waves for speaker in speakers)]
+    split = (channel_path(wave, speaker) for wave in waves for speaker in speakers)
+    return [*waves, *split, adm_path(wav)]
 
 
 def keep_best(clip: Path, takes: Sequence["Take"], *, keep_wav: bool) -> tuple["Take", TakeScore]:
@@ -110,5 +111,6 @@ def keep_best(clip: Path, takes: Sequence["Take"], *, keep_wav: bool) -> tuple["
                     there.replace(here)
     if not keep_wav and first.wav:
         first.wav.unlink(missing_ok=True)
-    kept = replace(best, out=first.out, recipe=first.recipe, wav=first.wav if keep_wav else None)
+    kept = replace(best, out=first.out, recipe=first.recipe, wav=first.wav if keep_wav else None,
+                   adm=first.adm)  # fmt: skip
     return kept, score

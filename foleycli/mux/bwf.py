@@ -76,12 +76,20 @@ def write_broadcast(
             yield block
 
     def chunks() -> list[Chunk]:
-        return [
-            (b"bext", _even(_bext(about, sample_rate, channels, loudness, peak), b"\0")),
-            (b"iXML", _even(_ixml(about, sample_rate, channels), b"\n")),
-        ]
+        return describe(about, sample_rate, channels, loudness, peak)
 
     return write_waveform(path, heard(), sample_rate, channels, overwrite=overwrite, chunks=chunks)
+
+
+def describe(
+    about: Broadcast, sample_rate: int, channels: int, loudness: LoudnessMeter, peak: PeakMeter
+) -> list[Chunk]:
+    """The chunks that say what a wave is: bext and iXML."""
+    about = replace(about, originated=about.originated or _today())
+    return [
+        (b"bext", _even(_bext(about, sample_rate, channels, loudness, peak), b"\0")),
+        (b"iXML", _even(_ixml(about, sample_rate, channels), b"\n")),
+    ]
 
 
 def _today() -> datetime:

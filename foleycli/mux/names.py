@@ -21,6 +21,11 @@ def channel_path(wav: Path, speaker: str) -> Path:
     return wav.with_name(f"{wav.stem}.{speaker}.wav")
 
 
+def adm_path(wav: Path) -> Path:
+    """``shot_sfx.wav`` -> ``shot_sfx_adm.wav``: bed and objects."""
+    return stem_path(wav, "adm")
+
+
 def stem_names(config: GenerateConfig) -> tuple[str, ...]:
     """What the sound may fall apart into: its sources where they are named, else layers; and the
     return of the room."""
@@ -39,8 +44,8 @@ def name_parts(parts: Sequence[str], config: GenerateConfig) -> tuple[str, ...]:
     return stem_names(config)[: len(parts)] if config.source else tuple(parts)
 
 
-def check_stems(features: Features, model: str) -> None:
-    """Refuse stems of a model that makes its sound of the picture itself, without cues.
+def check_stems(features: Features, model: str, flag: str = "--stems") -> None:
+    """Refuse stems or objects of a model that makes its sound of the picture, without cues.
 
     Raises:
         UsageError: it is such a model.
@@ -48,7 +53,7 @@ def check_stems(features: Features, model: str) -> None:
     if not features.says_what:
         raise UsageError(
             f"{model} makes one sound, in which layers are not told apart.",
-            "Leave out --stems, or take --model library or small.",
+            f"Leave out {flag}, or take --model library or small.",
         )
 
 
@@ -60,9 +65,10 @@ def take_paths(out: Path, takes: int) -> list[Path]:
 
 def sound_paths(out: Path, config: GenerateConfig) -> list[Path]:
     """The waves asked for beside a video: the sound alone, then its stems, one a layer, and of
-    each its channels alone where they are split."""
+    each its channels alone where they are split; last the bed and objects."""
     wav = out.with_suffix(".wav")
     stems = [stem_path(wav, stem) for stem in stem_names(config) if config.stems]
     waves = [wav, *stems] if config.wav or config.split or stems else []
     speakers = SPEAKERS[CHANNELS[config.channels]] if config.split else ()
-    return [*waves, *(channel_path(wave, speaker) for wave in waves for speaker in speakers)]
+    split = (channel_path(wave, speaker) for wave in waves for speaker in speakers)
+    return [*waves, *split, *([adm_path(wav)] if config.adm else [])]

@@ -152,7 +152,7 @@ def _rendered(
     if isinstance(source, LibrarySource):
         return source.render_in(space, features, staged, part.config)
     blocks = source.render(features, part.cues, part.config, told)
-    return _set_whole(blocks, space, _middle(staged, features))
+    return _set_whole(blocks, space, middle_of(staged, features))
 
 
 def _set_whole(blocks: Iterable[np.ndarray], space: Space, where: Where) -> Iterator[np.ndarray]:
@@ -163,7 +163,7 @@ def _set_whole(blocks: Iterable[np.ndarray], space: Space, where: Where) -> Iter
         at += len(block)
 
 
-def _middle(cues: Sequence[Cue], features: Features) -> Where:
+def middle_of(cues: Sequence[Cue], features: Features) -> Where:
     """Shot by shot where cues are, those that are loud weighing most; air is everywhere."""
     standing = [cue for cue in cues if cue.layer != "air"]
     if cues and not standing:

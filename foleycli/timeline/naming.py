@@ -32,6 +32,7 @@ STEMS = {
     "voices": "FXStem_VOICES",
     "air": "FXStem_BG",
     "room": "FXStem_REVERB",
+    "adm": "FXStem_ADM",
 }
 UCS = {  # CatIDs of the Universal Category System
     "all": "FOLYMisc",
@@ -42,6 +43,7 @@ UCS = {  # CatIDs of the Universal Category System
     "voices": "CREAMisc",
     "air": "AMBMisc",
     "room": "FOLYMisc",
+    "adm": "FOLYMisc",
 }
 FIELDS = (
     *("title", "reel", "version", "number", "clip", "timecode", "rate", "category", "stem"),

@@ -23,3 +23,4 @@ class ReelPlan:
     names: tuple[str, ...]  # of the shots' files, without suffix
     handles: int = 0  # frames
     naming: Naming = PLAIN
+    adm: Path | None = None  # the stem as a bed and objects, when asked for

@@ -23,6 +23,7 @@ from foleycli.timeline.files import (
 from foleycli.timeline.media import find_media, find_some
 from foleycli.timeline.model import LONGEST, Timeline, exact_rate, sounding
 from foleycli.timeline.naming import PLAIN, Naming
+from foleycli.timeline.objects import write_adm_stem
 from foleycli.timeline.plan import ReelPlan
 from foleycli.timeline.remember import remember
 from foleycli.timeline.shots import plan_shots, relink
@@ -64,6 +65,7 @@ def plan_reel(
     stems: bool = False,
     room: bool = False,
     two_pop: bool = False,
+    adm: bool = False,
     overwrite: bool = False,
     timeline: Timeline | None = None,
 ) -> ReelPlan:
@@ -80,6 +82,7 @@ def plan_reel(
         stems: also a stem of each layer, which add up to the whole one.
         room: and one of the room's return, where a room is asked for.
         two_pop: stems begin and end with a pop.
+        adm: also the whole as a bed and objects.
         timeline: what ``path`` shows, where that is read already, or a film.
 
     Raises:
@@ -113,9 +116,11 @@ def plan_reel(
 
     kinds = (*LAYERS, *((ROOM,) if room else ())) if stems else ()
     parts = tuple((kind, stem(kind)) for kind in kinds)
+    objects = stem("adm") if adm else None
     return ReelPlan(
-        path, out, folder, stem("all"), parts, two_pop, timeline, shots, names, handles, naming
-    )
+        path, out, folder, stem("all"), parts, two_pop, timeline, shots, names, handles, naming,
+        objects,
+    )  # fmt: skip
 
 
 def read_cut(path: Path, rate: Fraction | None, roots: Sequence[Path]) -> Timeline:
@@ -204,6 +209,8 @@ def sound_reel(
             two_pop=plan.two_pop,
             overwrite=True,
         )
+    if plan.adm:
+        write_adm_stem(timeline, sounds, plan.adm, config.cut_fade)
     write_cue_markers(timeline, sounds, plan.folder / f"{plan.out.stem}_markers.edl")
     journal = remember(plan, sounds, source, config)
     if signing:

@@ -66,7 +66,7 @@ def remember(
         source=source.name,
         source_fingerprint=source.fingerprint,
         licence=getattr(source, "licence", ""),
-        options=config.unsigned,
+        options=replace(config.unsigned, adm=False),
         handles=plan.handles,
         stems=bool(plan.parts),
         naming=asdict(plan.naming),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from foleycli.library.credits import credits_of
+from foleycli.mux.names import adm_path
 from foleycli.mux.sign import Made, Signing, is_signed, sign_file
 from foleycli.timeline.journal import Journal
 from foleycli.timeline.lanes import show
@@ -43,6 +44,8 @@ def sign_reel(
     for sound in sounds:
         for kind in ("all", *(kind for kind, _ in plan.parts)):
             sign(sound.part(kind), made([sound]))
+        sign(adm_path(sound.wav), made([sound]))
     whole = made(sounds)
-    for _, path in (*plan.parts, ("all", plan.stem)):
-        sign(path, whole)
+    for path in (*(path for _, path in plan.parts), plan.stem, plan.adm):
+        if path:
+            sign(path, whole)

@@ -16,11 +16,13 @@ from foleycli.clip.media import check_unchanged, content_hash
 from foleycli.config import CHANNELS, OUTPUT, GenerateConfig
 from foleycli.errors import FoleyError, UsageError
 from foleycli.frames.decode import decode_pictures
+from foleycli.mux.adm import Layout, hold_peaks, write_adm
 from foleycli.mux.bwf import Broadcast, write_broadcast
 from foleycli.mux.bwf_read import read_broadcast
-from foleycli.mux.names import check_stems, stem_path
+from foleycli.mux.names import adm_path, check_stems, stem_path
 from foleycli.mux.stems import write_sound
 from foleycli.output import check_output
+from foleycli.sources.objects import stage_objects
 from foleycli.sources.open import Source
 from foleycli.sources.played import Played, find_played, say_played
 from foleycli.sources.staged import Staged, keep_layers, sound_parts, split_cues
@@ -52,7 +54,7 @@ BY_HAND = "by-hand"  # in a wave's description: its cues were edited
 # What an output does not depend on.
 _INDIFFERENT = (
     *("takes", "start", "end", "mode", "cues", "wav", "split", "overwrite", "verify", "offline"),
-    *("sign", "certificate", "key", "timestamp"),
+    *("sign", "certificate", "key", "timestamp", "adm"),
     "cut_fade",  # the waves are whole; tracks and stems fade them
 )
 
@@ -167,7 +169,8 @@ def _sound_shot(
     stems: Sequence[str],
 ) -> ShotSound:
     key = shot_key(timeline, shot, source, config, stems)
-    wanted = [*(stem_path(wav, part) for part in stems), wav]
+    adm = [adm_path(wav)] if config.adm else []
+    wanted = [*(stem_path(wav, part) for part in stems), wav, *adm]
     made = [read_description(path) for path in wanted]
     if all(_is_made(description, key, edited) for description in made):
         return ShotSound(shot, wav, tuple(_known_cues(wav, edited)), True)
@@ -198,14 +201,21 @@ def _sound_shot(
     def about(path: Path) -> Broadcast:
         return describe_shot(timeline, shot, path.stem, key, cues, by_hand=edited is not None)
 
-    if stems:
-        check_stems(features, source.name)
+    if stems or adm:
+        check_stems(features, source.name, "--stems" if stems else "--adm")
     channels = CHANNELS[config.channels]
     heard = keep_layers(cues, features, config)
     limited = _limited(source, features, heard, seeded, stems)
     fitted = fit_length(limited, length, max(1, len(stems)) * channels)
     whole = _faded(fitted, length, shot)
     write_sound(wav, whole, about, stems=stems, channels=channels, overwrite=True)
+    for path in adm:
+        scene = stage_objects(source, features, heard, seeded)
+        layout = Layout.of(scene).fitted(length)
+        fitted = fit_length(
+            hold_peaks(scene.blocks, layout.tracks), length, layout.tracks + channels
+        )
+        write_adm(path, _faded(fitted, length, shot), layout, about(path), overwrite=True)
     return ShotSound(shot, wav, tuple(cues), False, played)
 
 
@@ -518,7 +528,9 @@ def write_stem(
     total = first_sample(timeline, timeline.duration) - origin
     kinds = parts if kind == "all" and parts and cut_fade else (kind,)
     placed = sorted(
-        _piece_of(timeline, one, part, cut_fade, origin) for one in sounds for part in kinds
+        piece_of(timeline, one, one.part(part), cut_fade, origin)
+        for one in sounds
+        for part in kinds
     )
     earlier = pop_lead(timeline) if two_pop else Fraction(0)
     about = Broadcast(
@@ -567,14 +579,18 @@ def ramp(place: np.ndarray, piece: Piece) -> np.ndarray:
     return gain
 
 
-def _piece_of(timeline: Timeline, sound: ShotSound, part: str, cut_fade: int, origin: int) -> Piece:
+def piece_of(timeline: Timeline, sound: ShotSound, wav: Path, cut_fade: int, origin: int) -> Piece:
+    """What a stem holds of a wave of a shot, from a sample of the day on.
+
+    Args:
+        origin: samples from midnight to the stem's first one.
+    """
     heard = heard_span(timeline, sound.shot, cut_fade)
     start, come, go, end = (
         first_sample(timeline, at)
         for at in (heard.start, heard.start + heard.fade_in, heard.end - heard.fade_out, heard.end)
     )
     lead = start - first_sample(timeline, sound.shot.begins)
-    wav = sound.part(part)
     return Piece(start - origin, end - origin, lead, wav, come - start, end - go)
 
 

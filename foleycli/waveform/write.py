@@ -30,6 +30,7 @@ def write_waveform(
     overwrite: bool = False,
     chunks: Callable[[], list[Chunk]] = list,
     speakers: Sequence[str] = (),
+    is_bw64: bool = False,
 ) -> str:
     """Stream blocks into a 24-bit .wav, RF64 where it passes 4 GiB.
 
@@ -43,6 +44,7 @@ def write_waveform(
         chunks: what else the header shall hold. Asked twice, before the first block and after
             the last, so it may tell what was heard; the sizes must stay.
         speakers: FFmpeg's names of them, a channel each; those usual for so many when empty.
+        is_bw64: tracks that ``chna`` explains, no speakers; past 4 GiB it is BW64 (BS.2088).
 
     Returns:
         BLAKE2b of the 24-bit samples, in hexadecimal: equal sound, equal words.
@@ -51,7 +53,9 @@ def write_waveform(
         FoleyError: as `atomic_output`.
     """
     with atomic_output(path, overwrite=overwrite) as hidden, hidden.open("wb") as file:
-        return stream_waveform(file, blocks, sample_rate, channels, chunks, speakers)
+        return stream_waveform(
+            file, blocks, sample_rate, channels, chunks, speakers, is_bw64=is_bw64
+        )
 
 
 def stream_waveform(
@@ -61,9 +65,11 @@ def stream_waveform(
     channels: int,
     chunks: Callable[[], list[Chunk]] = list,
     speakers: Sequence[str] = (),
+    *,
+    is_bw64: bool = False,
 ) -> str:
     """As `write_waveform`, into an open file that can seek."""
-    mask = _mask(channels, speakers)
+    mask = None if is_bw64 else _mask(channels, speakers)
     reserved = _header(chunks(), 0, sample_rate, channels, mask)
     file.write(reserved)
     data_size, digest = 0, hashlib.blake2b(digest_size=16)
@@ -102,7 +108,9 @@ def _mask(channels: int, speakers: Sequence[str]) -> int:
     return sum(1 << bit for bit in bits) if known else 0
 
 
-def _header(chunks: list[Chunk], samples: int, sample_rate: int, channels: int, mask: int) -> bytes:
+def _header(
+    chunks: list[Chunk], samples: int, sample_rate: int, channels: int, mask: int | None
+) -> bytes:
     """All that stands before the first sample; as long for RIFF as for RF64."""
     data_size = samples * channels * BITS // 8
     format_chunk = _chunk(b"fmt ", _format(sample_rate, channels, mask))
@@ -116,12 +124,13 @@ def _header(chunks: list[Chunk], samples: int, sample_rate: int, channels: int, 
         return start + middle + b"data" + struct.pack("<I", data_size)
     sizes = struct.pack("<QQQI", riff_size, data_size, samples, 0)
     unsaid = struct.pack("<I", 0xFFFF_FFFF)
-    return b"RF64" + unsaid + b"WAVE" + _chunk(b"ds64", sizes) + middle + b"data" + unsaid
+    kind = b"RF64" if mask is not None else b"BW64"
+    return kind + unsaid + b"WAVE" + _chunk(b"ds64", sizes) + middle + b"data" + unsaid
 
 
-def _format(sample_rate: int, channels: int, mask: int) -> bytes:
+def _format(sample_rate: int, channels: int, mask: int | None) -> bytes:
     frame_size = channels * BITS // 8
-    extensible = channels > 2
+    extensible = channels > 2 and mask is not None
     tag = 0xFFFE if extensible else 1
     plain = struct.pack("<HHIIHH", tag, channels, sample_rate, sample_rate * frame_size,
                         frame_size, BITS)  # fmt: skip
