@@ -84,6 +84,13 @@ def timeline(
     two_pop: Annotated[
         bool, typer.Option("--two-pop", help="A pop two seconds before and after the stems.")
     ] = False,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            help="'ray' for a cluster here, or the address of one: auto, ray://host.",
+            rich_help_panel=options.BEHAVIOUR,
+        ),
+    ] = None,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -124,8 +131,14 @@ def timeline(
     if dry_run:
         _say_plan(plan, as_json)
         return
+    doing = None
+    if on is not None:
+        from foleycli.timeline.cluster import shots_on_ray
+
+        doing = shots_on_ray(None if on in ("ray", "local") else on)
+    asked = replace(config, stems=False)
     with count_progress(path.name, len(plan.shots), quiet=quiet) as progress:
-        result = sound_reel(plan, replace(config, stems=False), sheets=cues, progress=progress)
+        result = sound_reel(plan, asked, sheets=cues, progress=progress, doing=doing)
     _say_result(result, as_json)
 
 

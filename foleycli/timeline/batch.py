@@ -161,13 +161,16 @@ _sources: dict[tuple[str | None, ...], "Source"] = {}
 
 
 def _source(job: Job) -> "Source":
-    """The job's source of sound, opened once a process."""
+    return open_once(job.config)
+
+
+def open_once(config: GenerateConfig) -> "Source":
+    """A source of sound, opened once a process, that computes with one thread."""
     import torch
 
     from foleycli.sources.open import open_source
 
     torch.set_num_threads(1)
-    config = job.config
     key = (config.model, config.library, config.device, config.encoder)
     if key not in _sources:
         _sources[key] = open_source(config)

@@ -29,6 +29,7 @@ from foleycli.timeline.remember import remember
 from foleycli.timeline.shots import plan_shots, relink
 from foleycli.timeline.signed import sign_reel
 from foleycli.timeline.sound import (
+    Doing,
     Failure,
     ShotSound,
     all_cue_markers,
@@ -165,6 +166,7 @@ def sound_reel(
     source: Source | None = None,
     sheets: Path | None = None,
     progress: Callable[[int], None] = lambda done: None,
+    doing: Doing | None = None,
 ) -> ReelResult:
     """Sound every shot of a plan and write the timeline back with the sounds on tracks of their
     own; a shot that fails stays silent and is named in the result.
@@ -172,6 +174,7 @@ def sound_reel(
     Args:
         sheets: a folder of edited cue sheets, named as the shots' files; or a file of markers.
         progress: told how many shots are done.
+        doing: does the shots elsewhere, such as `cluster.shots_on_ray`.
 
     Raises:
         FoleyError: nothing could be done at all.
@@ -191,6 +194,7 @@ def sound_reel(
             plan.names,
             parts,
             progress,
+            doing,
         )
     )
     sounds = tuple(one for one in made if isinstance(one, ShotSound))

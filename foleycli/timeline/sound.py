@@ -106,6 +106,31 @@ def sound_names(timeline: Timeline, shots: Sequence[Shot], naming: Naming = PLAI
     return names
 
 
+@dataclass(frozen=True, slots=True)
+class ShotTask:
+    """All that a shot's sound is made of but its source; it travels between machines."""
+
+    timeline: Timeline
+    shot: Shot
+    wav: Path
+    config: GenerateConfig
+    edited: list[Cue] | None  # its cues; None leaves them to the picture
+    stems: Sequence[str]
+
+    def do(self, source: Source) -> ShotSound | Failure:
+        """Make the sound, or say why there is none."""
+        try:
+            return _sound_shot(
+                self.timeline, self.shot, self.wav, source, self.config, self.edited, self.stems
+            )
+        except FoleyError as error:
+            return Failure(self.shot, error)
+
+
+# Does tasks, wherever, and gives what became of them in their order; told how many are done.
+Doing = Callable[[Sequence[ShotTask], Callable[[int], None]], Iterable[ShotSound | Failure]]
+
+
 def sound_shots(
     timeline: Timeline,
     shots: Sequence[Shot],
@@ -116,6 +141,7 @@ def sound_shots(
     names: Sequence[str] | None = None,
     stems: Sequence[str] = (),
     progress: Callable[[int], None] = lambda done: None,
+    doing: Doing | None = None,
 ) -> Iterator[ShotSound | Failure]:
     """Make a sound for every shot; one that fails does not stop the others.
 
@@ -128,17 +154,28 @@ def sound_shots(
         stems: also make a wave of each of these layers, and of the room where it is among them,
             that add up to the shot's sound; without the room it stays dry.
         progress: told how many shots are done.
+        doing: does the shots elsewhere, in place of one after another here.
     """
     open_eyes(config)  # an address that is none is said once, not for every shot
     names = names or sound_names(timeline, shots)
     edits = _edited_cues(timeline, shots, names, sheets)
-    for done, (shot, name) in enumerate(zip(shots, names, strict=True), 1):
+
+    def task(shot: Shot, name: str) -> ShotTask | Failure:
         try:
-            edited = edits(shot, name)
             wav = folder / f"{name}.wav"
-            yield _sound_shot(timeline, shot, wav, source, config, edited, stems)
+            return ShotTask(timeline, shot, wav, config, edits(shot, name), stems)
         except FoleyError as error:
-            yield Failure(shot, error)
+            return Failure(shot, error)
+
+    if doing is not None:
+        tasks = [task(shot, name) for shot, name in zip(shots, names, strict=True)]
+        able = [one for one in tasks if isinstance(one, ShotTask)]
+        made = iter(doing(able, progress))
+        yield from (one if isinstance(one, Failure) else next(made) for one in tasks)
+        return
+    for done, (shot, name) in enumerate(zip(shots, names, strict=True), 1):
+        one = task(shot, name)
+        yield one if isinstance(one, Failure) else one.do(source)
         progress(done)
 
 
