@@ -115,7 +115,7 @@ def stage_objects(
         if config.source:
             parts = split_cues(cues, config)
         lanes, streams = _streams(source, features, parts)
-        mixed = _rendered(streams, len(lanes), space)
+        mixed = _rendered(streams, len(lanes), space) if streams else _voices([], 0, length, space)
     returned = Return(rooms, channels) if rooms else None
     counted: dict[str, int] = {}
     objects = []

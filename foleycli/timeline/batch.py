@@ -22,7 +22,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 from foleycli.clip.media import check_unchanged, content_hash, stamp
 from foleycli.config import GenerateConfig
 from foleycli.errors import FoleyError, MediaError
-from foleycli.mux.names import sound_paths, take_paths
+from foleycli.mux.names import adm_path, sound_paths, take_paths
 from foleycli.mux.sign import is_signed
 from foleycli.processes import one_thread_each
 from foleycli.recipe import read_recipe, recipe_path
@@ -43,7 +43,7 @@ PATIENCE = 0.5  # seconds between two looks whether another run has finished an 
 ATTEMPTS = 3  # times a job is tried whose process dies under it
 # Options that do not change what is made.
 _INDIFFERENT = {"takes", "overwrite", "verify", "offline", "device", "cues", "wav", "model", "seed",
-                 "sign", "certificate", "key", "timestamp"}  # fmt: skip
+                 "sign", "certificate", "key", "timestamp", "adm"}  # fmt: skip
 _DECISIVE = [field.name for field in fields(GenerateConfig) if field.name not in _INDIFFERENT]
 
 
@@ -195,6 +195,8 @@ def _made(job: Job, out: Path, number: int, fingerprint: str) -> str:
     if not all(wav.is_file() for wav in sound_paths(out, job.config)[:1]):  # layers may be silent
         return ""
     if job.config.sign and not is_signed(out):
+        return ""
+    if job.config.adm and not adm_path(out.with_suffix(".wav")).is_file():
         return ""
     try:
         recipe = read_recipe(recipe_file)

@@ -205,6 +205,7 @@ class _Mute(Clicks):
         return _Unsaid(features.rows, features.duration)
 
 
+@pytest.mark.ear
 @ear
 @pytest.mark.parametrize(("channels", "system"), [("stereo", "0+2+0"), ("5.1", "0+5+0")])
 def test_the_ebu_renderer_hears_our_mix(library, tmp_path, channels, system, monkeypatch):
@@ -223,3 +224,10 @@ def test_the_ebu_renderer_hears_our_mix(library, tmp_path, channels, system, mon
 
 def test_one_layer_has_few_objects():
     assert ADM.most * 5 <= 118  # as many as common workstations take
+
+
+def test_where_nothing_sounds_it_is_silent(library):
+    for source in (library, Clicks()):
+        scene = stage_objects(source, blank(1), [], GenerateConfig())
+        tracks = np.concatenate(list(scene.blocks))
+        assert not scene.objects and tracks.shape == (RATE, 4) and not tracks.any()

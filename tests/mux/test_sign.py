@@ -18,6 +18,7 @@ from foleycli.config import GenerateConfig
 from foleycli.errors import FoleyError, UsageError
 from foleycli.generate import generate
 from foleycli.mux import sign
+from foleycli.mux.adm import read_layout
 from foleycli.mux.bwf_read import read_broadcast
 from foleycli.mux.sign import is_signed, open_signing
 from foleycli.mux.verify import verify_picture
@@ -68,7 +69,7 @@ def test_recordings_and_the_clip_are_ingredients(film, signing, tmp_path):
     sheet = tmp_path / "cues.csv"
     sheet.write_text("start,what\n0.2,wood hit\n0.3,door slam\n")
     out = tmp_path / "out.mov"
-    config = replace(signing, cues=str(sheet), wav=True, stems=True, verify=True)
+    config = replace(signing, cues=str(sheet), wav=True, stems=True, adm=True, verify=True)
     take = generate(film, out, config, LibrarySource()).takes[0]
     read, state = manifest(out, Path(str(signing.certificate)).with_name("root.pem"))
     assert state == "Trusted" and read["signature_info"]["common_name"] == "Foley Ltd"
@@ -87,6 +88,7 @@ def test_recordings_and_the_clip_are_ingredients(film, signing, tmp_path):
     read, state = manifest(take.wav)
     assert state == "Valid" and [one["action"] for one in actions(read)] == ["c2pa.created"]
     assert is_signed(tmp_path / "out_hard.wav")
+    assert take.adm and is_signed(take.adm) and len(read_layout(take.adm).objects) == 2
 
 
 def test_what_a_model_generates_is_said(film, signing, tmp_path):
