@@ -275,14 +275,15 @@ export class Lanes {
     c.fillStyle = this.ink.line;
     c.fillRect(0, y(0), width, 1);
     c.lineWidth = 2;
+    let left = 4;
     for (const [stem, points] of Object.entries(this.model.gains)) {
       c.strokeStyle = this.ink[STEMS[stem]];
       c.beginPath();
       for (const [time, db] of points) c.lineTo(this.x(time), y(db));
       c.stroke();
-      const [, first] = points.findLast(([time]) => time <= this.from) ?? points[0];
-      c.fillStyle = this.ink.ink;
-      c.fillText(stem, 4, Math.min(top + GAINS - 7, y(first) + 8));
+      c.fillStyle = this.ink[STEMS[stem]];
+      c.fillText(stem, left, top + GAINS - 7);
+      left += c.measureText(stem).width + 10;
     }
   }
 
