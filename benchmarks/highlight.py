@@ -4,13 +4,17 @@
 
 DATA holds ``speech/``, ``music/`` and ``clips/``. Makes WORK/stems (a folder a mix, with its clip),
 spoils them at the rule's own balance (WORK/muddy), and prints what each way mends. Then the picture
-alone: effects that alternate, two seconds each, between the clip's own sound and another clip's;
-how well does each second's score tell which is which?
+alone: effects that alternate, three seconds each, between the clip's own sound and another clip's;
+how well does each second's score tell which is which? At last the words: the same of words that are
+heard; and of the clip's own description against another clip's (``clips/clips.csv``).
 """
 
 import argparse
+import csv
 import json
 import random
+from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +23,12 @@ import soxr
 
 from foleycli.config import MuddyConfig
 from foleycli.evaluate.balance import differences, judge, read_cases, summarise, write_scores
+from foleycli.evaluate.interval import bootstrap
 from foleycli.highlight.levels import hear_stems
 from foleycli.highlight.picture import read_motion, seen_effects
 from foleycli.highlight.rule import second_edges
 from foleycli.highlight.stems import stems_of
+from foleycli.highlight.words import WordsReader, named_vector, read_seen, seen_words
 from foleycli.output import scratch_folder
 from foleycli.train.muddy import make_muddy
 from foleycli.waveform.sound import read_native, read_sound
@@ -49,6 +55,8 @@ def main() -> None:
         print(json.dumps({k: round(v, 3) if isinstance(v, float) else v for k, v in row.items()}))
     print(json.dumps(differences(scores, "rule", "base")))
     print(json.dumps(tell_apart(asked.data, asked.mixes, asked.seed)))
+    for row in tell_words(asked.data, asked.mixes, asked.seed):
+        print(json.dumps(row))
 
 
 def compose(data: Path, out: Path, mixes: int, seed: int) -> None:
@@ -106,6 +114,48 @@ def tell_apart(data: Path, clips: int, seed: int) -> dict[str, float]:
     return {f"auc_{name}": area(own[name], other[name]) for name in own} | {
         "seconds": len(own["seen"])
     }
+
+
+def tell_words(data: Path, clips: int, seed: int) -> Iterator[dict[str, float | str]]:
+    """The same of words. A control looks at a third clip's picture, and must be chance.
+
+    Yields:
+        areas, and how much higher a clip's own words score than another's, with the 95 % interval
+        over clips.
+    """
+    found = sorted(path for path in (data / "clips").rglob("*.mp4") if "music" not in path.name)
+    with (data / "clips" / "clips.csv").open(encoding="utf-8") as file:
+        said = {row["file"]: row["description"] for row in csv.DictReader(file)}
+    chance, seen = random.Random(seed), {}
+    scores: dict[tuple[str, str], list[tuple[list[float], list[float]]]] = {}
+    for clip in chance.sample(found, min(clips, len(found))):
+        stranger = chance.choice([path for path in found if path != clip])
+        third = chance.choice([path for path in found if path not in (clip, stranger)])
+        one, two = read_sound(clip, RATE), read_sound(stranger, RATE)
+        length = min(len(one), len(two), 12 * RATE) // RATE * RATE
+        if length < 3 * RATE:
+            continue
+        own = (np.arange(length) // (3 * RATE)) % 2 == 0
+        reader = WordsReader(RATE)
+        reader.add(np.where(own, even(one[:length]), even(two[:length])).astype("f4")[:, None])
+        heard, edges = reader.vectors(), second_edges(Fraction(length, RATE))
+        for name, path in (("seen", clip), ("another picture", third)):
+            if path not in seen:
+                seen[path] = read_seen(path)
+            by = seen_words(heard, seen[path], edges)
+            parts = [list(by[[k // 3 % 2 == side for k in range(len(by))]]) for side in (0, 1)]
+            scores.setdefault(("heard", name), []).append((parts[0], parts[1]))
+            named = [
+                list(seen_words(named_vector(said[p.name])[None], seen[path], edges))
+                for p in (clip, stranger)
+            ]
+            scores.setdefault(("named", name), []).append((named[0], named[1]))
+    for (words, picture), pairs in scores.items():
+        higher, lower = ([score for pair in pairs for score in pair[k]] for k in (0, 1))
+        gaps = [np.mean(a) - np.mean(b) for a, b in pairs if a and b]
+        mean, low, high = bootstrap(np.array(gaps))
+        yield {"words": words, "picture": picture, "auc": area(higher, lower),
+               "seconds": len(higher), "by": mean, "low": low, "high": high}  # fmt: skip
 
 
 def area(higher: list[float], lower: list[float]) -> float:

@@ -404,6 +404,7 @@ class HighlightConfig:
     close_db: float = 0.0  # effects that follow the picture in a close-up go up by so much more
     words_db: float = 0.0  # effects whose words are seen go up by so much, others down
     named: str = ""  # the words of the effects; "" listens for them
+    named_db: float = 3.0  # words_db where the effects are named and nothing else is asked
     speed_db: float = 12.0  # dB a second that no curve passes
     parted_gain_db: float = 8.0  # as max_gain_db, of a voice that RNNoise took out of a mix
     apart_gain_db: float = 12.0  # the same, where something better took it apart

@@ -73,15 +73,17 @@ def highlight(
         float, typer.Option(min=0, help="dB more where what moves fills the picture.")
     ] = HIGHLIGHT.close_db,
     words: Annotated[
-        float,
+        float | None,
         typer.Option(
             min=0,
-            help="dB by which effects go up where what is heard in them is seen, and others down.",
+            help="dB by which effects go up where their words are seen, and down where they are "
+            f"not: {HIGHLIGHT.named_db:g} with --named, else 0, and then words are heard in them.",
+            show_default=False,
         ),
-    ] = HIGHLIGHT.words_db,
+    ] = None,
     named: Annotated[
         str,
-        typer.Option(help="What the effects are called, such as 'dog barking': for --words."),
+        typer.Option(help="What the effects are called, such as 'dog barking'; see --words."),
     ] = HIGHLIGHT.named,
     learned: Annotated[
         Path | None,
@@ -168,7 +170,7 @@ def highlight(
         per=per,
         seen_db=seen,
         close_db=close,
-        words_db=words,
+        words_db=words if words is not None else HIGHLIGHT.named_db if named else 0.0,
         named=named,
         strength=strength,
         max_gain_db=max_gain,
