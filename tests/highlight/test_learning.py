@@ -9,28 +9,33 @@ import pytest
 import soundfile
 import torch
 
+from foleycli.clip.probe import probe
 from foleycli.config import TRAINING, MuddyConfig
 from foleycli.errors import ModelError, UsageError
 from foleycli.evaluate import balance
-from foleycli.evaluate.balance import judge, read_cases, summarise
+from foleycli.evaluate.balance import against_controls, judge, read_cases, summarise
 from foleycli.highlight.curves import STEMS
 from foleycli.listeners.heard import Heard
+from foleycli.pages.ranking import find_choices
 from foleycli.train.muddy import RATE, make_muddy
 from foleycli.train.run import RunOptions
+from tests.films import strikes, write_film
 from tests.highlight.sounds import noise, voice, write_wav
+
+LONG = 4  # seconds of a film
 
 
 @pytest.fixture(scope="module")
 def muddy(tmp_path_factory):
     folder = tmp_path_factory.mktemp("delivered")
-    for number in range(4):
+    for number in range(3):
         room = folder / f"film{number}"
         room.mkdir()
-        write_wav(room / "DX.wav", voice(6, [(1, 2 + number)], 0.2))
-        write_wav(room / "MX.wav", noise(6, 0.02, number))
-        write_wav(room / "FX.wav", noise(6, 0.03, 10 + number, channels=2))
+        write_wav(room / "DX.wav", voice(LONG, [(0.6, 1.4 + 0.8 * number)], 0.2))
+        write_wav(room / "MX.wav", noise(LONG, 0.02, number))
+        write_wav(room / "FX.wav", noise(LONG, 0.03, 10 + number, channels=2))
     out = folder.parent / "muddy"
-    assert make_muddy(folder, out, MuddyConfig(), balanced=True) == 4
+    assert make_muddy(folder, out, MuddyConfig(), balanced=True) == 3
     return out
 
 
@@ -56,6 +61,35 @@ def test_the_rule_finds_its_own_balance_again_and_controls_lose(muddy):
     assert rows["rule"]["gain_error"] < 3 < rows["loudness"]["gain_error"]
     assert rows["rule"]["mag_removed"] > 0.7 > rows["loudness"]["mag_removed"]
     assert rows["rule"]["worse"] == 0
+
+
+def test_the_pictures_controls_are_judged_and_all_is_kept_to_be_ranked(tmp_path):
+    """Another clip's picture and one that runs backwards; a page of four wants films and sounds."""
+    for number in range(2):
+        room = tmp_path / "films" / f"film{number}"
+        room.mkdir(parents=True)
+        write_film(room / "film.mp4", strikes([0.5, 1.2], 2))
+        write_wav(room / "DX.wav", voice(2, [(0.2, 1.4)], 0.2))
+        write_wav(room / "FX.wav", noise(2, 0.03, number))
+    make_muddy(tmp_path / "films", tmp_path / "m", MuddyConfig(), balanced=True)
+    cases, ears = read_cases(tmp_path / "m"), tmp_path / "ears"
+    methods = ["loudness", "rule", "picture", "picture-other", "picture-reversed"]
+    scores = judge(cases, methods, sounds=ears)
+    assert {path.name for path in ears.iterdir()} == {*methods, "original", "clips"}
+    for case in cases:
+        film = probe(ears / "clips" / f"{case.name}.mp4")
+        assert float(film.duration or 0) == pytest.approx(2, abs=0.05)
+        kept = soundfile.read(ears / "original" / f"{case.name}.wav")[0]
+        assert np.array_equal(kept, soundfile.read(case.folder / "target.wav")[0])
+    of = {name: ears / name for name in ("loudness", "rule", "picture", "original")}
+    assert [choice.id for choice in find_choices(of, ears / "clips")] == [c.name for c in cases]
+    rows = against_controls(scores)
+    assert [(row["better"], row["than"]) for row in rows] == [
+        ("picture", "rule"), ("picture", "picture-other"), ("picture", "picture-reversed"),
+    ]  # fmt: skip
+    (row, *_) = summarise([score for score in scores if score.method == "rule"])
+    levels = {case.level for case in cases}
+    assert {f"gain_error_{level}" for level in levels} <= row.keys()
 
 
 def test_networks_that_are_pulled_judge_a_balance_too(muddy, monkeypatch, tmp_path):
@@ -93,10 +127,10 @@ def test_networks_that_are_pulled_judge_a_balance_too(muddy, monkeypatch, tmp_pa
 
 
 def test_gains_that_change_with_time_are_told_by_the_second(muddy, tmp_path):
-    config = MuddyConfig(vary_every=2.0, continuous=True)
+    config = MuddyConfig(vary_every=1.5, continuous=True)
     make_muddy(muddy.parent / muddy.name.replace("muddy", "delivered0"), tmp_path / "m", config)
     case = read_cases(tmp_path / "m")[0]
-    assert all(len(gains) == 6 for gains in case.true_db.values())
+    assert all(len(gains) == LONG for gains in case.true_db.values())
     assert len(set(case.true_db[case.highlight])) == 3
 
 
@@ -120,7 +154,7 @@ def test_a_balance_is_learned_and_goes_on_where_it_stopped(muddy, tmp_path):
     assert losses[-1] < losses[0] / 2
     stems = stems_of({s: muddy / "film0" / f"{s}.wav" for s in STEMS})
     spans = LearnedBalance.open(whole).spans(stems, None)
-    assert len(spans) == 6 and set(spans[0].gains_db) == set(STEMS)
+    assert len(spans) == LONG and set(spans[0].gains_db) == set(STEMS)
     with pytest.raises(ModelError, match="no learned balance"):
         LearnedBalance.open(tmp_path)
 
