@@ -58,6 +58,8 @@ def draw_balance(
             middle.plot(times, gains, color=COLOURS[stem], label=stem, linewidth=2)
     middle.axhline(0, color="0.7", linewidth=0.8)
     middle.set_ylabel("gain, dB")
+    low, high = middle.get_ylim()
+    middle.set_ylim(low, high + 0.35 * (high - low))  # the names stand above the curves
     middle.legend(loc="upper right", ncols=3)
     bottom.set_xlabel("seconds")
     bottom.set_xlim(0, seconds)

@@ -163,7 +163,7 @@ def test_the_network_is_learned_and_runs_over_any_length(muddy, tmp_path):
     from foleycli.highlight.visah import highlight_mix, open_visah
     from foleycli.train.highlight import train_visah
 
-    config = replace(TRAINING["highlight-visah"]["tiny"], updates=2, seconds=1.0)
+    config = replace(TRAINING["highlight-visah"]["tiny"], updates=2, seconds=0.5)
     path = train_visah([muddy], tmp_path / "v", config, RunOptions())
     net = open_visah(path)
     assert net.config.over_frames
