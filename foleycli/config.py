@@ -593,7 +593,7 @@ class GenerateConfig(SamplerConfig):
     stems: bool = False  # also a wave of each layer, which add up
     adm: bool = False  # also a wave of a bed and objects (ADM BWF)
     loudness: str | None = _one_of(None, LOUDNESS)  # that the sound, or the mix, is brought to
-    cut_fade: int = _at_least(0, 0, 1000)  # frames before and after a cut; 0: sounds end at it
+    cut_fade: int | None = _at_least(None, 0, 1000)  # frames before and after a cut; SessionConfig
     overwrite: bool = False
     verify: bool = False
     offline: bool = False
@@ -718,6 +718,15 @@ class FillConfig:
     shortest: float = 0.3  # seconds of a hole
     bridge: float = 0.5  # seconds of sound that part no hole: a word, a step
     around: float = 15.0  # seconds on either side in which the room tone is looked for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionConfig:
+    """What is written for mixing (AAF, REAPER), where nobody asks otherwise; other timelines have
+    neither handles nor fades by default."""
+
+    handles: int = 6  # seconds of sound beyond each shot's ends
+    cut_fade: int = 1  # frames before and after each hard cut
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1054,6 +1063,7 @@ GENERATE = GenerateConfig()
 BATCH = BatchConfig()
 EVALUATE = EvaluateConfig()
 NAMING = NamingConfig()
+SESSION = SessionConfig()
 VISUALIZE = VisualizeConfig()
 
 # How each stage is trained, by preset. ``small`` is ours, chosen on one CPU core; ``paper`` is

@@ -105,7 +105,7 @@ def fill(
         check_table(output, WRITTEN)
         check_output(output, overwrite=overwrite, inputs=(reel,))
     if make is not None:
-        check_written(make, reel)
+        check_written(make)
         check_output(make, overwrite=overwrite, inputs=(reel,))
     asked = Asked(
         effects=effects or (),

@@ -131,7 +131,7 @@ TABLE: dict[str, Row] = {
     "cut_fade": Row(
         panel=TIME,
         help="Frames before and after each hard cut over which sounds with handles fade into one "
-        "another; 0 ends them hard at the cut.",
+        "another; 0 ends them hard at the cut. By default 1 in a session (.aaf, .rpp), else 0.",
         commands=("timeline", "reconform"),
     ),
     "model": Row(
@@ -392,6 +392,34 @@ DryRun = Annotated[
 ]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help=TABLE["overwrite"].help, rich_help_panel=OUTPUT)
+]
+Embed = Annotated[
+    bool | None,
+    typer.Option(
+        "--embed/--link",
+        help="An AAF holds the sounds' samples, or names their waves; by default it holds them, "
+        "and an AAF that was read gets links.",
+        rich_help_panel=OUTPUT,
+        show_default=False,
+    ),
+]
+TemplateFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--template",
+        exists=True,
+        help="A session (.aaf, .rpp, .otio, .fcpxml, .xml) or a list of track names, one a line: "
+        "the sounds are laid on its tracks, and none is added. docs/reels.md.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+AddTracks = Annotated[
+    bool,
+    typer.Option(
+        "--add-tracks",
+        help="With --template, add tracks for what it has none for.",
+        rich_help_panel=OUTPUT,
+    ),
 ]
 Device = Annotated[str, typer.Option(help=TABLE["device"].help, envvar="FOLEY_DEVICE")]
 Json = Annotated[

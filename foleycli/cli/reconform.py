@@ -66,6 +66,9 @@ def reconform(
             show_default=False,
         ),
     ] = None,
+    embed: options.Embed = None,
+    template: options.TemplateFile = None,
+    add_tracks: options.AddTracks = False,
     old_sounds: Annotated[
         Path | None,
         typer.Option(
@@ -107,6 +110,7 @@ def reconform(
         result_changes,
         timeline_of,
     )
+    from foleycli.timeline.template import read_template
 
     listen_for_warnings(quiet=quiet, verbose=verbose)
     written = timeline_of(output, new)
@@ -123,12 +127,13 @@ def reconform(
         old_folder=old_sounds,
         folder=sounds,
         two_pop=two_pop,
+        template=read_template(template, adds=add_tracks) if template else None,
     )
     if dry_run:
         _say(plan.changes, plan.reel, as_json)
         return
     with count_progress(new.name, len(plan.shots), quiet=quiet) as progress:
-        result = make_recut(plan, progress=progress)
+        result = make_recut(plan, progress=progress, embed=embed)
     if is_film(output):
         join_film(result, output, overwrite=config.overwrite)
     _say(result_changes(result), plan.reel, as_json, result)

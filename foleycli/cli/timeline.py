@@ -10,7 +10,7 @@ import typer
 from foleycli.cli import options
 from foleycli.cli.progress import count_progress, listen_for_warnings
 from foleycli.cli.say import say
-from foleycli.config import NAMING, GenerateConfig
+from foleycli.config import NAMING, SESSION, GenerateConfig
 from foleycli.errors import BatchError
 
 
@@ -21,7 +21,7 @@ def timeline(
         typer.Argument(
             exists=True,
             metavar="TIMELINE",
-            help="EDL (CMX3600), FCPXML, FCP7 XML, or OTIO and AAF with OpenTimelineIO.",
+            help="EDL (CMX3600), FCPXML, FCP7 XML, OTIO or AAF; or a film, whose cuts are found.",
         ),
     ],
     config: GenerateConfig,
@@ -30,7 +30,7 @@ def timeline(
         typer.Option(
             "-o",
             "--output",
-            help="Timeline to write: .edl, .fcpxml, .xml (FCP7) or .otio; .aaf of an .aaf.",
+            help="Timeline to write: .edl, .fcpxml, .xml (FCP7), .otio, .aaf or .rpp (REAPER).",
         ),
     ],
     media_root: Annotated[
@@ -50,14 +50,19 @@ def timeline(
         ),
     ] = None,
     handles: Annotated[
-        int,
+        int | None,
         typer.Option(
             min=0,
             max=1000,
-            help="Frames of sound beyond each shot's ends.",
+            help="Frames of sound beyond each shot's ends; by default none, and in a session "
+            f"(.aaf, .rpp) {SESSION.handles} seconds.",
             rich_help_panel=options.TIME,
+            show_default=False,
         ),
-    ] = 0,
+    ] = None,
+    embed: options.Embed = None,
+    template: options.TemplateFile = None,
+    add_tracks: options.AddTracks = False,
     sounds: Annotated[
         Path | None,
         typer.Option(help="Folder for waves, stem and cue sheets; by default OUTPUT_sfx."),
@@ -107,9 +112,13 @@ def timeline(
 
     Sounds that are there already, made of the same things, are kept.
     """
+    from foleycli.clip.find import is_film
+    from foleycli.clip.probe import probe
+    from foleycli.timeline.film_reel import film_timeline
     from foleycli.timeline.model import exact_rate
     from foleycli.timeline.naming import Naming
     from foleycli.timeline.reel import plan_reel, sound_reel
+    from foleycli.timeline.template import read_template
 
     listen_for_warnings(quiet=quiet, verbose=verbose)
     plan = plan_reel(
@@ -127,6 +136,8 @@ def timeline(
         two_pop=two_pop,
         adm=config.adm,
         overwrite=config.overwrite,
+        timeline=film_timeline(probe(path)) if is_film(path) else None,
+        template=read_template(template, adds=add_tracks) if template else None,
     )
     if dry_run:
         _say_plan(plan, as_json)
@@ -138,7 +149,7 @@ def timeline(
         doing = shots_on_ray(None if on in ("ray", "local") else on)
     asked = replace(config, stems=False)
     with count_progress(path.name, len(plan.shots), quiet=quiet) as progress:
-        result = sound_reel(plan, asked, sheets=cues, progress=progress, doing=doing)
+        result = sound_reel(plan, asked, sheets=cues, progress=progress, doing=doing, embed=embed)
     _say_result(result, as_json)
 
 

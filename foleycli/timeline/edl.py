@@ -6,7 +6,7 @@ asked for, unless a comment of ours tells it.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil
@@ -370,6 +370,35 @@ def add_sounds(text: str, timeline: Timeline, sounds: tuple[Track, ...]) -> str:
     return text.rstrip("\n") + "\n" + "\n".join([mode, *map(_one_line, lines)]) + "\n"
 
 
+def write_sounds(timeline: Timeline, tracks: Sequence[Track], name: str) -> str:
+    """A list of sounds alone, by record times of their cut: what CMX3600 has no channels for beside
+    the rest.
+
+    Args:
+        name: of the list.
+    """
+    alone = replace(timeline, tracks=tuple(tracks), markers=())
+    lines = [
+        f"TITLE: {name}",
+        f"FCM: {'DROP FRAME' if timeline.drop else 'NON-DROP FRAME'}",
+        "",
+    ]
+    events = list(_sound_lines(alone, 0))
+    first = 1 + next((n for n, line in enumerate(events) if not line.startswith("*")), 0)
+    events.insert(first, f"* {_RATE}: {timeline.rate}")  # not before: OpenTimelineIO takes none
+    return "\n".join(map(_one_line, [*lines, *events])) + "\n"
+
+
+def channels_of(tracks: Sequence[Track]) -> int:
+    """How many channels of sound the lists give to tracks."""
+    stereo = bool(tracks) and _is_pair(tracks[0])
+    return len(tracks) + stereo
+
+
+def _is_pair(track: Track) -> bool:
+    return all(isinstance(e.media, Media) and e.media.channels > 1 for e in track.events)
+
+
 def _picture_lines(
     timeline: Timeline, number: int, event: Event, earlier: Event | None, later: Event | None
 ) -> list[str]:
@@ -444,8 +473,7 @@ def _sound_lines(timeline: Timeline, number: int, used: int = 0) -> Iterator[str
     for track in timeline.sounds:
         index += 1
         channel = "A" if index == 1 else f"A{index}"
-        if index == 1 and all(isinstance(e.media, Media) and e.media.channels > 1
-                              for e in track.events):  # fmt: skip
+        if index == 1 and _is_pair(track):
             channel, index = "AA", 2  # a film's own two channels
         for event in track.events:
             number += 1

@@ -9,9 +9,10 @@ Times are whole frames of the rate that stands beside them: timebase 24 with nts
 import logging
 import xml.etree.ElementTree as ET
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import ceil
+from math import ceil, log10
 from typing import NamedTuple
 
 from foleycli.clip.timecode import TIMECODE, Timecode, drops
@@ -21,7 +22,9 @@ from foleycli.timeline.markup import element_name, number_of, parse_xml
 from foleycli.timeline.model import (
     DEEPEST,
     FASTEST,
+    SILENCE_DB,
     Event,
+    Level,
     Marker,
     Media,
     Timeline,
@@ -175,6 +178,7 @@ class _Reader:
             enabled=_is_enabled(item),
             intro=_transition(before, rate),
             outro=_transition(after, rate),
+            levels=_levels(item, own_rate) if kind == "sound" else (),
         )
 
     def _media(self, item: ET.Element, around: Fraction) -> Media | Timeline | None:
@@ -359,6 +363,50 @@ def _speed(item: ET.Element) -> Fraction:
     return Fraction(1)
 
 
+def _levels(item: ET.Element, rate: Fraction) -> tuple[Level, ...]:
+    """The volume of a sound: factors, whose times count in frames on the media as ``in`` does."""
+    into = _frames(item, "in", "0")
+    for effect in item.iterfind("filter/effect"):
+        if effect.findtext("effectid") != "audiolevels":
+            continue
+        for parameter in effect.iterfind("parameter"):
+            if parameter.findtext("parameterid") != "level":
+                continue
+            points = tuple(
+                Level((_frames(point, "when", "0") - into) / rate, _in_db(point))
+                for point in parameter.iterfind("keyframe")
+            )
+            gain_db = _in_db(parameter)
+            return points or ((Level(_ZERO, gain_db),) if gain_db else ())
+    return ()
+
+
+def _in_db(element: ET.Element) -> float:
+    """A factor as dB; 0 for what is none."""
+    try:
+        factor = float(exact_number(element.findtext("value") or "1"))
+    except (ValueError, ZeroDivisionError):
+        return 0.0
+    return round(20 * log10(factor), 4) + 0.0 if factor > 0 else SILENCE_DB
+
+
+def _say_levels(item: ET.Element, levels: Sequence[Level], begin: Fraction, rate: Fraction) -> None:
+    effect = ET.SubElement(ET.SubElement(item, "filter"), "effect")
+    _say(effect, "name", "Audio Levels")
+    _say(effect, "effectid", "audiolevels")
+    _say(effect, "effectcategory", "audiolevels")
+    _say(effect, "effecttype", "audiolevels")
+    _say(effect, "mediatype", "audio")
+    parameter = ET.SubElement(effect, "parameter")
+    _say(parameter, "parameterid", "level")
+    _say(parameter, "name", "Level")
+    _say(parameter, "value", f"{10 ** (levels[0].gain_db / 20):.7f}")
+    for level in levels if len(levels) > 1 else ():
+        point = ET.SubElement(parameter, "keyframe")
+        _say(point, "when", round((begin + level.time) * rate))
+        _say(point, "value", f"{10 ** (level.gain_db / 20):.7f}")
+
+
 def _marker(item: ET.Element, rate: Fraction) -> Marker:
     first, last = (_frames(item, tag, "-1") for tag in ("in", "out"))
     return Marker(
@@ -508,6 +556,8 @@ class _Writer:
             self._file(item, media, timeline, kind)
         if event.speed != 1:
             _say_speed(item, event.speed, {"in": begin * rate, "out": (begin + shown) * rate})
+        if event.levels:
+            _say_levels(item, event.levels, begin, rate)
 
     def _file(self, item: ET.Element, media: Media, timeline: Timeline, kind: TrackKind) -> None:
         if media in self._files:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from foleycli.clip.timecode import drops
+from foleycli.documents import exact_number
 from foleycli.errors import MediaError, UsageError
 from foleycli.spot.cues import LAYERS
 from foleycli.timeline.markup import element_name, number_of, parse_xml
@@ -22,6 +23,7 @@ from foleycli.timeline.model import (
     DEEPEST,
     FASTEST,
     Event,
+    Level,
     Marker,
     Media,
     Timeline,
@@ -227,6 +229,7 @@ class _Reader:
             enabled=item.get("enabled") != "0",
             fade_in=_fade(item, "fadeIn"),
             fade_out=_fade(item, "fadeOut"),
+            levels=_levels(item, local),
         )
 
     def _wrapped(
@@ -394,6 +397,28 @@ def _fade(item: ET.Element, which: str) -> Fraction:
     return _ZERO if fade is None else max(_at(fade, "duration"), _ZERO)
 
 
+def _levels(item: ET.Element, local: Fraction) -> tuple[Level, ...]:
+    """The volume of an item: its keyframes, whose times count on its own clock, or its amount."""
+    volume = item.find("adjust-volume")
+    if volume is None:
+        return ()
+    points = tuple(
+        Level(_at(point, "time") - local, _db(point.get("value", "")))
+        for point in volume.iterfind("param/keyframeAnimation/keyframe")
+    )
+    amount = _db(volume.get("amount", ""))
+    return points or ((Level(_ZERO, amount),) if amount else ())
+
+
+def _db(text: str) -> float:
+    """ "-6dB" as a number; 0 for what is none."""
+    number = text.strip().lower().removesuffix("db").strip()
+    try:
+        return float(exact_number(number)) if number else 0.0
+    except (ValueError, ZeroDivisionError):
+        return 0.0
+
+
 def _count(text: str) -> int:
     return int(text) if re.fullmatch(r"[0-9]{1,4}", text) else 0
 
@@ -504,10 +529,16 @@ def add_sounds(text: str, timeline: Timeline, sounds: tuple[Track, ...]) -> str:
 
 def _role(track: str) -> str:
     """The role of a track's sounds; of one of our layers, a subrole: "SFX feet 1" is effects.feet,
-    so that a layer is soloed, and exported, by its role."""
+    so that a layer is soloed, and exported, by its role. Tracks of a template are subroles of
+    their names, or the roles that those already are."""
     words = track.split()
-    part = words[1] if len(words) > 1 and words[0] == "SFX" else ""
-    return f"effects.{part}" if part in (*LAYERS, ROOM) else "effects"
+    if words[:1] == ["SFX"]:
+        part = words[1] if len(words) > 1 else ""
+        return f"effects.{part}" if part in (*LAYERS, ROOM) else "effects"
+    if track.count(".") == 1 and all(track.split(".")):
+        return track
+    plain = track.replace(".", " ").strip()
+    return f"effects.{plain}" if plain and not re.fullmatch(r"A[0-9]*", plain) else "effects"
 
 
 def _first_spine(root: ET.Element) -> ET.Element:
@@ -583,9 +614,10 @@ class _Writer:
             begin: where the storyline's clock begins, as its document says.
         """
         for lane, track in enumerate(sounds, 1):
+            role = _role(track.name if track.made else "")
             for event in track.events:
                 host, offset = self._host(spine, timeline, event.start, begin)
-                self._clip(host, event, offset, lowest - lane, role=_role(track.name))
+                self._clip(host, event, offset, lowest - lane, role=role)
 
     def _fill(self, spine: ET.Element, timeline: Timeline, track: Track) -> None:
         at = _ZERO
@@ -653,16 +685,28 @@ class _Writer:
         _insert(parent, clip)
         if not steady:
             self._time_map(clip, event, rest)
-        if event.fade_in or event.fade_out:
-            self._fade(clip, event)
+        if event.fade_in or event.fade_out or event.levels:
+            self._volume(clip, event, start)
 
-    def _fade(self, clip: ET.Element, event: Event) -> None:
-        """How a sound comes and goes, as handles that Final Cut shows on the clip."""
-        volume = ET.Element("adjust-volume", amount="0dB")
+    def _volume(self, clip: ET.Element, event: Event, start: Fraction) -> None:
+        """How loud a sound is, and how it comes and goes: what Final Cut shows on the clip."""
+        points = event.levels if len(event.levels) > 1 else ()
+        amount = event.levels[0].gain_db if event.levels else 0.0
+        volume = ET.Element("adjust-volume", amount=f"{amount:g}dB")
         parameter = ET.SubElement(volume, "param", name="amount")
         for tag, length in (("fadeIn", event.fade_in), ("fadeOut", event.fade_out)):
             if length:
                 ET.SubElement(parameter, tag, type="linear", duration=_said(length))
+        if points:
+            animation = ET.SubElement(parameter, "keyframeAnimation")
+            for point in points:
+                ET.SubElement(
+                    animation,
+                    "keyframe",
+                    time=_said(start + point.time),
+                    value=f"{point.gain_db:g}dB",
+                    interp="linear",
+                )
         clip.insert(0 if event.speed == 1 else 1, volume)
 
     def _time_map(self, clip: ET.Element, event: Event, rest: Fraction) -> None:

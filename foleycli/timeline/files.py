@@ -1,9 +1,11 @@
 """Timelines in files: the format is the suffix's."""
 
 import logging
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,6 +14,7 @@ from foleycli.output import atomic_output
 from foleycli.timeline import aaf, edl, fcp7, fcpxml, otio, rpp
 from foleycli.timeline.model import (
     Event,
+    Marker,
     Media,
     Timeline,
     Track,
@@ -25,8 +28,10 @@ Answer = TypeVar("Answer")
 LARGEST = 256 * 1024**2  # bytes of a timeline
 
 SUFFIXES = (".edl", ".fcpxml", ".fcpxmld", ".xml", ".otio", ".otioz", ".aaf")
-WRITTEN = (".edl", ".fcpxml", ".xml", ".otio", ".otioz", ".rpp")
-SESSIONS = (".rpp",)  # for mixing: cues lie in them as markers
+WRITTEN = (".edl", ".fcpxml", ".xml", ".otio", ".otioz", ".aaf", ".rpp")
+CHANNELS = 4  # of sound, in CMX3600
+MARKED = (".aaf", ".rpp", ".otio", ".otioz")  # cues lie in them as markers
+SESSIONS = (".aaf", ".rpp")  # for mixing: sounds have long handles in them
 
 
 def read_timeline(path: Path, rate: Fraction | None = None) -> Timeline:
@@ -128,27 +133,33 @@ def text_of(path: Path) -> str:
     raise MediaError(f"{path.name} is no text.", "Export it again.")
 
 
-def check_written(path: Path, original: Path | None = None) -> None:
+def check_written(path: Path) -> None:
     """Say at once if a timeline cannot be written under a name."""
-    if path.suffix.lower() == ".aaf":
-        if original is None or original.suffix.lower() != ".aaf":
-            raise UsageError(
-                "An AAF is written only as the one that was read, with sounds added.",
-                f"Give an .aaf in, or name the output {', '.join(WRITTEN)}.",
-            )
-        aaf.load_aaf()
-        return
     if path.suffix.lower() not in WRITTEN:
         raise UsageError(
             f"{path.name} names no timeline we write.", f"Name it {', '.join(WRITTEN)}."
         )
     if path.suffix.lower().startswith(".otio"):
         otio.load_otio()
+    if path.suffix.lower() == ".aaf":
+        aaf.load_aaf()
 
 
-def write_timeline(timeline: Timeline, path: Path, *, overwrite: bool = False) -> None:
-    """Write a timeline, whole or not at all."""
-    _write(path, overwrite, _writer(timeline, path))
+def write_timeline(
+    timeline: Timeline,
+    path: Path,
+    *,
+    overwrite: bool = False,
+    embed: bool | None = None,
+    project: str | None = None,
+) -> None:
+    """Write a timeline, whole or not at all.
+
+    Args:
+        embed: in an AAF, put the samples of waves into it; True when None.
+        project: text of a REAPER project that the one written is laid into.
+    """
+    _write(path, overwrite, _writer(timeline, path, embed, project))
 
 
 def add_sounds(
@@ -157,29 +168,69 @@ def add_sounds(
     sounds: tuple[Track, ...],
     path: Path,
     *,
+    markers: Sequence[Marker] = (),
     overwrite: bool = False,
+    embed: bool | None = None,
+    project: str | None = None,
 ) -> None:
     """Write ``original``'s timeline with more sound tracks.
 
     In the format it came in, the document stays as it is, with all that we do not understand, and
     the sounds are added; in another format the timeline is written anew.
+
+    Args:
+        markers: more of them, for formats that are `MARKED`.
+        project: as in `write_timeline`.
+        embed: as there, too; where an AAF is to hold samples it is always written anew.
     """
-    if _format(original) != _format(path):
+    if _format(original) != _format(path) or (_format(path) == "aaf" and embed):
+        if path.suffix.lower() in MARKED:
+            timeline = replace(timeline, markers=(*timeline.markers, *markers))
         whole = replace(timeline, tracks=(*timeline.tracks, *sounds))
-        write_timeline(whole, path, overwrite=overwrite)
+        write_timeline(whole, path, overwrite=overwrite, embed=embed, project=project)
         return
     if _format(path) != "fcpxml" and _format(path) != "otio":
         sounds = tuple(on_frames(track, timeline.rate) for track in sounds)
-    if _format(path) == "aaf":
-        _write(path, overwrite, lambda beside: aaf.add_sounds(original, timeline, sounds, beside))
-        return
-    if _format(path) == "otio":
-        _write(path, overwrite, lambda beside: otio.add_sounds(original, timeline, sounds, beside))
+    if _format(path) in ("aaf", "otio"):
+        put = aaf.add_sounds if _format(path) == "aaf" else otio.add_sounds
+        _write(path, overwrite, lambda beside: put(original, timeline, sounds, beside, markers))
         return
     text = {"edl": edl, "fcpxml": fcpxml, "fcp7": fcp7}[_format(path)].add_sounds(
         text_of(original), timeline, sounds
     )
     _write(path, overwrite, lambda beside: _put(beside, text))
+
+
+def list_path(out: Path, name: str) -> Path:
+    """Where the list of a layer, or of a template's track, lies beside an EDL: cut_feet.edl."""
+    plain = re.sub(r"[^\w-]+", "_", name).strip("_") or "sounds"
+    return out.with_name(f"{out.stem}_{plain}{out.suffix}")
+
+
+def write_lists(
+    timeline: Timeline, lists: dict[str, tuple[Track, ...]], out: Path, *, overwrite: bool = False
+) -> list[Path]:
+    """A list of its own for each layer, or each track of a template, that sounds, beside an EDL
+    which has the whole: CMX3600 knows four channels of sound.
+
+    Args:
+        lists: tracks by the list's name.
+    """
+    written = []
+    for name, tracks in lists.items():
+        path = list_path(out, name)
+        whole = tuple(on_frames(track, timeline.rate) for track in tracks)
+        text = edl.write_sounds(timeline, whole, f"{timeline.name} {name}")
+        _write(path, overwrite, partial(_put, text=text))
+        written.append(path)
+        if edl.channels_of(whole) > CHANNELS:
+            LOG.warning(
+                "%s needs %d channels of sound; CMX3600 has %d: some programs read no more",
+                path.name,
+                edl.channels_of(whole),
+                CHANNELS,
+            )
+    return written
 
 
 def _format(path: Path) -> str:
@@ -190,13 +241,21 @@ def _format(path: Path) -> str:
     return {".edl": "edl", ".fcpxml": "fcpxml", ".fcpxmld": "fcpxml"}.get(suffix, suffix[1:5])
 
 
-def _writer(timeline: Timeline, path: Path) -> Callable[[Path], object]:
+def _writer(
+    timeline: Timeline, path: Path, embed: bool | None = None, project: str | None = None
+) -> Callable[[Path], object]:
     suffix = path.suffix.lower()
     check_size(timeline)
+    if suffix == ".aaf":
+        flat = _framed(timeline, suffix)
+        heard = tuple(replace(t, events=_files_alone(t)) for t in timeline.sounds)
+        whole = replace(flat, tracks=(*flat.pictures, *heard))
+        inside = aaf.EMBED if embed is None else embed
+        return lambda beside: aaf.write_aaf(whole, beside, embed=inside)
     if suffix.startswith(".otio"):
         return lambda beside: otio.write_otio(timeline, beside)
     if suffix == ".rpp":
-        text = rpp.write_rpp(timeline, path.parent)
+        text = rpp.write_rpp(timeline, path.parent, project)
         return lambda beside: _put(beside, text)
     write = {".edl": edl.write_edl, ".fcpxml": fcpxml.write_fcpxml, ".xml": fcp7.write_fcp7}[suffix]
     if suffix in (".edl", ".xml"):
@@ -212,13 +271,11 @@ def _writer(timeline: Timeline, path: Path) -> Callable[[Path], object]:
 
 def _framed(timeline: Timeline, suffix: str) -> Timeline:
     """The timeline as a format has it that counts whole frames, all that is nested too."""
-    if suffix == ".edl":  # which has no nests
+    if suffix in (".edl", ".aaf"):  # written without nests
         seen = Track(kind="picture", events=tuple(on_screen(timeline)), name="V1")
-        heard = (
-            replace(t, events=tuple(e for e in t.events if isinstance(e.media, Media)))
-            for t in timeline.sounds
-        )
-        timeline = replace(timeline, tracks=(seen, *heard))
+        heard = (replace(t, events=_files_alone(t)) for t in timeline.sounds)
+        sounds = () if suffix == ".aaf" else heard  # which has them on samples
+        timeline = replace(timeline, tracks=(seen, *sounds))
     moved: dict[tuple[str, Fraction], None] = {}
 
     def framed(inner: Timeline) -> Timeline:
@@ -247,6 +304,10 @@ def _framed(timeline: Timeline, suffix: str) -> Timeline:
             suffix,
         )
     return framed_timeline
+
+
+def _files_alone(track: Track) -> tuple[Event, ...]:
+    return tuple(event for event in track.events if isinstance(event.media, Media))
 
 
 def _put(path: Path, text: str) -> None:

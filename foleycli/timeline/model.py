@@ -22,6 +22,7 @@ FASTEST = 1000  # frames a second that a timeline can run at
 LONGEST = 24 * 3600  # seconds of a timeline: timecode counts no further
 DEEPEST = 32  # timelines inside one another
 MOST_LAYERS = 100  # events over one another
+SILENCE_DB = -144.0  # what no gain at all is called
 MOST = 50_000  # cuts of a timeline with all that is nested in it
 
 # files of one picture, which makes no sound
@@ -62,6 +63,14 @@ class Transition:
         return self.before + self.after
 
 
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A gain of a sound at an instant; programs draw their own line from one to the next."""
+
+    time: Fraction  # seconds from the event's start
+    gain_db: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """A stretch of media, or of a nested timeline, on a track. Gaps and black are no events."""
@@ -77,6 +86,7 @@ class Event:
     outro: Transition | None = None  # at its end, into nothing
     fade_in: Fraction = Fraction(0)  # seconds from its start in which a sound comes, linearly
     fade_out: Fraction = Fraction(0)  # seconds before its end in which it goes
+    levels: tuple[Level, ...] = ()  # volume keyframes of a sound; one alone is its clip gain
 
     @property
     def end(self) -> Fraction:
@@ -99,7 +109,15 @@ class Event:
             outro=self.outro if end == self.end else None,
             fade_in=self.fade_in if start == self.start else Fraction(0),
             fade_out=self.fade_out if end == self.end else Fraction(0),
+            levels=moved_levels(self.levels, start - self.start),
         )
+
+
+def moved_levels(levels: tuple[Level, ...], later: Fraction) -> tuple[Level, ...]:
+    """The same gains from an instant later on; a clip gain stays as it is."""
+    if len(levels) < 2 or not later:
+        return levels
+    return tuple(replace(level, time=level.time - later) for level in levels)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +128,7 @@ class Track:
     events: tuple[Event, ...]
     name: str = ""
     enabled: bool = True
+    made: bool = False  # its sounds are ours, not the cut's own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ OTIO counts in floating point; frames are whole there, so nothing is lost once r
 
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -18,6 +18,7 @@ from foleycli.install import get_extra
 from foleycli.timeline.model import (
     FASTEST,
     Event,
+    Level,
     Marker,
     Media,
     Timeline,
@@ -197,6 +198,7 @@ class _Reader:
             source=_seconds(item.trimmed_range().start_time),
             speed=self._speed(item),
             enabled=getattr(item, "enabled", True),
+            levels=_levels(item),
         )
 
     def _nested(self, item: Any, rate: Fraction) -> Timeline:
@@ -250,6 +252,16 @@ class _Reader:
         return speed
 
 
+def _levels(item: Any) -> tuple[Level, ...]:
+    """Volume keyframes as we write them; OTIO has no word of its own for volume."""
+    points = [p for effect in item.effects for p in _own(effect).get("volume", ())]
+    return tuple(
+        Level(exact_number(str(point.get("exact", point["seconds"]))), float(point["db"]))
+        for point in points
+        if isinstance(point, Mapping) and "seconds" in point and "db" in point
+    )
+
+
 def _transition(item: Any) -> Transition:
     wipe = "wipe" in (item.transition_type or "").lower()
     return Transition(
@@ -290,14 +302,21 @@ def write_otio(timeline: Timeline, path: Path) -> None:
     _save(otio, _Writer(otio).timeline(timeline), path)
 
 
-def add_sounds(original: Path, timeline: Timeline, sounds: tuple[Track, ...], path: Path) -> None:
-    """The timeline as it stands in ``original``, with tracks added."""
+def add_sounds(
+    original: Path,
+    timeline: Timeline,
+    sounds: tuple[Track, ...],
+    path: Path,
+    markers: Sequence[Marker] = (),
+) -> None:
+    """The timeline as it stands in ``original``, with tracks and markers added."""
     otio = load_otio()
     document = _document(otio, original)
     found = _timeline_of(otio, document)
     assert found is not None  # it was read
     writer = _Writer(otio)
     found.tracks.extend(writer.track(track, timeline.rate) for track in sounds)
+    writer.mark(found.tracks, markers, timeline.rate)
     _save(otio, document, path)
 
 
@@ -325,8 +344,11 @@ class _Writer:
 
     def _fill(self, stack: Any, timeline: Timeline) -> None:
         stack.extend(self.track(track, timeline.rate) for track in timeline.tracks)
-        for marker in timeline.markers:
-            span = self._range(marker.start, marker.duration, timeline.rate)
+        self.mark(stack, timeline.markers, timeline.rate)
+
+    def mark(self, stack: Any, markers: Sequence[Marker], rate: Fraction) -> None:
+        for marker in markers:
+            span = self._range(marker.start, marker.duration, rate)
             own = {_OWN: {"note": marker.note}}
             stack.markers.append(
                 self._otio.schema.Marker(name=marker.name, marked_range=span, metadata=own)
@@ -367,6 +389,14 @@ class _Writer:
                 name=event.name, source_range=span, media_reference=self._reference(media, rate)
             )
         item.enabled = event.enabled
+        if event.levels:
+            points = [
+                {"seconds": float(p.time), "exact": str(p.time), "db": p.gain_db}
+                for p in event.levels
+            ]
+            volume = schema.Effect(name="volume", effect_name="AudioVolume")
+            volume.metadata[_OWN] = {"volume": points}
+            item.effects.append(volume)
         if event.speed != 1:
             warp = schema.LinearTimeWarp(time_scalar=float(event.speed))
             warp.metadata[_OWN] = {"speed": str(event.speed)}

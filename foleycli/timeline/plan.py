@@ -6,6 +6,7 @@ from pathlib import Path
 from foleycli.timeline.model import Timeline
 from foleycli.timeline.naming import PLAIN, Naming
 from foleycli.timeline.shots import Shot
+from foleycli.timeline.template import Template
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +25,4 @@ class ReelPlan:
     handles: int = 0  # frames
     naming: Naming = PLAIN
     adm: Path | None = None  # the stem as a bed and objects, when asked for
+    template: Template | None = None  # whose tracks the sounds are laid on

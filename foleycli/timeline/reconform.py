@@ -67,6 +67,7 @@ from foleycli.timeline.sound import (
     shot_features,
     shot_key,
 )
+from foleycli.timeline.template import Template
 from foleycli.waveform.space import ROOM
 from foleycli.waveform.stems import round_stems
 
@@ -165,6 +166,7 @@ def plan_recut(
     naming: dict[str, str] | None = None,
     two_pop: bool = False,
     by_picture: ByPicture | None = None,
+    template: Template | None = None,
 ) -> RecutPlan:
     """Read both cuts and find what became of every shot and event.
 
@@ -181,6 +183,7 @@ def plan_recut(
         naming: of waves and stems, where it is not as in the old cut.
         by_picture: tells where a shot's pictures were sounded whose film nobody knows; `Looks`,
             which compares them, when None.
+        template: whose tracks the sounds are laid on.
 
     Raises:
         FoleyError: as `plan_reel`; one of the cuts cannot be followed.
@@ -207,6 +210,7 @@ def plan_recut(
         two_pop=two_pop,
         overwrite=config.overwrite,
         timeline=film_timeline(probe(new)) if is_film(new) else None,
+        template=template,
     )
     if reel.folder.resolve() == there.resolve():
         raise UsageError(
@@ -263,8 +267,12 @@ def make_recut(
     plan: RecutPlan,
     source: Source | None = None,
     progress: Callable[[int], None] = lambda done: None,
+    embed: bool | None = None,
 ) -> RecutResult:
     """Sound a new cut: waves that hold what a shot shows are cut from, the others are rendered.
+
+    Args:
+        embed: in an AAF, as `sound_reel` has it.
 
     Raises:
         FoleyError: as `sound_reel`.
@@ -272,13 +280,15 @@ def make_recut(
     source = source or open_source(plan.config)
     make_folder(plan.reel.folder)
     if plan.old_film is None:
-        return _make(plan, source, progress)
+        return _make(plan, source, progress, embed)
     with scratch_folder(plan.reel.folder) as folder:
         cut_film(plan.old_film, plan.old, folder, source)
-        return _make(replace(plan, old_folder=folder), source, progress)
+        return _make(replace(plan, old_folder=folder), source, progress, embed)
 
 
-def _make(plan: RecutPlan, source: Source, progress: Callable[[int], None]) -> RecutResult:
+def _make(
+    plan: RecutPlan, source: Source, progress: Callable[[int], None], embed: bool | None
+) -> RecutResult:
     reel = plan.reel
     lanes = dict(plan.found.lanes)
     origin, reused, sheets = plan.old.next_origin, 0, 0
@@ -306,7 +316,9 @@ def _make(plan: RecutPlan, source: Source, progress: Callable[[int], None]) -> R
     prepared = replace(plan.old, shots=tuple(shots), lanes=tuple(lanes.values()),
                        next_origin=origin)  # fmt: skip
     write_journal(journal_path(reel.folder, reel.out), prepared)
-    made = sound_reel(reel, plan.config, source, reel.folder if sheets else None, progress)
+    made = sound_reel(
+        reel, plan.config, source, reel.folder if sheets else None, progress, embed=embed
+    )
     result = RecutResult(plan, made, reused)
     text = reel.folder / f"{reel.out.stem}_changes.txt"
     write_changes(result_changes(result), reel.timeline, text, overwrite=True)

@@ -1,12 +1,13 @@
 """A whole timeline: read it, find its films, sound every shot, write it back with the sounds."""
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
 from foleycli.clip.probe import probe
-from foleycli.config import GenerateConfig
+from foleycli.config import SESSION, GenerateConfig
 from foleycli.errors import FoleyError, MediaError, UsageError
 from foleycli.mux.sign import open_signing
 from foleycli.output import check_output
@@ -17,11 +18,13 @@ from foleycli.timeline.files import (
     add_sounds,
     check_written,
     films_of_list,
+    list_path,
     read_timeline,
     states_rate,
+    write_lists,
 )
 from foleycli.timeline.media import find_media, find_some
-from foleycli.timeline.model import LONGEST, Timeline, exact_rate, sounding
+from foleycli.timeline.model import LONGEST, Timeline, Track, exact_rate, sounding
 from foleycli.timeline.naming import PLAIN, Naming
 from foleycli.timeline.objects import write_adm_stem
 from foleycli.timeline.plan import ReelPlan
@@ -39,8 +42,10 @@ from foleycli.timeline.sound import (
     write_cue_markers,
     write_stem,
 )
+from foleycli.timeline.template import Template, lay_on, lay_own
 from foleycli.waveform.space import ROOM
 
+LOG = logging.getLogger("foleycli")
 MAX_HANDLES = 1000  # frames
 
 
@@ -60,7 +65,7 @@ def plan_reel(
     *,
     roots: Sequence[Path] = (),
     rate: Fraction | None = None,
-    handles: int = 0,
+    handles: int | None = None,
     folder: Path | None = None,
     naming: Naming = PLAIN,
     stems: bool = False,
@@ -69,6 +74,7 @@ def plan_reel(
     adm: bool = False,
     overwrite: bool = False,
     timeline: Timeline | None = None,
+    template: Template | None = None,
 ) -> ReelPlan:
     """Read a timeline and find all it needs, before any work.
 
@@ -77,7 +83,8 @@ def plan_reel(
         out: the timeline to write.
         roots: folders to look for its films in.
         rate: frames a second of an EDL; without it, what the first film found runs at.
-        handles: frames of sound beyond each shot, where its film goes on.
+        handles: frames of sound beyond each shot, where its film goes on; when None, none, and in
+            a session those of `SessionConfig`.
         folder: for the waves; ``<out>_sfx`` when None.
         naming: of waves and stems.
         stems: also a stem of each layer, which add up to the whole one.
@@ -85,12 +92,13 @@ def plan_reel(
         two_pop: stems begin and end with a pop.
         adm: also the whole as a bed and objects.
         timeline: what ``path`` shows, where that is read already, or a film.
+        template: whose tracks the sounds are laid on; where it has some for layers, these are made.
 
     Raises:
         MediaError: the timeline cannot be followed, or films are missing; all are named.
         OutputExistsError: ``out`` is there and ``overwrite`` is off.
     """
-    check_written(out, path)
+    check_written(out)
     check_output(out, overwrite=overwrite, inputs=(path,))
     timeline = timeline or read_cut(path, rate, roots)
     events = sounding(timeline)
@@ -106,6 +114,8 @@ def plan_reel(
             f"{path.name} runs for {float(timeline.duration / 3600):.0f} hours.",
             f"A timeline goes up to {LONGEST // 3600} hours: export it reel by reel.",
         )
+    if handles is None:
+        handles = round(SESSION.handles * timeline.rate) if _is_session(out) else 0
     length = min(handles, MAX_HANDLES) / timeline.rate
     shots = tuple(plan_shots(timeline, found, length))
     folder = folder or out.with_name(f"{out.stem}_sfx")
@@ -115,13 +125,18 @@ def plan_reel(
     def stem(layer: str) -> Path:
         return folder / f"{naming.stem(timeline.name, timeline.rate, layer)}.wav"
 
+    stems = stems or bool(template and template.layers)
     kinds = (*LAYERS, *((ROOM,) if room else ())) if stems else ()
     parts = tuple((kind, stem(kind)) for kind in kinds)
-    objects = stem("adm") if adm else None
-    return ReelPlan(
-        path, out, folder, stem("all"), parts, two_pop, timeline, shots, names, handles, naming,
-        objects,
-    )  # fmt: skip
+    plan = ReelPlan(
+        *(path, out, folder, stem("all"), parts, two_pop, timeline, shots, names, handles, naming),
+        adm=stem("adm") if adm else None,
+        template=template,
+    )
+    if _has_lists(plan):
+        for name in template.tracks if template else kinds:
+            check_output(list_path(out, name), overwrite=overwrite, inputs=(path,))
+    return plan
 
 
 def read_cut(path: Path, rate: Fraction | None, roots: Sequence[Path]) -> Timeline:
@@ -167,6 +182,7 @@ def sound_reel(
     sheets: Path | None = None,
     progress: Callable[[int], None] = lambda done: None,
     doing: Doing | None = None,
+    embed: bool | None = None,
 ) -> ReelResult:
     """Sound every shot of a plan and write the timeline back with the sounds on tracks of their
     own; a shot that fails stays silent and is named in the result.
@@ -175,6 +191,8 @@ def sound_reel(
         sheets: a folder of edited cue sheets, named as the shots' files; or a file of markers.
         progress: told how many shots are done.
         doing: does the shots elsewhere, such as `cluster.shots_on_ray`.
+        embed: in an AAF, put the samples of the waves into it. When None, an AAF that was read gets
+            them linked, and a new one holds them.
 
     Raises:
         FoleyError: nothing could be done at all.
@@ -201,7 +219,9 @@ def sound_reel(
     failures = tuple(one for one in made if isinstance(one, Failure))
     if not sounds:
         raise failures[0].error
-    stem_hash = ""
+    stem_hash, cut_fade = "", config.cut_fade
+    if cut_fade is None:
+        cut_fade = SESSION.cut_fade if _is_session(plan.out) else 0
     for kind, path in (*plan.parts, ("all", plan.stem)):
         stem_hash = write_stem(
             timeline,
@@ -209,22 +229,59 @@ def sound_reel(
             path,
             kind,
             parts=parts,
-            cut_fade=config.cut_fade,
+            cut_fade=cut_fade,
             two_pop=plan.two_pop,
             overwrite=True,
         )
     if plan.adm:
-        write_adm_stem(timeline, sounds, plan.adm, config.cut_fade)
+        write_adm_stem(timeline, sounds, plan.adm, cut_fade)
     write_cue_markers(timeline, sounds, plan.folder / f"{plan.out.stem}_markers.edl")
     journal = remember(plan, sounds, source, config)
     if signing:
         sign_reel(plan, sounds, journal, signing)
-    tracks = lay_tracks(timeline, sounds, parts, config.cut_fade)
-    if plan.out.suffix.lower() in SESSIONS:
-        markers = sorted(all_cue_markers(timeline, sounds), key=lambda marker: marker.start)
-        timeline = replace(timeline, markers=(*timeline.markers, *markers))
-    add_sounds(plan.path, timeline, tracks, plan.out, overwrite=config.overwrite)
+    tracks = lay_tracks(timeline, sounds, parts, cut_fade)
+    if plan.template:
+        own, tracks = lay_own(plan.template, timeline.sounds, lay_on(plan.template, tracks))
+        timeline = replace(timeline, tracks=(*timeline.pictures, *own))
+    if _has_lists(plan):
+        _write_lists(plan, tracks, overwrite=config.overwrite)
+        tracks = lay_tracks(timeline, sounds, cut_fade=cut_fade)
+    markers = sorted(all_cue_markers(timeline, sounds), key=lambda marker: marker.start)
+    add_sounds(
+        plan.path,
+        timeline,
+        tracks,
+        plan.out,
+        markers=markers,
+        overwrite=config.overwrite,
+        embed=embed,
+        project=plan.template.project if plan.template else None,
+    )
     return ReelResult(plan, sounds, failures, stem_hash)
+
+
+def _has_lists(plan: ReelPlan) -> bool:
+    """Whether layers, or a template's tracks, have lists of their own, as CMX3600 has too few
+    channels for them."""
+    return plan.out.suffix.lower() == ".edl" and bool(plan.parts or plan.template)
+
+
+def _write_lists(plan: ReelPlan, tracks: Sequence[Track], *, overwrite: bool) -> None:
+    lists: dict[str, tuple[Track, ...]] = {}
+    for track in tracks:
+        name = track.name if plan.template else track.name.split()[1]
+        if track.events:
+            lists[name] = (*lists.get(name, ()), track)
+    written = write_lists(plan.timeline, lists, plan.out, overwrite=overwrite)
+    LOG.warning(
+        "an EDL has no room for layers: %s has the whole sounds, and there is a list for each: %s",
+        plan.out.name,
+        ", ".join(path.name for path in written),
+    )
+
+
+def _is_session(out: Path) -> bool:
+    return out.suffix.lower() in SESSIONS
 
 
 def _make(folder: Path) -> None:

@@ -477,7 +477,7 @@ def _lanes(name: str, events: Iterable[Event]) -> tuple[Track, ...]:
             lanes.append(lane := [])
         lane.append(event)
     return tuple(
-        Track(kind="sound", events=tuple(lane), name=f"{name} {number}")
+        Track(kind="sound", events=tuple(lane), name=f"{name} {number}", made=True)
         for number, lane in enumerate(lanes, 1)
     )
 

@@ -16,6 +16,7 @@ from foleycli.timeline.reel import plan_reel, sound_reel
 from foleycli.timeline.sound import first_sample
 from tests.films import strikes, write_film
 from tests.timeline.clicks import Clicks
+from tests.timeline.laid import faded
 
 rpp = pytest.importorskip("rpp")
 RATES = {  # frames a second, drop-frame, what TIMEMODE says
@@ -75,10 +76,14 @@ def test_a_reel_opens_again_to_the_sample(tmp_path, name) -> None:
             assert source.attrib == ["WAVE"]
             wave, _ = soundfile.read(tmp_path / one(source, "FILE")[0], dtype="int32",
                                      always_2d=True)  # fmt: skip
-            position, length, lead = (
-                samples(one(item, key)[0]) for key in ("POSITION", "LENGTH", "SOFFS")
-            )
-            mixed[position : position + length] += wave[lead : lead + length]
+            position, length, lead, rise, fall = (
+                samples(one(item, key)[place])
+                for key, place in (("POSITION", 0), ("LENGTH", 0), ("SOFFS", 0), ("FADEIN", 1),
+                                   ("FADEOUT", 1))
+            )  # fmt: skip
+            assert one(item, "FADEIN")[0] == one(item, "FADEOUT")[0] == "0"  # straight lines
+            part = wave[lead : lead + length].astype(np.int64)
+            mixed[position : position + length] += faded(part, rise, fall)
     assert stem.any() and np.array_equal(mixed, stem)
     assert samples(one(items(layers[0])[0], "POSITION")[0]) >= 0
     assert len(stem) == first_sample(timeline, timeline.duration) - first_sample(timeline, 0)
