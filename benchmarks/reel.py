@@ -1,19 +1,21 @@
 """Twenty shots as EDL and FCPXML at 23.976 and 29.97 drop-frame, sounded from end to end.
 
 python benchmarks/reel.py CLIPS OUT     # films, and a folder for what comes out
+python benchmarks/reel.py CLIPS OUT --layers    # an .otio, each layer on tracks of its own
 
 Prints for each list: shots, seconds of picture and of work, whether the cuts that come back are the
 cuts that went in (by our reader, by OpenTimelineIO's, and by the XML itself), and whether the stem
 is the sum of the waves. OpenTimelineIO reads FCPXML with `pip install otio-fcpx-xml-adapter`.
 """
 
+import argparse
 import struct
 import subprocess
-import sys
 import time
 import xml.etree.ElementTree as ET
 from fractions import Fraction
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import opentimelineio as otio
@@ -112,8 +114,49 @@ def is_summed(folder: Path, timeline: Timeline, shots: list[tuple[Fraction, Frac
     return bool(np.array_equal(samples, summed)) and len(events) == len(shots)
 
 
-def main(clips: Path, out: Path) -> None:
-    out.mkdir(parents=True, exist_ok=True)
+def layers(clips: Path, out: Path, count: int) -> None:
+    """The tracks of a timeline with a stem of each layer, as OpenTimelineIO opens it again."""
+    there = build(sorted(clips.glob("*.mp4"))[:count], "23.976")
+    path, back = out / "layers.otio", out / "layers_sfx.otio"
+    write_timeline(there, path, overwrite=True)
+    command = ["foley", "timeline", str(path), "-o", str(back), "--stems", "--room", "auto", "-q"]
+    subprocess.run([*command, "--overwrite"], check=True, stdout=subprocess.DEVNULL)
+    opened = otio.adapters.read_from_file(str(back))
+    pictures = [len(list(track.find_clips())) for track in opened.video_tracks()]
+    print(f"{path.name}: {sum(pictures)} shots; opened again by OpenTimelineIO:")
+    for track in opened.audio_tracks():
+        urls = [clip.media_reference.target_url for clip in track.find_clips()]
+        waves = [Path(unquote(urlsplit(url).path)) for url in urls]
+        there_are = sum((back.parent / wave).is_file() for wave in waves)
+        length = track.duration().to_seconds()
+        print(f"  {track.name}: {len(waves)} waves, {there_are} of them there, {length:.3f} s")
+    (whole,) = out.glob("layers_sfx_sfx/*_FXStem.wav")
+    parts = sorted(set(whole.parent.glob(f"{whole.stem}_*.wav")))
+    samples = [soundfile.read(part, dtype="int32")[0].astype(np.int64) for part in (whole, *parts)]
+    starts = {time_reference(part) for part in (whole, *parts)}
+    lengths = {len(part) for part in samples}
+    off = np.abs(sum(samples[1:]) - samples[0]).max()
+    names = ", ".join(part.stem.removeprefix(f"{whole.stem}_") for part in parts)
+    print(f"  stems {names}: {len(starts)} start, {len(lengths)} length, "
+          f"largest difference of their sum from the mix: {off}")  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("clips", type=Path, help="folder of films")
+    parser.add_argument("out", type=Path, help="folder for what comes out")
+    parser.add_argument("--layers", action="store_true", help="an .otio with tracks of layers")
+    parser.add_argument("--count", type=int, default=SHOTS, help="shots of it")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    if options.layers:
+        layers(options.clips, options.out, options.count)
+    else:
+        lists(options.clips, options.out)
+
+
+def lists(clips: Path, out: Path) -> None:
+    """EDL and FCPXML there and back."""
     films = sorted(clips.glob("*.mp4"))[:SHOTS]
     for name in RATES:
         for suffix in (".edl", ".fcpxml"):
@@ -141,4 +184,4 @@ def main(clips: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main()

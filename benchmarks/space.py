@@ -44,6 +44,7 @@ from foleycli.waveform.write import write_waveform
 
 RATE = OUTPUT.sample_rate
 NEAR = 0.1  # seconds from a true hit to a found one
+HEARD = 0.2  # seconds from a true hit to what is heard of it, early or late
 SIDE = 0.1  # of the picture's width: a pan that is off by less is right
 LEVEL = 0.5  # dB: less is no change
 Sound = NDArray[np.float32]
@@ -325,7 +326,8 @@ def pairs(library: Source, folder: Path, factor: str | None) -> None:
     """Films of one factor, by their pictures alone: does the sound change the right way, and does
     what should stay stay? And at every hit that was found, how far its pan is from the thing.
 
-    Words are given ("wood hit"), so that all is heard, but where the material is the factor."""
+    Words are given ("wood hit"), so that all is heard. Where the material is the factor, once none
+    and once its own: what the picture does not show, a person may say."""
     truth = defaultdict(list)
     with (folder / "events.csv").open(newline="") as file:
         for row in csv.DictReader(file):
@@ -339,31 +341,14 @@ def pairs(library: Source, folder: Path, factor: str | None) -> None:
         pair = json.loads(path.read_text())
         if factor and pair["factor"] != factor:
             continue
-        heard = [_heard(library, folder / pair[one], truth[pair[one]]) for one in "ab"]
-        errors += heard[0].errors + heard[1].errors
-        change = heard[1].level - heard[0].level
-        moved = heard[1].pan - heard[0].pan
-        same = heard[0].words == heard[1].words
-        asked = _true_pan(truth[pair["b"]]) - _true_pan(truth[pair["a"]])
-        right = {
-            "nearer": change > LEVEL,
-            "faster": change > LEVEL,
-            "heavier": change > LEVEL,
-            "left": moved < 0 and abs(moved - asked) / 2 < SIDE,
-            "material": not same,
-        }[pair["factor"]]
-        kept = {
-            "nearer": same,
-            "faster": same and abs(moved) / 2 < SIDE,
-            "heavier": same and abs(moved) / 2 < SIDE,
-            "left": same and abs(change) < 3,
-            "material": abs(moved) / 2 < SIDE,
-        }[pair["factor"]]
-        told[pair["factor"]].append((right, kept))
-        found = f"{heard[0].found}/{heard[0].true}, {heard[1].found}/{heard[1].true}"
-        pan = f"{moved:+.2f} (true {asked:+.2f})"
-        words = "yes" if same else "no"
-        print(f"| {pair['pair']} | {pair['factor']} | {change:+.1f} | {pan} | {words} | {found} |")
+        seen = [library.encode(decode_pictures(probe(folder / pair[one]))) for one in "ab"]
+        for name, words in _asked(pair, truth):
+            heard = [
+                _Heard(find_cues(features, said, air=False), truth[pair[one]])
+                for one, features, said in zip("ab", seen, words, strict=True)
+            ]
+            told[name].append(_judge(pair, name, heard, truth))
+            errors += heard[0].errors + heard[1].errors
     for name, rows in told.items():
         right, kept = (sum(row[i] for row in rows) for i in (0, 1))
         both = sum(all(row) for row in rows)
@@ -372,6 +357,43 @@ def pairs(library: Source, folder: Path, factor: str | None) -> None:
         within = 100 * np.mean(np.array(errors) < SIDE)
         print(f"pan of {len(errors)} hits found: {within:.0f} % within 10 % of the width, "
               f"mean error {100 * np.mean(errors):.1f} %")  # fmt: skip
+
+
+Truth = dict[str, list[dict[str, str]]]
+
+
+def _asked(pair: dict[str, str], truth: Truth) -> Iterator[tuple[str, list[str | None]]]:
+    """What a pair is called in the table, and the words that are said of its films."""
+    if pair["factor"] != "material":
+        yield pair["factor"], ["wood hit"] * 2
+        return
+    yield "material", [None] * 2
+    yield "material, told", [f"{truth[pair[one]][0]['material']} hit" for one in "ab"]
+
+
+def _judge(
+    pair: dict[str, str], name: str, heard: "list[_Heard]", truth: Truth
+) -> tuple[bool, bool]:
+    """Whether the sound changes the right way, and whether the rest stays; prints a row."""
+    change = heard[1].level - heard[0].level
+    moved = heard[1].pan - heard[0].pan
+    same = heard[0].words == heard[1].words
+    asked = _true_pan(truth[pair["b"]]) - _true_pan(truth[pair["a"]])
+    stays = abs(moved - asked) / 2 < SIDE
+    right = {
+        "left": moved < 0 and stays,
+        "material": not same,
+    }.get(pair["factor"], change > LEVEL)
+    kept = {
+        "nearer": same and stays,
+        "left": same and abs(change) < 3,
+        "material": stays and not abs(change) > 3,
+    }.get(pair["factor"], same and stays)
+    found = f"{heard[0].found}/{heard[0].true}, {heard[1].found}/{heard[1].true}"
+    pan = f"{moved:+.2f} (true {asked:+.2f})"
+    words = "yes" if same else "no"
+    print(f"| {pair['pair']} | {name} | {change:+.1f} | {pan} | {words} | {found} |")
+    return right, kept
 
 
 class _Heard:
@@ -389,9 +411,12 @@ class _Heard:
             if near:
                 cue = min(near, key=lambda cue: abs(float(cue.start) - float(row["time"])))
                 self.errors.append(abs(cue.pan - (2 * float(row["x"]) - 1)) / 2)
+        hard = [float(row["time"]) for row in truth if float(row["strength"]) >= 0.5]
+        for cue in hits:
+            if any(abs(float(cue.start) - at) < HEARD for at in hard):
                 levels.append(_at(cue))
                 pans.append(cue.pan)
-        self.found = len(pans)
+        self.found = len(self.errors)
         self.level = float(np.max(levels)) if levels else float("nan")
         self.pan = float(np.mean(pans)) if pans else float("nan")
 
@@ -402,12 +427,6 @@ def _at(cue: Cue) -> float:
 
     usual = dict(SPACE.usual).get(cue.layer, SPACE.usual[0][1])
     return cue.level_db + float(distance_db(cue.distance, usual, SPACE.perspective))
-
-
-def _heard(library: Source, film: Path, truth: list[dict[str, str]]) -> _Heard:
-    features = library.encode(decode_pictures(probe(film)))
-    said = None if "material" in film.name else "wood hit"
-    return _Heard(find_cues(features, said, air=False), truth)
 
 
 def _true_pan(truth: list[dict[str, str]]) -> float:

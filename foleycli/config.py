@@ -60,6 +60,8 @@ class CueConfig:
     one_hit: float = 0.08  # seconds in which two scenes do not both sound at a hit
     sure_hit: float = 0.4  # strength from which a hit is heard; a bounce has about .5
     steady_rows: int = 8  # feature rows, 2 s, for which something is seen at least
+    usual_force: float = 48.0  # of `sight.stops`: a hit that comes harder is louder
+    force_db: float = 3.0  # and by so much at most, either way
     hit_length: float = 4.0  # seconds a hit may ring
     bed_step: float = 0.5  # seconds in which a bed keeps one level
     bed_range_db: float = 12.0  # a source that hardly moves is this much softer than one that does
@@ -309,6 +311,7 @@ class SpaceConfig:
     usual: tuple[tuple[str, float], ...] = (
         *(("feet", 3.0), ("moves", 2.0), ("props", 2.0), ("hard", 6.0), ("voices", 4.0)),
     )
+    nameless: float = 3.0  # times nearer or farther than usual that a thing without a name may be
     farthest_db: float = -40.0  # what distance does to a level, at most, at full perspective
     nearest_db: float = 18.0
     air_heard: float = 6.0  # times that air dulls more than it does: 20 m of it are not heard

@@ -19,6 +19,7 @@ Floats = NDArray[np.floating]
 ROWS, COLUMNS = 9, 16  # cells of 10 x 10 pixels in a 90 x 160 picture
 CHANNELS = ("residual", "difference", "brighter", "right", "down")
 STEPS = 3  # Gauss-Newton steps of the camera fit
+CHANGED = 12.0  # levels by which a pixel differs where something moves
 MAX_FLOW = 3.0  # half-size pixels a cell may move between two pictures
 HEIGHT, WIDTH = FRAMES.luma_height, FRAMES.luma_width
 HALF = HEIGHT // 2, WIDTH // 2
@@ -52,6 +53,9 @@ class Changes:
     cells: Floats  # (n, 5, 9, 16), in the order of CHANNELS
     camera: Floats  # (n, 4): shift right, down (half-size pixels), scale right, down (per picture)
     brightness: Floats  # (n,) levels that the whole picture gained
+    # (n, 3, 9, 16): the share of a cell's pixels that changed, and the means over it of where
+    # these lie, to the right and down from the picture's corner, in picture heights
+    moved: Floats
 
 
 def is_unlike(
@@ -81,6 +85,7 @@ def _pooling(size: int, cells: int) -> Floats:
 WINDOW = _window()
 X = np.linspace(-1, 1, HALF[1], dtype=np.float32)[None, :]  # centre 0, so scale moves the edges
 Y = np.linspace(-1, 1, HALF[0], dtype=np.float32)[:, None]
+RIGHT, DOWN = (np.arange(size, dtype=np.float32) / HEIGHT for size in (WIDTH, HEIGHT))
 POSITIONS = {size: np.arange(size) for size in (HEIGHT, WIDTH, *HALF)}
 SIDES = {size: np.linspace(-1, 1, size) for size in POSITIONS}
 DAMPING = np.diag([20.0, 20.0, 20.0, 20.0, 1e-3])  # a flat picture has no motion to find
@@ -120,9 +125,12 @@ def compare(earlier: Pictures, later: Pictures) -> Changes:
     inside = _inside(camera)  # what the camera uncovers has not moved
     difference *= inside
     right, down = _flow(earlier, later, camera, brightness, inside[:, ::2, ::2])
-    means = map(_cells, (_beyond(difference, warped), np.abs(difference), difference))
+    size = np.abs(difference)
+    means = map(_cells, (_beyond(difference, warped), size, difference))
     cells = np.stack([*means, right, down], 1)
-    return Changes(cells, camera, brightness)
+    changed = (size > CHANGED).astype(np.float32)
+    moved = map(_cells, (changed, changed * RIGHT, changed * DOWN[:, None]))
+    return Changes(cells, camera, brightness, np.stack(list(moved), 1))
 
 
 def fit_camera(earlier: Pictures, later: Pictures) -> tuple[Floats, Floats]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from foleycli.clip.shots import ShotDetector
 from foleycli.sight.motion import CHANNELS, COLUMNS, ROWS, Floats, compare, is_unlike, prepare
-from foleycli.sight.stops import where_it_stops
+from foleycli.sight.stops import how_it_comes, where_it_stops
 from foleycli.sight.track import RATE, Reading, Track, at_points
 from foleycli.sight.when_net import read_weighed_stops
 from foleycli.waveform.filters import slide_maximum, slide_mean
@@ -52,6 +52,7 @@ class MotionReader:
         self._rows: deque[_Row] = deque()
         self._done: list[tuple[Floats, Floats]] = []
         self._places: list[Floats] = []
+        self._sizes: list[tuple[Floats, Floats]] = []
 
     def push(self, time: Fraction, luma: Luma) -> None:
         """Take the next picture.
@@ -83,6 +84,14 @@ class MotionReader:
         """Where what is heard at each point of `curves` moves, from left, -1, to right, 1."""
         points = len(self.curves(duration)[0])
         return np.concatenate(self._places or [np.zeros(0, np.float32)])[:points]
+
+    def sizes(self, duration: Fraction) -> tuple[Floats, Floats]:
+        """How large what stops at each point of `curves` is, in picture heights, and how hard it
+        comes (see `how_it_comes`); 0 where nothing moves."""
+        points = len(self.curves(duration)[0])
+        blocks = self._sizes or [(np.zeros(0, np.float32), np.zeros(0, np.float32))]
+        sizes, force = (np.concatenate(part)[:points] for part in zip(*blocks, strict=True))
+        return sizes, force
 
     def curves_where(
         self, weigh: Callable[[NDArray[np.float64]], Floats], duration: Fraction
@@ -165,6 +174,7 @@ class MotionReader:
             empty = np.zeros(BLOCK * RATE, np.float32)
             self._done.append((empty, empty))
             self._places.append(empty)
+            self._sizes.append((empty, empty))
             return
         track = _track(self._rows, self._shots.cuts)
         last = min(last, points_in_all or last)
@@ -173,11 +183,15 @@ class MotionReader:
         hits = pick_hits(likeness)
         keep = slice(start * RATE - first, start * RATE - first + BLOCK * RATE)
         self._done.append((_padded(hits[keep]), _padded(activity[keep])))
-        self._places.append(_padded(where_it_stops(track, points[keep])))
+        places, cells = where_it_stops(track, points[keep])
+        self._places.append(_padded(places))
+        found = how_it_comes(track, _moved(self._rows, track), points[keep], cells)
+        self._sizes.append((_padded(found[0]), _padded(found[1])))
         while self._rows and self._rows[0].later < start + BLOCK - CONTEXT - 1:
             row = self._rows.popleft()
             if self._kept is not None:
                 row.cells = None if row.cells is None else row.cells.astype(np.float16)
+                row.moved = None
                 self._kept.append(row)
 
 
@@ -212,6 +226,7 @@ class _Row:
     level: float = 0.0
     cells: Floats | None = None  # (5, 9, 16); None while the picture stands still
     camera: Floats | None = None  # (5,) shift, scale, brightness
+    moved: Floats | None = None  # (3, 9, 16) as `motion.Changes` has it
 
 
 _Pair = tuple[_Row, Luma, Luma]
@@ -228,9 +243,9 @@ def _compare(pairs: list[_Pair]) -> None:
     changes = compare(pictures[earlier], pictures[later])
     levels = pictures.full.mean((1, 2))[later].tolist()
     cameras = np.column_stack([changes.camera, changes.brightness])
-    for pair, level, cells, camera in zip(pairs, levels, changes.cells, cameras, strict=True):
-        row = pair[0]
-        row.level, row.cells, row.camera = level, cells, camera
+    found = zip(levels, changes.cells, cameras, changes.moved, strict=True)
+    for (row, *_), (level, cells, camera, moved) in zip(pairs, found, strict=True):
+        row.level, row.cells, row.camera, row.moved = level, cells, camera, moved
 
 
 def _track(rows: deque[_Row], cuts: list[Fraction]) -> Track:
@@ -248,6 +263,16 @@ def _track(rows: deque[_Row], cuts: list[Fraction]) -> Track:
     cells[lost], camera[lost] = 0, 0
     levels = np.array([row.level for row in rows], np.float32)
     return Track((earlier + later) / 2, spans, cells, camera, levels)
+
+
+def _moved(rows: Iterable[_Row], track: Track) -> Floats:
+    """(m, 3, 9, 16) of the rows of a track; 0 where the track shows no motion."""
+    shown = np.asarray(track.cells.reshape(len(track.times), -1).any(axis=1))
+    moved = np.zeros((len(track.times), 3, ROWS, COLUMNS), np.float32)
+    for i, row in enumerate(rows):
+        if shown[i] and row.moved is not None:
+            moved[i] = row.moved
+    return moved
 
 
 def _place(track: Track, points: NDArray[np.float64]) -> Floats:

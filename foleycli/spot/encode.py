@@ -179,6 +179,7 @@ def encode_video(
     seen = np.concatenate(what)
     what.clear()  # as long as the film
     rows = share_context(seen, cuts, encoder.reach)
+    sizes, force = motion.sizes(end)
     features = Features.assemble(
         rows,
         hits,
@@ -189,6 +190,8 @@ def encode_video(
         sightings=tuple(watcher.sightings),
         dark=np.concatenate(dark),
         places=motion.places(end),
+        sizes=sizes,
+        force=force,
     )
     return replace(features, selections=choose(selector, motion, features)) if words else features
 

@@ -50,6 +50,8 @@ class Features:
     sightings: tuple[Sighting, ...] = ()  # things, people and hands, in order of time
     dark: np.ndarray | None = None  # (T,) bool, where the picture is dark
     places: np.ndarray | None = None  # (T * 16,) where it moves, from left, -1, to right, 1
+    sizes: np.ndarray | None = None  # (T * 16,) of what stops there, in picture heights; 0: none
+    force: np.ndarray | None = None  # (T * 16,) how hard it comes, as `sight.stops` reads it
     selections: dict[str, Selection] = field(default_factory=dict)  # by words that were asked
     told: tuple[Told, ...] = ()  # whole shots, in order of time; the others are seen as ever
 
@@ -66,10 +68,12 @@ class Features:
         sightings: tuple[Sighting, ...] = (),
         dark: np.ndarray | None = None,
         places: np.ndarray | None = None,
+        sizes: np.ndarray | None = None,
+        force: np.ndarray | None = None,
     ) -> "Features":
         """Lay out rows from what (T', 384), classes (T', 1000), dark (T',) and curves (n,) at
-        64 Hz, padded to the duration, and so are places; timbre (T, 96) is an example to sound
-        like."""
+        64 Hz, padded to the duration, and so are places, sizes and force; timbre (T, 96) is an
+        example to sound like."""
         rows = np.zeros((row_count(duration), FEATURES.size), np.float32)
         if len(what):
             rows[:, _WHAT] = _hold(what, len(rows))
@@ -78,8 +82,11 @@ class Features:
         if timbre is not None:
             rows[:, _TIMBRE] = timbre
         held, shade = (None if s is None else _hold(s, len(rows)) for s in (classes, dark))
-        where = None if places is None else _fit(places, len(rows)).reshape(-1)
-        return cls(rows, duration, cuts, held, sightings, shade, where)
+        where, size, hard = (
+            None if curve is None else _fit(curve, len(rows)).reshape(-1)
+            for curve in (places, sizes, force)
+        )
+        return cls(rows, duration, cuts, held, sightings, shade, where, sizes=size, force=hard)
 
     @property
     def what(self) -> np.ndarray:

@@ -14,7 +14,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from foleycli.config import CUES, EYES, FEATURES
+from foleycli.config import CUES, EYES, FEATURES, SPACE
 from foleycli.spot.cues import Cue, layer_of
 from foleycli.spot.features import Features, Told
 from foleycli.spot.people import walk
@@ -39,7 +39,14 @@ from foleycli.spot.scene import (
     materials,
     things_of,
 )
-from foleycli.spot.where import distance_of, pan_of, shot_distance, steady_places
+from foleycli.spot.where import (
+    distance_of,
+    moving_distance,
+    pan_of,
+    shot_distance,
+    steady_hits,
+    steady_places,
+)
 
 RATE = FEATURES.when_rate
 STRUCK = {  # what a thing of a material sounds like when it is struck
@@ -296,12 +303,20 @@ def hit_cues(features: Features, sound: Heard) -> Iterator[Cue]:
             break
         if all(abs(i - other) >= gap for other in taken):
             taken.append(int(i))
-    for i in sorted(taken):
+    places = _hit_places(features, sound, [Fraction(first + i, RATE) for i in sorted(taken)])
+    for i, where in zip(sorted(taken), places, strict=True):
         start = Fraction(first + i, RATE)
-        strength = 20 * float(np.log10(min(1.0, hits[i])))
+        strength = 20 * float(np.log10(min(1.0, hits[i]))) + _force_db(features, first + i)
         length = _on_grid(min(Fraction(CUES.hit_length), sound.end - start))
-        where = _hit_place(features, sound, start)
         yield replace(_cue(sound, start, length, round(sound.level_db + strength, 1)), **where)
+
+
+def _force_db(features: Features, point: int) -> float:
+    """How much louder than usual a hit is, for how hard what moves comes."""
+    force = 0.0 if features.force is None else float(features.force[point])
+    if force <= 0:
+        return 0.0
+    return float(np.clip(10 * np.log10(force / CUES.usual_force), -CUES.force_db, CUES.force_db))
 
 
 def bed_cues(features: Features, sound: Heard) -> Iterator[Cue]:
@@ -338,10 +353,16 @@ def bed_cues(features: Features, sound: Heard) -> Iterator[Cue]:
         begin = i
 
 
-def _hit_place(features: Features, sound: Heard, at: Fraction) -> dict[str, float]:
-    """Where a hit is: at the thing that sounds, else where what moved stops."""
-    point = round(at * RATE)
-    return _where(features, sound, at) or _moving(features, sound, point, point + 1)
+def _hit_places(features: Features, sound: Heard, at: Sequence[Fraction]) -> list[dict[str, float]]:
+    """Where hits are: at the thing that sounds, else where what moved stops."""
+    seen = [_where(features, sound, time) for time in at]
+    points = [round(time * RATE) for time in at]
+    moving = [_moving(features, sound, point, point + 1) for point in points]
+    nameless = [i for i, place in enumerate(seen) if not place]
+    pans = steady_hits([moving[i]["pan"] for i in nameless])
+    for i, pan in zip(nameless, pans, strict=True):
+        seen[i] = moving[i] | {"pan": round(pan, 2)}
+    return seen
 
 
 def _bed_places(features: Features, sound: Heard, at: Sequence[Fraction]) -> list[dict[str, float]]:
@@ -355,24 +376,33 @@ def _bed_places(features: Features, sound: Heard, at: Sequence[Fraction]) -> lis
 def _moving(features: Features, sound: Heard, first: int, last: int) -> dict[str, float]:
     """The middle of what moves, as far away as what the shot shows."""
     looks = [s for s in features.sightings if sound.start <= s.time < sound.end]
-    places = np.zeros(0) if features.places is None else features.places[first:last]
+    places, sizes = (
+        np.zeros(0) if curve is None else curve[first:last]
+        for curve in (features.places, features.sizes)
+    )
     pan = float(places.mean()) if len(places) else 0.0
-    return {"pan": round(pan, 2), "distance": round(shot_distance(looks), 1)}
+    size = float(np.median(sizes[sizes > 0])) if (sizes > 0).any() else 0.0
+    usual = dict(SPACE.usual).get(sound.phrase.layer)
+    near = moving_distance(size, usual) if usual else 0.0
+    return {"pan": round(pan, 2), "distance": round(shot_distance(looks, near), 1)}
 
 
 def _where(features: Features, sound: Heard, at: Fraction) -> dict[str, float]:
-    """Pan and distance of the thing that sounds, as it was last seen; none where it was not."""
+    """Pan and distance of the thing that sounds, as it was last seen; none where it was not. Of
+    several the one that is nearest to where what moves stops."""
     looks = [s for s in features.sightings if sound.start <= s.time < sound.end]
+    point = round(at * RATE)
+    stops = 0.0 if features.places is None else float(features.places[point : point + 1].sum())
     seen = [
-        (abs(look.time - at), -thing.score, thing)
+        (abs(look.time - at), abs(pan_of(thing.box) - stops), -thing.score, thing, look.aspect)
         for look in looks
         for thing in look.things
         if thing.name in sound.things
     ]
     if not seen:
         return {}
-    thing = min(seen, key=lambda found: found[:2])[2]
-    distance = distance_of(thing.name, thing.box)
+    thing, aspect = min(seen, key=lambda found: found[:3])[3:]
+    distance = distance_of(thing.name, thing.box, aspect)
     return {"pan": round(pan_of(thing.box), 2), "distance": round(distance, 1)}
 
 

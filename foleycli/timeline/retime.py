@@ -21,7 +21,7 @@ def retime_features(features: Features, speed: Fraction) -> Features:
     if speed == 0:
         raise ValueError("a freeze frame has no time to move in")
     what, hits, activity = features.what, features.hits, features.activity
-    places = features.places
+    moving = [features.places, features.sizes, features.force]
     classes, sightings = features.classes, features.sightings
     duration = features.duration / abs(speed)
     cuts = features.cuts
@@ -30,10 +30,13 @@ def retime_features(features: Features, speed: Fraction) -> Features:
         what, hits, activity = what[::-1], hits[:points][::-1], activity[:points][::-1]
         cuts = tuple(features.duration - cut for cut in reversed(cuts))
         classes = None if classes is None else classes[::-1]
-        places = None if places is None else places[:points][::-1]
+        moving = [None if curve is None else curve[:points][::-1] for curve in moving]
         sightings = tuple(
             replace(seen, time=features.duration - seen.time) for seen in reversed(sightings)
         )
+    places, sizes, force = (
+        None if curve is None else _stretched(curve, abs(speed)) for curve in moving
+    )
     rows = (np.arange(row_count(duration)) * float(abs(speed))).astype(int)
     rows = np.minimum(rows, len(what) - 1)
     return Features.assemble(
@@ -44,7 +47,9 @@ def retime_features(features: Features, speed: Fraction) -> Features:
         tuple(cut / abs(speed) for cut in cuts),
         classes=None if classes is None else classes[rows],
         sightings=tuple(replace(seen, time=seen.time / abs(speed)) for seen in sightings),
-        places=None if places is None else _stretched(places, abs(speed)),
+        places=places,
+        sizes=sizes,
+        force=force,
     )
 
 

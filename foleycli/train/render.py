@@ -1058,6 +1058,7 @@ def simulate(model: Any, stage: Stage) -> tuple[Floats, Floats]:
     forces = np.zeros((steps, model.nbody), np.float32)
     partners = np.full((steps, model.nbody), -1, np.int16)
     places = np.empty((steps, model.nbody, 3), np.float32)
+    meets = np.zeros((steps, model.nbody, 3), np.float32)  # force times where it is
     slides = np.zeros(steps, np.float32)
     bodies = model.geom_bodyid
     for step in range(steps):
@@ -1071,11 +1072,12 @@ def simulate(model: Any, stage: Stage) -> tuple[Floats, Floats]:
             normal = data.efc_force[contact.efc_address[held]]
             for a, b in ((first, second), (second, first)):
                 np.add.at(forces[step], a, normal)
+                np.add.at(meets[step], a, normal[:, None] * contact.pos[held])
                 partners[step, a] = b
             slides[step] = _sliding(data, contact, held, normal, bodies)
     PATHS.clear()
     PATHS.update({thing.name: places[:, model.body(thing.name).id] for thing in stage.things})
-    stage.contacts += _impacts(model, stage, forces, partners, places)
+    stage.contacts += _impacts(model, stage, forces, partners, meets)
     return states, uniform_filter1d(slides, LISTEN * 8, mode="nearest")
 
 
@@ -1092,9 +1094,13 @@ def _sliding(data: Any, contact: Any, held: Floats, normal: Floats, bodies: Floa
 
 
 def _impacts(
-    model: Any, stage: Stage, forces: Floats, partners: NDArray[np.int16], places: Floats
+    model: Any, stage: Stage, forces: Floats, partners: NDArray[np.int16], meets: Floats
 ) -> list[Contact]:
-    """Sudden pushes: a body's impulse over some ms, less what rested on it just before."""
+    """Sudden pushes: a body's impulse over some ms, less what rested on it just before.
+
+    They are where the bodies touch, which of a tool is its end: ``meets`` (steps, bodies, 3) is the
+    force times where it is.
+    """
     found: list[Contact] = []
     materials = {model.body(thing.name).id: thing for thing in stage.things}
     for body, thing in materials.items():
@@ -1114,8 +1120,9 @@ def _impacts(
                 continue
             last, before = int(step), speed
             other = materials.get(int(partners[step : step + LISTEN, body].max()))
+            place = meets[step : step + LISTEN, body].sum(0) / force[step : step + LISTEN].sum()
             found.append(
-                Contact(time=step / PHYSICS, place=tuple(places[step, body]), thing=thing.name,
+                Contact(time=step / PHYSICS, place=tuple(place.tolist()), thing=thing.name,
                         strength=float(np.clip(0.1 + 0.3 * np.sqrt(speed), 0, 1)), speed=speed,
                         material=thing.material, on=other.material if other else stage.ground,
                         mass=mass)

@@ -187,3 +187,34 @@ def test_motion_is_found_where_it_stops(shift):
     middle = usual.places(Fraction(len(pictures), 25))
     at = [round(landing * 64) for landing in landings]
     assert places[at] - middle[at] == pytest.approx(2 * shift, abs=0.2)
+
+
+def fallen(radius: float, fall: float) -> tuple[float, float]:
+    """Size and force of a ball that falls so many pixels in a fifth of a second, and lies."""
+    motion = MotionReader()
+    rows, columns = np.mgrid[:90, :160]
+    still = view(100, 60)
+    for i in range(50):
+        y = 60 - fall * max(0.0, 1 - max(0, i - 20) / 5)
+        mask = np.clip(radius + 0.5 - np.hypot(rows - y, columns - 80), 0, 1)
+        motion.push(Fraction(i, 25), (still * (1 - mask) + 255 * mask).astype(np.uint8))
+    at = slice(60, 66)  # it lands at 1 s
+    sizes, force = motion.sizes(Fraction(2))
+    return float(sizes[at].max()), float(force[at].max())
+
+
+def test_what_is_twice_as_large_is_twice_as_large_and_no_harder():
+    small, large = fallen(5, 30), fallen(10, 60)
+    assert large[0] == pytest.approx(2 * small[0], rel=0.3)
+    assert 10 * abs(np.log10(large[1] / small[1])) < 2
+
+
+def test_what_falls_faster_comes_harder():
+    assert fallen(7, 60)[1] > 1.3 * fallen(7, 25)[1]
+
+
+def test_a_still_picture_has_no_size():
+    motion = MotionReader()
+    for i in range(20):
+        motion.push(Fraction(i, 25), view(100, 60).astype(np.uint8))
+    assert not np.any(motion.sizes(Fraction(20, 25)))

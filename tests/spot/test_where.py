@@ -13,7 +13,15 @@ from foleycli.spot.features import Features
 from foleycli.spot.find import Stretch
 from foleycli.spot.scene import all_places
 from foleycli.spot.stage import rooms_of
-from foleycli.spot.where import ANGLE, distance_of, pan_of, shot_distance, steady_places
+from foleycli.spot.where import (
+    ANGLE,
+    distance_of,
+    moving_distance,
+    pan_of,
+    shot_distance,
+    steady_hits,
+    steady_places,
+)
 from foleycli.waveform.rooms import ROOMS
 
 SOMEBODY = Thing("person", 0.9, (0.4, 0.1, 0.6, 0.9))
@@ -48,6 +56,36 @@ def test_people_count_before_hands_and_hands_before_things() -> None:
     assert shot_distance([close]) < 1 < shot_distance([Sighting(Fraction(0), things=(SOMEBODY,))])
     assert shot_distance([Sighting(Fraction(0), hands=(hand,), people=(person(0.05),))]) > 5
     assert shot_distance([]) == 0
+
+
+def test_what_lies_is_measured_along_its_longer_side() -> None:
+    lying, standing = (0.2, 0.5, 0.4, 0.55), (0.2, 0.5, 0.25, 0.5 + 0.2 * 16 / 9)
+    assert distance_of("knife", lying) == pytest.approx(distance_of("knife", standing))
+
+
+def test_what_has_no_name_is_as_near_as_it_is_large() -> None:
+    assert moving_distance(0, 2.0) == 0
+    near, far = moving_distance(0.3, 2.0), moving_distance(0.15, 2.0)
+    assert far == pytest.approx(2 * near)
+    assert moving_distance(1e-3, 2.0) == 2 * SPACE.nameless
+    hand = Sighting(Fraction(0), people=(person(0.05),))
+    table = Sighting(Fraction(0), things=(Thing("chair", 0.9, (0, 0.2, 1, 0.8)),))
+    assert shot_distance([hand], 1.0) > 5  # somebody says more than what moves
+    assert shot_distance([table], 1.0) == 1.0  # what stands there says less
+
+
+@pytest.mark.parametrize(
+    ("pans", "heard"),
+    [
+        ([0.1, 0.12, 0.9, 0.1, 0.12], [0.1, 0.1, 0.12, 0.12, 0.12]),  # it jumps away and back
+        ([-0.6, 0.6, -0.6, 0.6, -0.6, 0.6], [-0.6, 0.6, -0.6, 0.6, -0.6, 0.6]),  # two things
+        ([-0.8, -0.4, 0.0, 0.4, 0.8], [-0.8, -0.4, 0.0, 0.4, 0.8]),  # it goes through the picture
+        ([0.3], [0.3]),
+        ([], []),
+    ],
+)
+def test_hits_of_a_shot_keep_to_their_things(pans, heard) -> None:
+    assert steady_hits(pans) == pytest.approx(heard)
 
 
 def test_places_do_not_tremble_but_follow() -> None:
