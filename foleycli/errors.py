@@ -4,6 +4,7 @@ Bugs are not here: they keep their traceback.
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 
 class FoleyError(Exception):
@@ -20,6 +21,10 @@ class FoleyError(Exception):
         self.problem = "\n  ".join(self.lines)
         self.remedy = remedy
         super().__init__(f"{self.problem} {remedy}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """So that it travels from one process to another."""
+        return type(self), (self.lines[0], self.remedy, self.lines[1:])
 
 
 class UsageError(FoleyError):

@@ -1,6 +1,7 @@
 """Tasks in processes of their own: one thread each, whatever this one has."""
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from foleycli.errors import BatchError
 from foleycli.processes import THREADS, Aside, count_threads, do_all, one_thread_each
 
 
@@ -114,3 +116,10 @@ def test_threads_are_those_that_are_asked_for_or_the_cores(monkeypatch):
     assert count_threads() == 3
     monkeypatch.delenv(THREADS)
     assert 1 <= count_threads() <= (os.cpu_count() or 1)
+
+
+def test_an_error_travels_from_one_process_to_another():
+    error = pickle.loads(pickle.dumps(BatchError("Two failed.", "Mend them.", ["a", "b"])))
+    assert type(error) is BatchError and error.exit_code == 5
+    assert error.lines == ("Two failed.", "a", "b") and error.remedy == "Mend them."
+    assert str(error) == "Two failed.\n  a\n  b Mend them."
