@@ -768,6 +768,7 @@ class VisualizeConfig:
     preset: str = "veryfast"  # of x264
     sheet_preset: str = "ultrafast"  # of x264, for sheets: half of the time of an hour is coding
     crf: int = 20
+    sheet_qp: int = 20  # of x264, for sheets: 50 dB from what was drawn
     threads: int = 2  # of the encoder
     key_seconds: float = 2.0  # between two pictures that editors can jump to
     steps: int = 25  # of tempotokens

@@ -51,11 +51,18 @@ def write_film(
     frame_rate: Fraction,
     *,
     preset: str = VISUALIZE.preset,
+    qp: int | None = None,
 ) -> int:
-    """Encode pictures (yuv420p, BT.709) as H.264, one after another; how many there were."""
+    """Encode pictures (yuv420p, BT.709) as H.264, one after another; how many there were.
+
+    Args:
+        qp: one quantiser for all, in place of the same quality for all: x264 then looks at no
+            picture before it codes it, which is two fifths of the time of its quickest preset.
+    """
     count = 0
     with av.open(str(path), "w") as container:
-        options = {"preset": preset, "crf": str(VISUALIZE.crf), "x264-params": SAME_BYTES}
+        quality = {"crf": str(VISUALIZE.crf)} if qp is None else {"qp": str(qp)}
+        options = {"preset": preset, "x264-params": SAME_BYTES, **quality}
         stream: Any = container.add_stream("libx264", rate=frame_rate, options=options)
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
         context = stream.codec_context

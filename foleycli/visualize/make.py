@@ -98,7 +98,8 @@ def _draw(
 
     size = request.width, request.height
     frames = draw_sheet(sound, heard, rate, size, lambda done: progress("drawing", done))
-    finish(frames, sound, outs[0], rate, request, preset=VISUALIZE.sheet_preset)
+    coded = {"preset": VISUALIZE.sheet_preset, "qp": VISUALIZE.sheet_qp}
+    finish(frames, sound, outs[0], rate, request, **coded)
     return [Take(outs[0], (), {})]
 
 
