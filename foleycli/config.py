@@ -741,6 +741,7 @@ class EditConfig:
     proxy_crf: int = 26  # H.264, every picture a key frame
     cache_bytes: int = 2 << 30  # of pieces that are kept, of all films together
     upload_bytes: int = 32 << 20  # of a sound that is dropped on the page
+    takes: int = 3  # that are looked at side by side, here and in ``foley preview``
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,6 +56,15 @@ def edit(
             help="A table of gains (foley highlight --gains), whose curves are seen in a lane.",
         ),
     ] = None,
+    takes: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=9,
+            help="Open with so many takes side by side, each with the next seed.",
+            rich_help_panel=options.SOUND,
+        ),
+    ] = None,
     port: Annotated[
         int,
         typer.Option(
@@ -93,6 +102,8 @@ def edit(
         read_gains(gains)  # what is wrong with it is said before the film is opened
     project = open_project(film, config, output, roots=tuple(media_root or ()), rate=exact)
     project.gains = gains
+    if takes:
+        project.show_takes, project.most_takes = True, takes
 
     def tell(address: str) -> None:
         sheet = str(project.desks[0].sheet)

@@ -171,7 +171,7 @@ def _run(
             made = _generate_balanced if highlight else generate
             result = made(clip, out, asked, source, progress)
         if best and len(result.takes) > 1:
-            result = _only_best(result, keep_wav=config.wav or config.stems)
+            result = _only_best(result, config)
         _say_result(result, as_json, warnings)
 
     each_clip([clip for clip, _ in jobs], sound, as_json)
@@ -242,10 +242,14 @@ def _generate_balanced(clip: Path, out: Path, config: GenerateConfig, source, pr
     return replace(result, takes=(take,))
 
 
-def _only_best(result, *, keep_wav: bool):
+def _only_best(result, config: GenerateConfig):
+    from foleycli.clip.probe import probe
     from foleycli.evaluate.rank import keep_best
+    from foleycli.generate import find_span
 
-    take, _ = keep_best(result.clip, result.takes, keep_wav=keep_wav)
+    start, _ = find_span(probe(result.clip), config)
+    keep_wav = config.wav or config.stems
+    take, _ = keep_best(result.clip, result.takes, keep_wav=keep_wav, start=start)
     return replace(result, takes=(take,))
 
 

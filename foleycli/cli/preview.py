@@ -10,7 +10,7 @@ import typer
 from foleycli.cli import options
 from foleycli.cli.progress import listen_for_warnings, show_progress
 from foleycli.cli.say import say
-from foleycli.config import GenerateConfig
+from foleycli.config import EDIT, GenerateConfig
 
 
 @options.asks("preview")
@@ -24,7 +24,7 @@ def preview(
     takes: Annotated[
         int,
         typer.Option(min=1, max=9, help="Versions to compare.", rich_help_panel=options.SOUND),
-    ] = 3,
+    ] = EDIT.takes,
     keep: options.Keep = "all",
     as_json: options.Json = False,
     quiet: options.Quiet = False,

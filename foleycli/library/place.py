@@ -1,11 +1,12 @@
 """Recordings set at the cues: cues and a bank -> one waveform, block by block."""
 
 import logging
+import threading
 import zlib
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,7 @@ STEP_FADE = 0.1  # seconds in which a bed goes from one level to the next
 UNEVEN_DB = 3.0  # a bed whose levels spread more is not heard twice in a row
 LOOP_FADE = 0.5  # seconds in which one pass of a loop turns into the next, at most
 DULL_TAPS = 96  # samples of the low pass for soft hits; the next is 1e-11 of the first
+DECODED_BYTES = 96 << 20  # of recordings that are kept decoded: 330 of those that ship
 MOST_KNOWN = 50_000  # sounds whose voices are kept from one arrangement to the next
 CUT_TAIL = 0.06  # seconds that a hit may ring into the next shot
 GRAIN, LONGEST_PAUSE = 0.12, 2.0  # seconds from one hit to the next in a sound made of hits
@@ -569,9 +571,30 @@ def _turned(samples: Samples, share: float, skip: int, length: int) -> Samples:
     return np.take(ring, int(share * len(ring)) + skip + np.arange(length), mode="wrap")
 
 
-@lru_cache(maxsize=24)
-def _decode(recording: Recording) -> Samples:
-    return recording.read()
+class _Decoded:
+    """Recordings as samples, those asked for last kept, up to so many bytes of them."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._bytes = most, 0
+        self._kept: OrderedDict[Recording, Samples] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __call__(self, recording: Recording) -> Samples:
+        with self._lock:
+            if recording in self._kept:
+                self._kept.move_to_end(recording)
+                return self._kept[recording]
+        samples = recording.read()
+        with self._lock:
+            if recording not in self._kept:
+                self._kept[recording] = samples
+                self._bytes += samples.nbytes
+            while self._bytes > self._most and len(self._kept) > 1:
+                self._bytes -= self._kept.popitem(last=False)[1].nbytes
+        return samples
+
+
+_decode = _Decoded(DECODED_BYTES)
 
 
 def _shortened(

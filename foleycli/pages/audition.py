@@ -94,6 +94,7 @@ def _row(page: Path, clip: Path, number: int, take: Audition) -> str:
     return (
         f'<tr><td><label><input type="radio" name="take" value="{number}"'
         f'{" checked" if number == 0 else ""} data-command="{escape(command)}"'
+        f' data-edit="{escape(f"foley edit {shlex.quote(str(recipe))}")}"'
         f' data-choice="{escape(choice)}"> '
         f"{escape(take.name)}</label>"
         f'<audio preload="auto" src="{escape(_link(page, take.score.sound))}"></audio></td>'
@@ -129,6 +130,7 @@ code {{ background: #eee; color: #000; padding: .2em .4em; user-select: all }}
 <p><code id="command"></code> <button id="copy">Copy</button></p>
 <p>Or <a id="save" download="{stem}_choice.json">save the choice</a> and run
 <code>foley redo {choice}</code></p>
+<p>To change single sounds of it: <code id="edit"></code></p>
 <img src="{picture}" alt="film strip, waveforms, spectrograms, onsets against motion">
 <script>
 const film = document.getElementById("film"), offset = {offset};
@@ -137,6 +139,7 @@ const sounds = [...document.querySelectorAll("audio")];
 function choose(take) {{
   if (document.getElementById("command").textContent == take.command) return;
   document.getElementById("command").textContent = take.command;
+  document.getElementById("edit").textContent = take.edit;
   document.getElementById("copy").textContent = "Copy";
   document.getElementById("save").href = "data:application/json," + encodeURIComponent(take.choice);
 }}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 
@@ -30,6 +31,9 @@ BLUE, RED, GREEN = (31, 119, 180), (214, 39, 40), (44, 160, 44)
 LINES = (BLUE, (255, 127, 14), (148, 103, 189), (140, 86, 75), (227, 119, 194), (23, 190, 207))
 # "magma", sampled: five colours of equal steps in lightness.
 MAGMA = ((0, 0, 4), (81, 18, 124), (183, 55, 121), (252, 137, 97), (252, 253, 191))
+
+Span = tuple[Fraction, Fraction | None]  # seconds
+WHOLE: Span = (Fraction(0), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,7 @@ def contact_sheet(
     out: Path,
     *,
     motion: bool = False,
+    span: Span = WHOLE,
 ) -> None:
     """Draw a clip's pictures above the waveform and spectrogram of each sound, cues marked.
 
@@ -68,9 +73,10 @@ def contact_sheet(
         cues: hits are drawn as lines, beds as bars.
         out: PNG to write.
         motion: also draw onsets of sound against those of motion.
+        span: seconds from the first frame that the sounds belong to.
     """
     film = probe(clip)
-    pictures, seconds = _film_strip(film)
+    pictures, seconds = _film_strip(film, span)
     cell = PLOT // max(1, len(pictures))
     strip = max(40, min(160, round(cell * (film.height or 9) / (film.width or 16))))
     heights = [strip, *[WAVE, SPECTRUM] * len(sounds), *[CURVES] * motion]
@@ -93,16 +99,16 @@ def contact_sheet(
         for row in (wave, spectrum):
             _mark_cues(draw, row, cues)
     if motion:
-        _draw_motion(draw, rows[-1], clip, sounds)
+        _draw_motion(draw, rows[-1], motion_curve(clip, span[0]), sounds)
     _draw_seconds(draw, rows[-1])
     sheet.save(out, "PNG", optimize=True)
 
 
-def _film_strip(film: Clip) -> tuple[list[NDArray[np.uint8]], float]:
-    """Pictures evenly over a film, and its seconds; memory stays flat however long it is."""
+def _film_strip(film: Clip, span: Span) -> tuple[list[NDArray[np.uint8]], float]:
+    """Pictures evenly over a span, and its seconds; memory stays flat however long it is."""
     kept: list[NDArray[np.uint8]] = []
     step, seen, end = 1, 0, 0.0
-    for picture in decode_pictures(film):
+    for picture in decode_pictures(film, *span):
         end = float(picture.end)
         if picture.rgb is None:
             continue
@@ -184,9 +190,12 @@ def _draw_spectrogram(sheet: Image.Image, row: _Row, samples: NDArray[np.float32
 
 
 def _draw_motion(
-    draw: ImageDraw.ImageDraw, row: _Row, clip: Path, sounds: Sequence[tuple[str, Path]]
+    draw: ImageDraw.ImageDraw,
+    row: _Row,
+    motion: NDArray[np.float32],
+    sounds: Sequence[tuple[str, Path]],
 ) -> None:
-    curves = [("motion", motion_curve(clip))]
+    curves = [("motion", motion)]
     for name, file in sounds:
         curves.append((name, strength_curve(onset_strength(read_sound(file)))))
     _label(draw, row, "onsets")

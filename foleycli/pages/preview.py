@@ -55,7 +55,8 @@ def preview_takes(
     out = folder / f"{clip.stem}{clip.suffix}"
     result = generate(clip, out, config, source, progress)
     by_wav = {take.wav: take for take in result.takes if take.wav}
-    ranked = rank_takes(clip, [wav for wav in by_wav if wav])
+    start, end = find_span(probe(clip), config)
+    ranked = rank_takes(clip, [wav for wav in by_wav if wav], start)
     if keep_best:
         for score in ranked[1:]:
             forget_take(by_wav[score.sound])
@@ -66,8 +67,7 @@ def preview_takes(
     )
     with atomic_output(picture, overwrite=True) as beside:
         sounds = [(f"seed {take.seed}", take.score.sound) for take in takes]
-        contact_sheet(clip, sounds, result.cues, beside, motion=True)
-    start, _ = find_span(probe(clip), config)
+        contact_sheet(clip, sounds, result.cues, beside, motion=True, span=(start, end))
     unheard = result.unheard
     write_page(page, clip, picture, takes, unheard, offset=float(start), overwrite=True)
     return Preview(takes, picture, page, unheard)

@@ -48,6 +48,7 @@ LABEL = 1.2  # seconds of a lane that words take at least
 AHEAD = 0.6  # brightness of what is to come
 SHADE = 0.72  # of the ground under words that stand on the spectrogram
 GLOW = 0.3  # seconds that an onset glows
+PALE = np.round(128 + (np.arange(256) - 128) * (1 - SHADE)).astype(np.uint8)  # colour under words
 Gray = NDArray[np.uint8]
 
 
@@ -177,10 +178,17 @@ class _Strip:
 
 
 def _dimmed(planes: tuple[Gray, Gray, Gray]) -> tuple[Gray, Gray, Gray]:
-    ground = luma_of(INK)
-    luma = ground + (planes[0].astype(np.float32) - ground) * AHEAD
-    colours = [128 + (plane.astype(np.float32) - 128) * (AHEAD + 0.15) for plane in planes[1:]]
-    return luma.astype(np.uint8), colours[0].astype(np.uint8), colours[1].astype(np.uint8)
+    luma, colour = _dim_tables()
+    return luma[planes[0]], colour[planes[1]], colour[planes[2]]
+
+
+@lru_cache(maxsize=1)
+def _dim_tables() -> tuple[Gray, Gray]:
+    """What becomes of each luma, and of each colour, of what is still to come."""
+    levels, ground = np.arange(256), luma_of(INK)
+    luma = ground + (levels - ground) * AHEAD
+    colour = 128 + (levels - 128) * (AHEAD + 0.15)
+    return luma.clip(0, 255).astype(np.uint8), colour.astype(np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -402,6 +410,16 @@ def _log_rows(rows: int, window: int, sample_rate: int) -> csr_matrix:
     return csr_matrix(matrix)
 
 
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """Words on what moves: how much of its luma they leave, and what they add."""
+
+    row: int
+    column: int
+    kept: NDArray[np.float32]
+    added: NDArray[np.float32]
+
+
 class _Page:
     """What stands still, and what changes on it: time, words, level, the whole's shape."""
 
@@ -453,8 +471,8 @@ class _Page:
         rgb[top:bottom, left:right] = (part + ink * (colour - part)).astype(np.uint8)
         return rgb
 
-    def _axis_labels(self, sound: Sound) -> list[tuple[int, int, NDArray[np.float32]]]:
-        """Marks of pitch: row, column, and how much of each pixel they cover."""
+    def _axis_labels(self, sound: Sound) -> list[_Mark]:
+        """Marks of pitch, on a shade of their own, or they drown in a loud sound."""
         layout = self._layout
         top, bottom = layout.band("heat")
         highest = min(HIGHEST, sound.sample_rate / 2.05)
@@ -470,7 +488,9 @@ class _Page:
             at = (4, size + 1)
             ImageDraw.Draw(image).text(at, words, fill=255, font=_small_font(size), anchor="ls")
             place = 2 * ((row - height // 2) // 2), 2 * (layout.scaled(8) // 2)
-            labels.append((*place, np.asarray(image) / 255 * 0.9))
+            ink = np.asarray(image, np.float32) / 255 * 0.9
+            ground = luma_of(INK) * SHADE * (1 - ink) + luma_of(PAPER) * ink
+            labels.append(_Mark(*place, (1 - SHADE) * (1 - ink), ground))
         return labels
 
     def frame(
@@ -499,13 +519,13 @@ class _Page:
         self._say(luma, chroma, time)
         self._meter(luma, chroma, peak)
         self._needle(luma, time)
-        for row, column, ink in self._axis:
-            part = luma[row : row + ink.shape[0], column : column + ink.shape[1]]
-            ground = part * (1 - SHADE) + luma_of(INK) * SHADE  # or it drowns in a loud sound
-            part[:] = ground + (luma_of(PAPER) - ground) * ink
+        for mark in self._axis:
+            row, column, (high, wide) = mark.row, mark.column, mark.kept.shape
+            part = luma[row : row + high, column : column + wide]
+            part[:] = part * mark.kept + mark.added
             for plane in chroma:
-                half = plane[row // 2 :, column // 2 :][: ink.shape[0] // 2, : ink.shape[1] // 2]
-                half[:] = 128 + (half - 128.0) * (1 - SHADE)
+                half = plane[row // 2 :, column // 2 :][: high // 2, : wide // 2]
+                half[:] = PALE[half]
         return made
 
     def _progress(self, plane: Gray, lit: Gray, share: float, scale: int) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import threading
 import urllib.error
 import urllib.request
 from fractions import Fraction
@@ -144,7 +145,8 @@ def test_what_nobody_touched_is_the_same_byte_for_byte(film) -> None:
         source = project.source()
         cues = [cue for _, cue in desk.session.cues()]
         config = GenerateConfig(model="library")
-        rendered = np.concatenate([*source.render(desk.looked.features, cues, config)])
+        blocks = source.render_in(desk.hearing.space, desk.looked.features, cues, config)
+        rendered = np.concatenate([*blocks])
         assert np.array_equal(rendered, after)
         assert read_cues(desk.sheet) == cues
         before = after
@@ -293,7 +295,20 @@ def test_another_page_gets_nothing(film) -> None:
             assert ask(path) in (400, 403, 404)
         assert ask("api/like/0?name=x.wav", b"\0" * (33 << 20)) == 400
         assert ask("api/like/0?name=../../x.py", b"print()") == 400
-        assert ask("api/change/0", b"[" * 100_000) in (400, 500)
+        assert ask("api/change/0", b"[" * 100_000) == 400
+        for path in (
+            "media/sound/0?from=inf&to=inf", "media/sound/0?from=nan&to=1", "media/sound/0",
+            "media/sound/0?from=0&to=1&take=x", "media/strip/0?at=inf", "media/strip/0?at=1e400",
+            "media/own/0?from=inf&to=inf", "media/peaks/0?from=1e9&to=2",
+            "media/peaks/0?from=0&to=1&take=99", "api/score/0/99", "api/state/" + "9" * 40,
+        ):  # fmt: skip
+            assert ask(path) == 400, path
+        assert ask("media/piece/0/" + "9" * 300) == 204
+        for said in (b'{"rows": {"2": {"start": NaN}}}', b'{"rows": {"2": {"start": 1e999}}}', b"",
+                     b'{"rows": {"1e9": null}}', b'{"rows": {"2": []}}', b'{"added": [1]}', b"\xff",
+                     b'{"rows": {"2": {"start": "1"}}, "base": "x"}'):  # fmt: skip
+            assert ask("api/change/0", said) == 400, said
+        assert ask("api/keep/0", b'{"seed": 1e999}') == ask("api/keep/0", b'{"seed": 77}') == 400
         assert ask("api/change/0", b'{"rows": {"2": {"what": ["a"]}}}') == 400
         with urllib.request.urlopen(base, timeout=10) as answer:
             said = {name.lower(): value for name, value in answer.headers.items()}
@@ -321,6 +336,78 @@ def test_a_balance_is_seen_as_curves_and_an_edited_table_at_the_next_look(film) 
         page.evaluate("dispatchEvent(new Event('focus'))")
         until(page, f"foley.lanes.top(foley.lanes.layers[0]) === {top - 44}")
         assert not page.troubles
+
+
+def test_the_address_on_a_command_line_opens_the_page_once(film) -> None:
+    from foleycli.pages.edit.server import Server
+
+    project = open_project(film, GenerateConfig(model="library"))
+    with edited_again(Server(project)) as server:
+        address = f"http://127.0.0.1:{server.port}/{server.app.once}"
+        assert server.token not in address
+        with urllib.request.urlopen(address, timeout=10) as answer:
+            assert answer.url == server.address and answer.status == 200
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(address, timeout=10)
+
+
+def test_a_dropped_sound_harms_no_file_and_fills_no_memory(film) -> None:
+    import io
+
+    import soundfile
+
+    from foleycli.errors import UsageError
+    from foleycli.pages.edit.like import keep_sound
+
+    sheet, silent = film.with_name("shot_cues.csv"), io.BytesIO()
+    soundfile.write(silent, np.zeros(4800), 48_000, format="WAV")
+    own = film.with_name("mine.wav")
+    own.write_bytes(silent.getvalue())
+    with pytest.raises(UsageError, match="silent"):
+        keep_sound(sheet, "mine.wav", silent.getvalue())
+    assert own.read_bytes() == silent.getvalue()  # the person's own file of the same name stays
+    hours = io.BytesIO()
+    with soundfile.SoundFile(hours, "w", 8000, 1, format="FLAC") as file:
+        for _ in range(4):
+            file.write(np.zeros(100 * 8000))
+    assert len(hours.getvalue()) < 200_000
+    with pytest.raises(UsageError, match="over 300 s"):
+        keep_sound(sheet, "hours.flac", hours.getvalue())
+    for name, data in (("x.wav", b"RIFF"), ("x.exe", b"MZ"), ("\0.wav", b"")):
+        with pytest.raises(UsageError):
+            keep_sound(sheet, name, data)
+    assert sorted(path.name for path in film.parent.glob("*.wav")) == ["mine.wav"]
+
+
+def test_a_sheet_that_cannot_be_read_does_not_end_the_watch(film) -> None:
+    project = open_project(film, GenerateConfig(model="library"))
+    ready(project)
+    desk, said = project.desks[0], []
+    project.listeners.append(said.append)
+    whole = desk.sheet.read_bytes()
+    desk.sheet.write_bytes(b"start,what\n\xff\xfe,\x00\n")
+    desk.look_for_changes()
+    desk.sheet.unlink()
+    desk.sheet.mkdir()
+    desk.look_for_changes()
+    assert all("cannot be read" in each.get("notice", "") for each in said) and len(said) == 2
+    desk.sheet.rmdir()
+    desk.look_for_changes()
+    assert desk.sheet.read_bytes() == whole
+    project.close()
+
+
+def test_closed_while_it_renders_nothing_is_left_behind(film) -> None:
+    project = open_project(film, GenerateConfig(model="library"))
+    ready(project)
+    began = threading.Event()
+    project.listeners.append(lambda said: began.set() if "rendering" in said else None)
+    before = {path.name for path in film.parent.iterdir()}
+    project.render(overwrite=False)
+    assert began.wait(30)
+    project.close()
+    left = {path.name for path in film.parent.iterdir()} - before
+    assert left <= {"shot_sfx.mp4", "shot_sfx.foley.json"} and len(left) != 1  # all, or nothing
 
 
 def test_words_are_words_and_no_markup(film) -> None:
@@ -355,6 +442,11 @@ def test_ranges_of_the_sound(film) -> None:
         assert part("bytes=0-99") == (whole[:100], f"bytes 0-99/{len(whole)}")
         assert part("bytes=100003-200001")[0] == whole[100_003:200_002]
         assert part("bytes=-8")[0] == whole[-8:]
+        assert part("bytes=0-3,8-9")[0] == whole  # several: all of it
+        for none in (f"bytes={len(whole)}-", "bytes=9-2", "bytes=-0"):
+            with pytest.raises(urllib.error.HTTPError, match="416") as refused:
+                part(none)
+            assert refused.value.headers["Content-Range"] == f"bytes */{len(whole)}"
         digest = hashlib.sha256(part("bytes=0-")[0]).digest()
         assert digest == hashlib.sha256(whole).digest()
 

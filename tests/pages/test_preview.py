@@ -98,6 +98,8 @@ def test_the_page_plays_the_chosen_take_with_the_film_in_a_browser(film, tmp_pat
         page.wait_for_function(heard, arg=1)
         command = page.inner_text("#command")
         assert made.takes[1].recipe.name in command
+        assert shlex.split(page.inner_text("#edit")) == [
+            "foley", "edit", str(made.takes[1].recipe.resolve())]  # fmt: skip
         with page.expect_download() as saving:
             page.click("#save")
         assert saving.value.suggested_filename == "a & b_choice.json"

@@ -59,6 +59,8 @@ class Film:
         Raises:
             FoleyError: it cannot be decoded or written.
         """
+        if self.clip.duration is not None and number * EDIT.proxy_seconds > self.clip.duration + 1:
+            return b""
         path = self._folder / f"{float(self.start):g}-{number}.mp4"
         with self._lock_of(number):
             with suppress(OSError):

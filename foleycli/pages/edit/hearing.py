@@ -1,5 +1,5 @@
-"""Cues -> samples of any stretch of the film, as ``foley gen --channels mono --room off`` makes
-them before its limiter.
+"""Cues -> samples of any stretch of the film, as ``foley gen --room off`` makes them before its
+limiter; in stereo, or in mono where that is asked for.
 
 With ``library`` a change costs the sounds that it changes: voices are kept by all that their
 samples follow from, and what has the same voices is the same, byte for byte.
@@ -9,16 +9,18 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
-from foleycli.config import OUTPUT, GenerateConfig
+from foleycli.config import CHANNELS, OUTPUT, GenerateConfig
 from foleycli.library.bank import Bank, Match, split_phrases
 from foleycli.library.place import CHANCE, Voice, arrange, mix_voices, split_recording
 from foleycli.library.table import Recording
+from foleycli.processes import count_threads
 from foleycli.sources.library import LibrarySource
 from foleycli.sources.open import Source
 from foleycli.spot.cues import Cue
@@ -27,7 +29,9 @@ from foleycli.spot.stage import stage_cues
 from foleycli.waveform.space import Space
 
 RATE = OUTPUT.sample_rate
-KEPT_BYTES = 256 << 20  # of rendered voices
+KEPT_BYTES = 256 << 20  # of rendered voices, of all takes together
+MOST_CHANNELS = 2  # that a page plays
+FEW = 4  # voices that are rendered one after another
 PEAK_RATE = 64  # smallest and largest sample a second that waveforms are drawn from
 ALTERNATIVES = 5
 Samples = NDArray[np.float32]
@@ -53,7 +57,10 @@ class Hearing:
     Attributes:
         instant: whether a change is heard at once.
         seconds: that rendering it all took, where it is not.
+        channels: columns of the samples.
     """
+
+    channels = 1
 
     def __init__(self, source: Source, features: Features, config: GenerateConfig) -> None:
         self.source, self.features, self.config = source, features, config
@@ -76,7 +83,7 @@ class Hearing:
         return False
 
     def mix(self, begin: int, end: int, silent: frozenset[int] = frozenset()) -> Samples:
-        """Samples [begin, end) without those of some rows, before the limiter."""
+        """Samples [begin, end) without those of some rows, before the limiter: (n, channels)."""
         raise NotImplementedError
 
     def keep_others(self, before: Numbered, after: Numbered, touched: set[int]) -> dict[int, str]:
@@ -88,28 +95,64 @@ class Hearing:
         """Recordings that a row could have instead, the one it has first."""
         return []
 
+    def spans_from(self, other: "Hearing") -> list[Span]:
+        """Where it sounds otherwise than another one of the same film."""
+        return [(0.0, float(self.duration))]
+
     def peaks(self, first: int, last: int) -> NDArray[np.int8]:
         """Least and greatest sample of each 1/64 s of the seconds [first, last): (n, 2), -127 to
         127; -128 where nothing is rendered yet."""
         step = RATE // PEAK_RATE
         mixed = self.mix(first * RATE, min(last * RATE, self.samples))
-        mixed = np.pad(mixed, (0, -len(mixed) % step)).reshape(-1, step)
+        mixed = np.pad(mixed, ((0, -len(mixed) % step), (0, 0))).reshape(-1, step * self.channels)
         both = np.stack([mixed.min(axis=1), mixed.max(axis=1)], axis=1)
         return np.clip(np.round(both * 127), -127, 127).astype(np.int8)
+
+
+class Kept:
+    """Rendered voices of all takes of a film, by all that their samples follow from; those that
+    were asked for last."""
+
+    def __init__(self, most: int = KEPT_BYTES) -> None:
+        self._most, self._bytes = most, 0
+        self._voices: OrderedDict[tuple[object, ...], Samples] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def find(self, key: tuple[object, ...]) -> Samples | None:
+        """A voice that is kept."""
+        with self._lock:
+            if key in self._voices:
+                self._voices.move_to_end(key)
+            return self._voices.get(key)
+
+    def add(self, key: tuple[object, ...], samples: Samples) -> None:
+        """Keep one, and drop what was not asked for longest."""
+        with self._lock:
+            if key not in self._voices:
+                self._voices[key] = samples
+                self._bytes += samples.nbytes
+            while self._bytes > self._most and len(self._voices) > 1:
+                self._bytes -= self._voices.popitem(last=False)[1].nbytes
 
 
 class LibraryHearing(Hearing):
     """Recordings: only what changed is rendered."""
 
-    def __init__(self, source: LibrarySource, features: Features, config: GenerateConfig) -> None:
+    def __init__(
+        self,
+        source: LibrarySource,
+        features: Features,
+        config: GenerateConfig,
+        kept: Kept | None = None,
+    ) -> None:
         super().__init__(source, features, config)
         self.instant = True
         self.bank: Bank = source.bank
-        self.space = Space(1, config.width, config.perspective)
+        self.channels = min(MOST_CHANNELS, CHANNELS[config.channels])
+        self.space = Space(self.channels, config.width, config.perspective)
+        self.kept = kept or Kept()
         self._cues: Numbered = ()
         self._voices: list[Voice] = []
-        self._kept: OrderedDict[tuple[object, ...], Samples] = OrderedDict()
-        self._bytes = 0
         self._known: dict[object, list[Voice]] = {}
         self._arranged: tuple[Numbered, list[Voice]] = ([], [])  # the last ones, and their rows
 
@@ -172,21 +215,25 @@ class LibraryHearing(Hearing):
         if silent:
             unheard = {place for place, (number, _) in enumerate(cues) if number in silent}
             voices = [v for v in voices if not unheard.issuperset(v.sound.cues)]
-        return mix_voices(voices, begin, end, self._rendered)
+        heard = [voice for voice in voices if voice.start < end and voice.end > begin]
+        missing = [voice for voice in heard if self.kept.find(voice.key) is None]
+        if (
+            len(missing) > FEW and count_threads() > 1
+        ):  # decoding and resampling leave Python to others
+            with ThreadPoolExecutor(2) as both:
+                list(both.map(self._rendered, missing))
+        return mix_voices(heard, begin, end, self._rendered, self.space)
+
+    def spans_from(self, other: Hearing) -> list[Span]:
+        if not isinstance(other, LibraryHearing):
+            return super().spans_from(other)
+        return changed_spans(other._voices, self._voices)
 
     def _rendered(self, voice: Voice) -> Samples:
-        with self._lock:
-            if voice.key in self._kept:
-                self._kept.move_to_end(voice.key)
-                return self._kept[voice.key]
-        samples = voice.heard(self.space, RATE)[:, 0]
-        with self._lock:
-            if voice.key not in self._kept:
-                self._kept[voice.key] = samples
-                self._bytes += samples.nbytes
-            while self._bytes > KEPT_BYTES and len(self._kept) > 1:
-                _, old = self._kept.popitem(last=False)
-                self._bytes -= old.nbytes
+        samples = self.kept.find(voice.key)
+        if samples is None:
+            samples = voice.heard(self.space, RATE)
+            self.kept.add(voice.key, samples)
         return samples
 
     def keep_others(self, before: Numbered, after: Numbered, touched: set[int]) -> dict[int, str]:
@@ -244,19 +291,23 @@ class WholeHearing(Hearing):
         self._told = told
         self._sound = np.zeros(self.samples, np.float32)
         self._wanted: Numbered | None = None
+        self._last: Numbered | None = None
         self._done = 0  # samples that are rendered of the present cues
         self._wake = threading.Event()
         threading.Thread(target=self._work, daemon=True, name="foley-edit-render").start()
 
     def set_cues(self, cues: Numbered) -> list[Span]:
         with self._lock:
-            self._wanted, self._done = list(cues), 0
+            if self._last == list(cues):
+                return []  # it is being rendered, or was
+            self._wanted = self._last = list(cues)
+            self._done = 0
         self._wake.set()
         return []  # told when it is so
 
     def mix(self, begin: int, end: int, silent: frozenset[int] = frozenset()) -> Samples:
         with self._lock:
-            return self._sound[begin:end].copy()
+            return self._sound[begin:end, None].copy()
 
     def _work(self) -> None:
         while True:
@@ -287,10 +338,17 @@ def open_hearing(
     features: Features,
     config: GenerateConfig,
     told: Callable[[list[Span]], None],
+    beside: Hearing | None = None,
 ) -> Hearing:
-    """The way in which a source is heard while its cues are edited."""
+    """The way in which a source is heard while its cues are edited.
+
+    Args:
+        told: of stretches that were rendered in the background.
+        beside: another take of the same film, which shares what is kept.
+    """
     if isinstance(source, LibrarySource):
-        return LibraryHearing(source, features, config)
+        kept = beside.kept if isinstance(beside, LibraryHearing) else None
+        return LibraryHearing(source, features, config, kept)
     return WholeHearing(source, features, config, told)
 
 

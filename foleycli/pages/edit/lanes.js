@@ -1,7 +1,7 @@
 // The film's clock drawn: ruler, film strip, cuts, motion, waveform, and a lane for each layer.
 import { ask, nameOf, seconds } from "./model.js";
 
-const RULER = 22, STRIP = 46, MOTION = 38, WAVE = 54, GAINS = 44, LANE = 46, EMPTY = 22, EDGE = 6;
+const RULER = 22, STRIP = 46, MOTION = 38, WAVE = 54, TAKE = 42, GAINS = 44, LANE = 46, EMPTY = 22, EDGE = 6;
 const STEMS = { dialogue: "play", music: "motion", effects: "wave" }, MOST_DB = 12; // of the gains lane
 const STEPS = [0.04, 0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 60, 120, 300, 600, 1800];
 const PEAKS = 64, CHUNK = 20; // of the waveform: a second, seconds in one answer
@@ -44,8 +44,10 @@ export class Lanes {
 
   // A lane without events is low; one that a drag enters grows when it has some.
   high(layer) { return this.used?.has(layer) ? LANE : EMPTY; }
+  get each() { return this.model.takesShown ? TAKE : WAVE; } // pixels of a waveform
+  get above() { return RULER + STRIP + MOTION + this.each * (this.model.takes?.length ?? 1); }
   top(layer) {
-    let top = RULER + STRIP + MOTION + WAVE + this.gainsHigh;
+    let top = this.above + this.gainsHigh;
     for (const each of this.layers) { if (each === layer) break; top += this.high(each); }
     return top;
   }
@@ -56,7 +58,7 @@ export class Lanes {
   get to() { return this.t(this.width); }
 
   resize() {
-    const height = RULER + STRIP + MOTION + WAVE + this.gainsHigh + this.layers.reduce((sum, layer) => sum + this.high(layer), 0);
+    const height = this.above + this.gainsHigh + this.layers.reduce((sum, layer) => sum + this.high(layer), 0);
     const dense = devicePixelRatio || 1, width = Math.max(50, this.canvas.parentElement.clientWidth - this.heads.clientWidth);
     this.canvas.style.height = `${height}px`;
     this.heads.style.height = `${height}px`;
@@ -86,7 +88,8 @@ export class Lanes {
   reveal(time) { if (time < this.from || time > this.to) { this.from = time - 0.15 * this.width / this.scale; this.bound(); } this.draw(); }
 
   headings() {
-    const key = JSON.stringify([this.gainsHigh, this.layers.map(layer => [layer, this.high(layer)]), [...this.model.mutedLayers], [...this.model.soloedLayers]]);
+    const { model } = this, takes = model.takesShown && model.state ? model.takes : [];
+    const key = JSON.stringify([this.gainsHigh, this.layers.map(layer => [layer, this.high(layer)]), [...model.mutedLayers], [...model.soloedLayers], takes, model.state?.take, model.heardTake, [...model.scores]]);
     if (key === this.headed) return;
     this.headed = key;
     const row = (name, top, height, layer) => {
@@ -108,9 +111,30 @@ export class Lanes {
       return div;
     };
     let top = 0;
-    const rows = [["time", RULER], ["film", STRIP], ["motion", MOTION], ["sound", WAVE], ...this.model.gains ? [["gains", GAINS]] : []].map(([name, height]) => { const made = row(name, top, height); top += height; return made; });
+    const plain = [["time", RULER], ["film", STRIP], ["motion", MOTION], ...takes.length ? [] : [["sound", WAVE]]];
+    const rows = plain.map(([name, height]) => { const made = row(name, top, height); top += height; return made; });
+    const best = takes.reduce((found, seed) => (model.scores.get(seed)?.score ?? -1e9) > (model.scores.get(found)?.score ?? -1e9) ? seed : found, null);
+    for (const seed of takes) { rows.push(this.takeRow(row(`${seed === best ? "★ " : ""}take ${seed}`, top, TAKE), seed)); top += TAKE; }
+    if (model.gains) { rows.push(row("gains", top, GAINS)); top += GAINS; }
     for (const layer of this.layers) { rows.push(row(layer || "other", top, this.high(layer), layer)); top += this.high(layer); }
     this.heads.replaceChildren(...rows);
+  }
+
+  takeRow(div, seed) {
+    const { model, hands } = this, score = model.scores.get(seed), name = div.querySelector("span");
+    const heard = model.takeOf(seed) === model.heardTake, kept = seed === model.state.take;
+    if (score) name.textContent += `  ${score.sync.toFixed(1)}`;
+    div.title = score ? `In time with the picture by ${score.sync.toFixed(1)} (0 is chance); speech ${score.speech.toFixed(2)}, music ${score.music.toFixed(2)}` : "";
+    for (const [label, on, what, act] of [["▶", heard, "Hear", () => hands.hearTake(seed)], ["✓", kept, "Keep", () => hands.keepTake(seed)]]) {
+      const button = document.createElement("button");
+      button.textContent = label;
+      button.title = `${what} take ${seed}`;
+      button.setAttribute("aria-label", button.title);
+      button.setAttribute("aria-pressed", on);
+      button.addEventListener("click", act);
+      div.append(button);
+    }
+    return div;
   }
 
   changed() {
@@ -124,7 +148,7 @@ export class Lanes {
 
   forget(spans = [[0, Infinity]]) {
     for (const [from, to] of spans)
-      for (const key of this.peaks.keys()) if (key * CHUNK < to && (key + 1) * CHUNK > from) this.peaks.get(key).stale = true;
+      for (const found of this.peaks.values()) if (found.n * CHUNK < to && (found.n + 1) * CHUNK > from) found.stale = true;
     this.draw();
   }
   forgetAll() { this.thumbs.clear(); this.peaks.clear(); this.wanted = []; }
@@ -242,24 +266,33 @@ export class Lanes {
   }
 
   wave(c, width) {
-    const top = RULER + STRIP + MOTION, middle = top + WAVE / 2, half = WAVE / 2 - 2;
+    this.model.takes.forEach((seed, number) => {
+      const take = seed === null ? null : this.model.takeOf(seed);
+      c.globalAlpha = this.model.takesShown && take !== this.model.heardTake ? 0.45 : 1;
+      this.waveOf(c, width, RULER + STRIP + MOTION + number * this.each, take);
+      c.globalAlpha = 1;
+    });
+  }
+
+  waveOf(c, width, top, take) {
+    const middle = top + this.each / 2, half = this.each / 2 - 2;
     c.fillStyle = this.ink.line;
     c.fillRect(0, middle, width, 1);
     if (this.model.state?.stage !== "ready") return;
-    const first = Math.max(0, Math.floor(this.from / CHUNK)), last = Math.min(this.to, this.model.duration - 1e-3);
+    const first = Math.max(0, Math.floor(this.from / CHUNK)), last = Math.min(this.to, this.model.duration - 1e-3), chunks = [];
     for (let n = first; n * CHUNK <= last; n++) {
-      const found = this.peaks.get(n);
-      if (!found || found.stale) this.want(`p${n}`, () => this.chunk(n));
+      const key = `${take ?? ""} ${n}`, found = chunks[n] = this.peaks.get(key);
+      if (!found || found.stale) this.want(`p${key}`, () => this.chunk(key, n, take));
     }
     c.fillStyle = this.ink.wave;
-    const each = PEAKS / this.scale;
+    const each = PEAKS / this.scale, long = PEAKS * CHUNK;
     for (let x = 0; x < width; x++) {
       const a = Math.floor(this.t(x) * PEAKS), b = Math.max(a + 1, Math.floor(this.t(x) * PEAKS + each));
       let low = 127, high = -128;
       for (let i = Math.max(0, a); i < b; i++) {
-        const chunk = this.peaks.get(Math.floor(i / (PEAKS * CHUNK)));
-        if (!chunk) { i = (Math.floor(i / (PEAKS * CHUNK)) + 1) * PEAKS * CHUNK - 1; continue; }
-        const at = 2 * (i % (PEAKS * CHUNK));
+        const n = Math.floor(i / long), chunk = chunks[n];
+        if (!chunk) { i = (n + 1) * long - 1; continue; }
+        const at = 2 * (i - n * long);
         if (at >= chunk.data.length) break;
         if (chunk.data[at] < low) low = chunk.data[at];
         if (chunk.data[at + 1] > high) high = chunk.data[at + 1];
@@ -271,7 +304,7 @@ export class Lanes {
   // What foley highlight turns each stem by: read here, edited in its table.
   gains(c, width) {
     if (!this.model.gains) return;
-    const top = RULER + STRIP + MOTION + WAVE, y = db => top + GAINS / 2 - Math.max(-MOST_DB, Math.min(MOST_DB, db)) / MOST_DB * (GAINS / 2 - 3);
+    const top = this.above, y = db => top + GAINS / 2 - Math.max(-MOST_DB, Math.min(MOST_DB, db)) / MOST_DB * (GAINS / 2 - 3);
     c.fillStyle = this.ink.line;
     c.fillRect(0, y(0), width, 1);
     c.lineWidth = 2;
@@ -287,12 +320,12 @@ export class Lanes {
     }
   }
 
-  async chunk(n) {
-    const desk = this.model.desk, old = this.peaks.get(n);
+  async chunk(key, n, take) {
+    const desk = this.model.desk, old = this.peaks.get(key);
     if (old) old.stale = false;
-    const answer = await ask(`media/peaks/${desk}?from=${n * CHUNK}&to=${(n + 1) * CHUNK}`);
+    const answer = await ask(`media/peaks/${desk}?from=${n * CHUNK}&to=${(n + 1) * CHUNK}${take === null ? "" : `&take=${take}`}`);
     const data = new Int8Array(await answer.arrayBuffer());
-    if (desk === this.model.desk) this.peaks.set(n, { data, stale: this.peaks.get(n)?.stale ?? false });
+    if (desk === this.model.desk) this.peaks.set(key, { n, data, stale: this.peaks.get(key)?.stale ?? false });
     if (this.peaks.size > 700) this.peaks.delete(this.peaks.keys().next().value);
   }
 
@@ -394,7 +427,7 @@ export class Lanes {
     this.canvas.setPointerCapture(event.pointerId);
     this.canvas.focus({ preventScroll: true });
     if (event.button === 1) this.drag = { kind: "view", from: this.from, at };
-    else if (at.y < RULER + STRIP + MOTION + WAVE) this.drag = event.shiftKey ? { kind: "loop", from: model.snap(this.t(at.x)) } : { kind: "seek" };
+    else if (at.y < this.above) this.drag = event.shiftKey ? { kind: "loop", from: model.snap(this.t(at.x)) } : { kind: "seek" };
     else if (!found) this.drag = { kind: "band", at, before: event.shiftKey ? new Set(model.selection) : new Set() };
     else {
       if (event.shiftKey || event.ctrlKey || event.metaKey) { model.toggle(found.event); this.drag = { kind: "none" }; }
@@ -403,6 +436,8 @@ export class Lanes {
         this.drag = { kind: found.part, at, event: found.event, box: found.box, was: new Map(model.selected.map(each => [each.id, { ...each }])) };
       }
     }
+    const row = Math.floor((at.y - RULER - STRIP - MOTION) / this.each);
+    if (this.drag.kind === "seek" && model.takesShown && row >= 0) this.hands.hearTake(model.takes[row]);
     if (this.drag.kind === "seek") this.hands.seek(model.snap(this.t(at.x)));
     const move = next => this.move(next), up = next => {
       this.canvas.removeEventListener("pointermove", move);

@@ -27,6 +27,9 @@ export class Model extends EventTarget {
   cuts = [];
   gains = null;            // stem -> [[seconds, dB]] of a balance; null without one
   words = [];
+  takesShown = false;      // side by side
+  heardTake = null;        // seed of the one that is heard; null: the one that is kept
+  scores = new Map();      // seed -> how well it follows the picture
   busy = 0;
   clipboard = [];
   asked = 0;               // when the last change was asked for, for the latency
@@ -35,6 +38,7 @@ export class Model extends EventTarget {
 
   async open() {
     this.project = await (await ask("api/project")).json();
+    this.takesShown = this.project.showTakes && this.project.takes.length > 0;
     await this.choose(0);
     this.listen();
     ask("api/words").then(answer => answer.json()).then(words => { this.words = words; }).catch(() => {});
@@ -78,6 +82,7 @@ export class Model extends EventTarget {
     this.state = state;
     this.events = new Map(state.events.map(event => [event.id, event]));
     this.order = state.events;
+    if (this.heardTake === state.take) this.heardTake = null;
     for (const set of [this.selection, this.muted, this.soloed])
       for (const id of set) if (!this.events.has(id)) set.delete(id);
     this.tell("state");
@@ -152,6 +157,24 @@ export class Model extends EventTarget {
   async like(file) {
     const answer = await ask(`api/like/${this.desk}?name=${encodeURIComponent(file.name)}`, { method: "POST", body: file });
     return (await answer.json()).what;
+  }
+
+  // -- takes --------------------------------------------------------------------------------------
+  get takes() { // those that are drawn; null: the one that is kept
+    if (!this.takesShown || !this.state) return [null];
+    const all = this.project.takes;
+    return all.includes(this.state.take) ? all : [this.state.take, ...all];
+  }
+  takeOf(seed) { return seed === this.state?.take ? null : seed; }
+  keep(seed) { return this.send(`api/keep/${this.desk}`, { seed }); }
+  async rank() {
+    const desk = this.desk, revision = this.state.revision;
+    for (const seed of this.takes) {
+      const score = await ask(`api/score/${desk}/${seed}`).then(answer => answer.json()).catch(() => null);
+      if (desk !== this.desk || revision !== this.state.revision || !this.takesShown) return;
+      if (score) this.scores.set(seed, score); else this.scores.delete(seed);
+      this.tell("scores");
+    }
   }
 
   async render(overwrite) { return post("api/render", { overwrite }); }

@@ -79,6 +79,30 @@ const hands = {
   none() { model.select([]); },
   undo() { model.undo(); },
   redo() { model.redo(); },
+  takes() {
+    if (!model.project?.takes.length) return;
+    model.takesShown = !model.takesShown;
+    if (!model.takesShown) hands.hearTake(model.state.take);
+    takesShown();
+  },
+  hearTake(seed) {
+    const take = model.takeOf(seed);
+    if (take === model.heardTake) return;
+    model.heardTake = take;
+    sound.changed([[0, model.duration]]);
+    lanes.headings();
+    lanes.draw();
+    $("said").textContent = `Take ${seed}`;
+  },
+  nthTake(n) {
+    if (!model.takesShown) hands.takes();
+    const seed = model.takes[n - 1];
+    if (model.takesShown && seed !== undefined) hands.hearTake(seed);
+  },
+  keepTake(seed = model.heardTake ?? model.state.take) {
+    hands.hearTake(seed);
+    if (seed !== model.state.take) model.keep(seed);
+  },
   mute() { const ids = model.selected.map(event => event.id); if (ids.length) model.flip(model.muted, ids); },
   solo() { const ids = model.selected.map(event => event.id); if (ids.length) model.flip(model.soloed, ids); },
   loop(key) {
@@ -361,7 +385,20 @@ async function rendered(said) {
 }
 $("ask").addEventListener("close", () => { if ($("ask").returnValue === "yes") render(true); });
 
-model.addEventListener("state", () => { status(); lanes.changed(); inspect(); });
+// Takes: their waveforms stand one below the other, ranked once nothing changes for a moment.
+let ranked = -1, ranking = null;
+function takesShown() {
+  $("takes").setAttribute("aria-pressed", model.takesShown);
+  lanes.resize();
+  rank();
+}
+function rank() {
+  clearTimeout(ranking);
+  if (model.takesShown && model.state.stage === "ready" && ranked !== model.state.revision)
+    ranking = setTimeout(() => { ranked = model.state.revision; model.rank(); }, 700);
+}
+model.addEventListener("scores", () => lanes.headings());
+model.addEventListener("state", () => { status(); lanes.changed(); inspect(); rank(); });
 model.addEventListener("stage", () => { status(); lanes.draw(); });
 model.addEventListener("selection", () => { inspect(); lanes.draw(); showAlternatives(); });
 model.addEventListener("dragging", () => { inspect(); });
@@ -389,12 +426,15 @@ $("undo").addEventListener("click", hands.undo);
 $("redo").addEventListener("click", hands.redo);
 $("help").addEventListener("click", hands.help);
 $("render").addEventListener("click", hands.render);
+$("takes").addEventListener("click", hands.takes);
 $("loop").addEventListener("change", () => { if ($("loop").checked) { $("loop").checked = false; hands.loop("q"); } lanes.draw(); });
 $("foley-gain").addEventListener("input", () => sound.setGain("foley", Number($("foley-gain").value)));
 $("own-gain").addEventListener("input", () => sound.setGain("film", Number($("own-gain").value)));
 $("zoom").addEventListener("input", () => { const want = lanes.least * (2400 / lanes.least) ** (Number($("zoom").value) / 100); lanes.zoom(want / lanes.scale); });
 
 await model.open();
+$("takes").hidden = !model.project.takes.length;
+if (model.takesShown) takesShown();
 if (model.project.titles.length > 1) {
   $("shots").hidden = false;
   $("shots").querySelector("ol").replaceChildren(...model.project.titles.map((title, n) => {

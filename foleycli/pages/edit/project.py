@@ -13,19 +13,22 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+import soxr
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from foleycli.clip.find import VIDEO_SUFFIXES, name_output
 from foleycli.clip.probe import Clip, probe
-from foleycli.config import GenerateConfig
+from foleycli.config import EDIT, GenerateConfig
 from foleycli.errors import FoleyError, MediaError, UsageError
+from foleycli.evaluate.rank import TakeScore, score_take
+from foleycli.evaluate.sync import motion_curve
 from foleycli.folders import cache_folder
 from foleycli.frames.decode import Picture, decode_pictures
 from foleycli.generate import find_span, find_wanted, generate
 from foleycli.output import atomic_output, make_folder
 from foleycli.pages.edit.film import Film
-from foleycli.pages.edit.hearing import Hearing, Span, open_hearing
+from foleycli.pages.edit.hearing import RATE, Hearing, Span, open_hearing
 from foleycli.pages.edit.session import Numbered, Session, Step, journal_path
 from foleycli.recipe import find_clip, read_recipe
 from foleycli.sources.open import Source, open_source
@@ -38,9 +41,13 @@ from foleycli.timeline.reel import plan_reel, sound_reel
 from foleycli.timeline.shots import Shot
 from foleycli.timeline.sound import shot_clock, shot_features
 from foleycli.version import VERSION
+from foleycli.waveform.sound import SAMPLE_RATE
 
 LOG = logging.getLogger("foleycli")
 Tell = Callable[[dict[str, Any]], None]
+MOST_TAKES = 9
+LONGEST_STOP = 20.0  # seconds until what is being rendered has to be gone
+LONGEST_SCORED = 120.0  # seconds of film whose takes are told apart while one waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +86,8 @@ class Desk:
         self.film = Film(clip, max(start, Fraction(0)))
         self.session: Session | None = None
         self.hearing: Hearing | None = None
+        self._takes: dict[int, tuple[int, Hearing]] = {}  # by seed, and the revision it has
+        self._motion: NDArray[np.float32] | None = None
         self.looked: Looked | None = None
         self.stage, self.done, self.trouble = "waiting", 0.0, ""
         self._lock = threading.RLock()
@@ -99,6 +108,12 @@ class Desk:
             return float(self.shot.duration)
         ends = [time for time in (self._end, self.clip.duration) if time is not None]
         return float(min(ends) - self.film.start) if ends else 0.0
+
+    @property
+    def seed(self) -> int:
+        """Of the take that the sheet is heard in."""
+        kept = self.session.seed if self.session else None
+        return self.config.seed if kept is None else kept
 
     def open(self) -> None:
         """Take the sheet where there is one, and begin to look at the film.
@@ -165,6 +180,49 @@ class Desk:
         with session.lock:
             return self._changed(session.redo())
 
+    def take(self, seed: int) -> Hearing:
+        """The same sheet in another take; that of a model begins to be rendered.
+
+        Raises:
+            UsageError: it is not heard yet, or there are no takes of it.
+        """
+        session, hearing = self._ready(), self.hearing
+        if hearing is None or self.looked is None:
+            raise UsageError("The film is still being looked at.", "Wait for it.")
+        if seed == self.seed:
+            return hearing
+        if not self.config.seed <= seed < self.config.seed + MOST_TAKES:
+            raise UsageError("There is no such take.", f"There are {MOST_TAKES}.")
+        with session.lock:
+            revision, found = self._takes.get(seed, (-1, None))
+            if found is None:
+                found = self._hearing_of(seed, hearing.source)
+            if revision != session.revision:
+                found.set_cues(self._named(session.cues()))
+                self._takes[seed] = session.revision, found
+            return found
+
+    def score(self, seed: int) -> TakeScore | None:
+        """How well a take follows the picture, and whether it speaks or makes music; None of what
+        is not rendered yet, or longer than can be told at once."""
+        hearing = self.take(seed)
+        if not hearing.instant or self.duration > LONGEST_SCORED or self.shot is not None:
+            return None
+        with self._lock:
+            if self._motion is None:
+                self._motion = motion_curve(self.clip.path, self.film.start)
+        mixed = hearing.mix(0, hearing.samples).mean(axis=1)
+        return score_take(self.sheet, soxr.resample(mixed, RATE, SAMPLE_RATE), self._motion)
+
+    def keep_take(self, seed: int) -> list[Span]:
+        """Hear and render the sheet in another take from now on; what sounds otherwise."""
+        session = self._ready()
+        if self.shot is not None:
+            raise UsageError("A shot of a timeline has no takes of its own.", "Choose recordings.")
+        with session.lock:
+            self.take(seed)
+            return self._changed(session.keep_take(seed))
+
     def look_for_changes(self) -> None:
         """Take over what another program wrote into the sheet."""
         if self.session is None:
@@ -177,13 +235,29 @@ class Desk:
                     self._tell({"notice": "The sheet was changed by another program: taken over."})
         except FoleyError as error:
             self._tell({"notice": f"The sheet on disk cannot be read: {error.problem}"})
+        except OSError as error:
+            self._tell({"notice": f"The sheet on disk cannot be read: {error}."})
 
     def _changed(self, step: Step | None) -> list[Span]:
         if step is None or self.session is None:
             return []
-        spans = self.hearing.set_cues(self._named(self.session.cues())) if self.hearing else []
+        spans = []
+        if self.hearing is not None:
+            spans = self._switched() if step.seed != step.seed_was else []
+            spans = spans or self.hearing.set_cues(self._named(self.session.cues()))
         self._tell({"revision": self.session.revision, "spans": spans})
         return spans
+
+    def _switched(self) -> list[Span]:
+        """Go on with the take that is kept now."""
+        assert self.session is not None and self.hearing is not None
+        old, now = self.hearing, self.seed
+        _, found = self._takes.pop(now, (0, None))
+        found = found or self._hearing_of(now, old.source)
+        self._takes[old.config.seed] = -1, old
+        found.set_cues(self._named(self.session.cues()))
+        self.hearing = found
+        return found.spans_from(old)
 
     def _named(self, cues: Numbered) -> Numbered:
         """Rows whose files are looked for beside the sheet, as ``foley gen --cues`` does."""
@@ -235,7 +309,7 @@ class Desk:
             if recalled is None:
                 with suppress(FoleyError, OSError):  # it is looked at again next time
                     self._remember(source, looked)
-            hearing = open_hearing(source, looked.features, self.config, self._rendered)
+            hearing = self._hearing_of(self.seed, source)
             with self.session.lock:
                 hearing.set_cues(self._named(self.session.cues()))
                 self.hearing = hearing
@@ -247,6 +321,11 @@ class Desk:
             LOG.exception("%s: a bug", self.title)
             self.trouble = f"{type(error).__name__}: {error}"
             self._progress("failed", 0.0)
+
+    def _hearing_of(self, seed: int, source: Source) -> Hearing:
+        assert self.looked is not None
+        config = replace(self.config, seed=seed)
+        return open_hearing(source, self.looked.features, config, self._rendered, self.hearing)
 
     def _rendered(self, spans: list[Span]) -> None:
         self._tell({"spans": spans})
@@ -323,6 +402,10 @@ class Desk:
             return None
 
 
+class _EndedError(Exception):
+    """The page was closed while it rendered."""
+
+
 @dataclass
 class Project:
     """All that one `foley edit` has open.
@@ -340,7 +423,11 @@ class Project:
     listeners: list[Tell] = field(default_factory=list)
     rendering: bool = False
     gains: Path | None = None  # a table of `foley highlight`, whose curves are seen
+    most_takes: int = EDIT.takes
+    show_takes: bool = False
     _source: Source | None = None
+    _out: threading.Thread | None = None
+    _ended: threading.Event = field(default_factory=threading.Event)
     _lock: Any = field(default_factory=threading.RLock)
 
     def source(self) -> Source:
@@ -349,6 +436,12 @@ class Project:
             if self._source is None:
                 self._source = open_source(self.config)
             return self._source
+
+    @property
+    def takes(self) -> list[int]:
+        """The seeds of the takes that can be looked at; of a timeline there are none."""
+        first = self.config.seed
+        return [] if self.plan else list(range(first, first + self.most_takes))
 
     def tell(self, number: int, said: dict[str, Any]) -> None:
         """Let every window know what happened to a desk."""
@@ -367,7 +460,10 @@ class Project:
         return desk
 
     def close(self) -> None:
-        """Let go of all sheets."""
+        """Stop what is being rendered, which leaves nothing behind, and let go of all sheets."""
+        self._ended.set()
+        if self._out is not None:
+            self._out.join(LONGEST_STOP)
         for desk in self.desks:
             desk.close()
 
@@ -382,9 +478,10 @@ class Project:
             if self.rendering:
                 raise UsageError("It is being rendered already.", "Wait for it.")
             self.rendering = True
-        threading.Thread(
+        self._out = threading.Thread(
             target=self._render, args=(overwrite,), daemon=True, name="foley-edit-out"
-        ).start()
+        )
+        self._out.start()
 
     def _render(self, overwrite: bool) -> None:
         try:
@@ -393,18 +490,25 @@ class Project:
         except FoleyError as error:
             self.tell(-1, {"failed": error.problem, "remedy": error.remedy,
                            "exists": error.exit_code == 6})  # fmt: skip
+        except _EndedError:
+            pass
         except Exception as error:
             LOG.exception("a bug")
             self.tell(-1, {"failed": f"{type(error).__name__}: {error}", "remedy": ""})
         finally:
             self.rendering = False
 
+    def _check_end(self) -> None:
+        if self._ended.is_set():
+            raise _EndedError
+
     def _rendered_clip(self, overwrite: bool) -> dict[str, Any]:
         desk = self.desks[0]
-        config = replace(self.config, cues=str(desk.sheet), overwrite=overwrite)
+        config = replace(self.config, cues=str(desk.sheet), seed=desk.seed, overwrite=overwrite)
         shown = [-1.0]
 
         def progress(stage: str, done: float) -> None:
+            self._check_end()
             if abs(done - shown[0]) >= 0.01:
                 shown[0] = done
                 self.tell(-1, {"rendering": stage, "done": round(done, 3)})
@@ -418,6 +522,7 @@ class Project:
         config = replace(self.config, overwrite=overwrite)
 
         def progress(done: int) -> None:
+            self._check_end()
             self.tell(-1, {"rendering": "shots", "done": round(done / len(self.desks), 3)})
 
         folder = self.plan.folder

@@ -8,12 +8,13 @@ request that has one. Nothing is served but the page, its script and this sessio
 import asyncio
 import hmac
 import json
+import logging
 import secrets
 import socket
 import threading
 import webbrowser
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -31,12 +32,13 @@ from foleycli.config import EDIT, OUTPUT
 from foleycli.errors import FoleyError, UsageError
 from foleycli.highlight.curves import STEMS, fill_gaps, keyframes, read_gains
 from foleycli.library.bank import Bank
-from foleycli.pages.edit.hearing import RATE, LibraryHearing, pinned, seconds_of
+from foleycli.pages.edit.hearing import RATE, Hearing, LibraryHearing, pinned, seconds_of
 from foleycli.pages.edit.project import Desk, Project
 from foleycli.pages.edit.session import ConflictError
 from foleycli.spot.cues import LAYERS, NO_RECORDING
 from foleycli.waveform.loudness import limit_peaks
 
+LOG = logging.getLogger("foleycli")
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
     "media-src 'self' blob:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; "
@@ -64,6 +66,17 @@ MOST_WORDS = 6_000  # that are completed
 MOST_BODY = 8 << 20  # bytes of a change
 MOST_SECONDS = 30  # of sound in one answer
 LOOK_SECONDS = 0.5  # between two looks at the sheet on disk
+# what comes of numbers and documents that nobody should send: too large, too deep, none at all
+NOT_UNDERSTOOD = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError,
+                  ValueError)  # fmt: skip
+
+
+class RangeError(Exception):
+    """A range of bytes that is not there."""
+
+    def __init__(self, total: int) -> None:
+        super().__init__(total)
+        self.total = total
 
 
 class Guard:
@@ -71,12 +84,17 @@ class Guard:
 
     def __init__(self, app: ASGIApp, token: str, port: int) -> None:
         self.app, self.token = app, token
+        self.once = secrets.token_urlsafe(24)  # opens the page one time
         self.hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
         self.origins = {f"http://{host}" for host in self.hosts}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
+            return
+        if self.opens(scope):
+            headers = {**HEADERS, "Location": f"/{self.token}/"}
+            await Response(status_code=307, headers=headers)(scope, receive, send)
             return
         refusal = self.refusal(scope)
         if refusal or scope["type"] != "http":
@@ -97,6 +115,14 @@ class Guard:
             await send(message)
 
         await self.app(inner, receive, with_headers)
+
+    def opens(self, scope: Scope) -> bool:
+        """Whether a request is the one that our own browser begins with. Command lines, which
+        others on this machine may read, hold this address, never the token."""
+        if scope["type"] != "http" or not self.once or scope["path"] != f"/{self.once}":
+            return False
+        self.once = ""
+        return not self.refusal({**scope, "path": f"/{self.token}/"})
 
     def refusal(self, scope: Scope) -> str:
         """Why a request is refused; "" where it is let in."""
@@ -154,6 +180,8 @@ class Server:
             Route("/api/change/{desk:int}", self._asked(self._change), methods=["POST"]),
             Route("/api/undo/{desk:int}", self._asked(self._undo), methods=["POST"]),
             Route("/api/redo/{desk:int}", self._asked(self._redo), methods=["POST"]),
+            Route("/api/score/{desk:int}/{seed:int}", self._asked(self._score)),
+            Route("/api/keep/{desk:int}", self._asked(self._keep), methods=["POST"]),
             Route("/api/render", self._asked(self._render), methods=["POST"]),
             Route("/api/like/{desk:int}", self._asked(self._like), methods=["POST"]),
             Route("/api/events", self._events),
@@ -174,7 +202,8 @@ class Server:
         self._server = uvicorn.Server(config)
         told(self.address)
         if show:
-            threading.Timer(0.3, webbrowser.open, [self.address]).start()
+            address = f"http://127.0.0.1:{self.port}/{self.app.once}"
+            threading.Timer(0.3, webbrowser.open, [address]).start()
         try:
             asyncio.run(self._serve())
         finally:
@@ -192,7 +221,10 @@ class Server:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             for desk in self.project.desks:
-                await run_in_threadpool(desk.look_for_changes)
+                try:
+                    await run_in_threadpool(desk.look_for_changes)
+                except Exception:  # one bug must not end the watch over all sheets
+                    LOG.exception("%s: a bug", desk.title)
 
     def _tell(self, said: dict[str, Any]) -> None:
         if self._loop is not None and self._loop.is_running():
@@ -216,8 +248,13 @@ class Server:
                 return JSONResponse({"problem": error.problem, "remedy": error.remedy}, 409)
             except FoleyError as error:
                 return JSONResponse({"problem": error.problem, "remedy": error.remedy}, 400)
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
+            except RangeError as error:
+                headers = {"Content-Range": f"bytes */{error.total}"}
+                return Response(status_code=416, headers=headers)
+            except NOT_UNDERSTOOD as error:
                 return JSONResponse({"problem": f"Not understood: {error}", "remedy": ""}, 400)
+            except OSError as error:
+                return JSONResponse({"problem": f"{error}.", "remedy": ""}, 400)
             except ClientDisconnect:
                 return Response(status_code=499)
             return answered if isinstance(answered, Response) else JSONResponse(answered)
@@ -240,6 +277,8 @@ class Server:
             "layers": LAYERS,
             "piece": EDIT.proxy_seconds,
             "rate": OUTPUT.sample_rate,
+            "takes": self.project.takes,
+            "showTakes": self.project.show_takes,
         }
 
     def _state(self, request: Request, body: bytes) -> Any:
@@ -273,6 +312,8 @@ class Server:
             "model": hearing.source.name if hearing else desk.config.model,
             "instant": bool(hearing and hearing.instant),
             "seconds": hearing.seconds if hearing else 0,
+            "channels": hearing.channels if hearing else 1,
+            "take": desk.seed,
             "revision": revision,
             "undo": labels[0],
             "redo": labels[1],
@@ -353,6 +394,18 @@ class Server:
     def _redo(self, request: Request, body: bytes) -> Any:
         return {"spans": self._desk(request).redo(), **self._state(request, b"")}
 
+    def _score(self, request: Request, body: bytes) -> Any:
+        """How well a take follows the picture; null where that is not told."""
+        found = self._desk(request).score(request.path_params["seed"])
+        if found is None:
+            return None
+        return {"sync": found.sync, "speech": found.speech, "music": found.music,
+                "score": found.score}  # fmt: skip
+
+    def _keep(self, request: Request, body: bytes) -> Any:
+        spans = self._desk(request).keep_take(int(json.loads(body)["seed"]))
+        return {"spans": spans, **self._state(request, b"")}
+
     def _render(self, request: Request, body: bytes) -> Any:
         self.project.render(overwrite=bool(json.loads(body).get("overwrite")))
         return {"rendering": True}
@@ -397,30 +450,32 @@ class Server:
         return Response(made, 200 if made else 404, headers, "image/jpeg")
 
     def _sound(self, request: Request, body: bytes) -> Response:
-        """What is heard, limited as the output is: float32 samples of [from, to) seconds."""
+        """What is heard, limited as the output is: float32 samples (n, channels) of [from, to)
+        seconds."""
         desk, asked = self._desk(request), request.query_params
-        if desk.hearing is None:
+        if (hearing := _heard(desk, asked)) is None:
             return Response(status_code=404)
         silent = frozenset(int(number) for number in json.loads(body or b"[]"))
         begin, end = _span(desk, float(asked["from"]), float(asked["to"]))
         margin = RATE // 8  # more than the limiter looks ahead and behind
         first = max(0, begin - margin)
-        last = min(desk.hearing.samples, end + margin)
-        mixed = desk.hearing.mix(first, last, silent)
+        last = min(hearing.samples, end + margin)
+        mixed = hearing.mix(first, last, silent)
         limited = np.concatenate([mixed[:0], *limit_peaks([mixed])])
         return _bytes(limited[begin - first : end - first].astype("<f4").tobytes())
 
     def _wave(self, request: Request, body: bytes) -> Response:
-        """The samples before the limiter, float32 at 48 kHz, by ranges of bytes."""
-        desk = self._desk(request)
-        if desk.hearing is None:
+        """The samples (n, channels) before the limiter, float32 at 48 kHz, by ranges of bytes."""
+        hearing = self._desk(request).hearing
+        if hearing is None:
             return Response(status_code=404)
-        hearing, total = desk.hearing, desk.hearing.samples * 4
+        each = 4 * hearing.channels
+        total = hearing.samples * each
         first, last = _range(request, total)
-        last = min(last, first + MOST_SECONDS * RATE * 4)
-        begin, end = first // 4, -(-last // 4)
+        last = min(last, first + MOST_SECONDS * RATE * each)
+        begin, end = first // each, -(-last // each)
         data = hearing.mix(begin, end).astype("<f4").tobytes()
-        part = data[first - begin * 4 : last - begin * 4]
+        part = data[first - begin * each : last - begin * each]
         headers = {"Content-Range": f"bytes {first}-{last - 1}/{total}", "Accept-Ranges": "bytes"}
         return Response(part, 206, headers, "application/octet-stream")
 
@@ -433,12 +488,19 @@ class Server:
 
     def _peaks(self, request: Request, body: bytes) -> Response:
         desk, asked = self._desk(request), request.query_params
-        if desk.hearing is None:
+        if (hearing := _heard(desk, asked)) is None:
             return Response(status_code=404)
         first, last = int(asked["from"]), int(asked["to"])
         if not 0 <= first < last <= first + 2 * MOST_SECONDS:
             raise UsageError("That is too much sound at once.", "")
-        return _bytes(desk.hearing.peaks(first, last).tobytes())
+        return _bytes(hearing.peaks(first, last).tobytes())
+
+
+def _heard(desk: Desk, asked: Mapping[str, str]) -> Hearing | None:
+    """The take that a request is about: the one that is kept, where it does not say."""
+    if desk.hearing is None or "take" not in asked:
+        return desk.hearing
+    return desk.take(int(asked["take"]))
 
 
 def _page(name: str, kind: str) -> Callable[[Request], Response]:
@@ -508,19 +570,22 @@ def _range(request: Request, total: int) -> tuple[int, int]:
     if not said.startswith("bytes="):
         return 0, total
     first, _, last = said.removeprefix("bytes=").partition("-")
-    if not first:
-        return max(0, total - int(last)), total
-    begin, end = int(first), min(int(last) + 1 if last else total, total)
-    if not 0 <= begin < end:
-        raise UsageError("No such range.", "")
+    if not (first or last) or not (first + last).isdecimal():
+        return 0, total  # several ranges, or none that is meant: all of it may be sent
+    if first:
+        begin, end = int(first), min(int(last) + 1 if last else total, total)
+    else:
+        begin, end = max(0, total - int(last)), total
+    if begin >= end:
+        raise RangeError(total)
     return begin, end
 
 
 def _ranged(request: Request, data: bytes, kind: str) -> Response:
     headers = {"Accept-Ranges": "bytes"}
-    if "range" not in request.headers:
-        return Response(data, 200, headers, kind)
     first, last = _range(request, len(data))
+    if (first, last) == (0, len(data)):
+        return Response(data, 200, headers, kind)
     headers["Content-Range"] = f"bytes {first}-{last - 1}/{len(data)}"
     return Response(data[first:last], 206, headers, kind)
 

@@ -35,15 +35,18 @@ class ConflictError(FoleyError):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One change: rows by their numbers as they became, and as they were; None is no row."""
+    """One change: rows by their numbers as they became, and as they were; None is no row. Where
+    another take is kept, its seed, and the one before; None is the one that was asked for."""
 
     label: str
     rows: dict[int, Row | None]
     was: dict[int, Row | None]
+    seed: int | None = None
+    seed_was: int | None = None
 
     def undone(self) -> "Step":
         """The change that takes it back."""
-        return Step(self.label, self.was, self.rows)
+        return Step(self.label, self.was, self.rows, self.seed_was, self.seed)
 
 
 @dataclass(slots=True)
@@ -67,6 +70,7 @@ class Session:
     about: dict[str, Any] = field(default_factory=dict)
     revision: int = 0
     rows: dict[int, Row] = field(default_factory=dict)
+    seed: int | None = None  # of the take that is kept; None: what was asked for
     changed: dict[int, int] = field(default_factory=dict)  # row -> revision of its last change
     _done: list[Step] = field(default_factory=list)
     _undone: list[Step] = field(default_factory=list)
@@ -150,6 +154,18 @@ class Session:
                 self._undone.clear()
                 self._apply(step)
                 self._keep({"step": step.label, "rows": step.rows, "was": step.was})
+            return step
+
+    def keep_take(self, seed: int) -> Step:
+        """Draw what the sheet leaves to chance from another seed, as a step that can be undone."""
+        with self.lock:
+            step = Step(f"take {seed}", {}, {}, seed, self.seed)
+            if seed != self.seed:
+                self._done.append(step)
+                self._undone.clear()
+                self._apply(step)
+                seeds = {"seed": seed, "seed_was": step.seed_was}
+                self._keep({"step": step.label, "rows": {}, "was": {}, **seeds})
             return step
 
     def _following(self, wanted: dict[int, Row | None], follow: Follow) -> dict[int, Row]:
@@ -272,7 +288,7 @@ class Session:
     def _repeat(self, line: dict[str, Any]) -> None:
         if "step" in line:
             rows, was = ({int(n): r for n, r in line[side].items()} for side in ("rows", "was"))
-            step = Step(line["step"], rows, was)
+            step = Step(line["step"], rows, was, line.get("seed"), line.get("seed_was"))
             self._done.append(step)
             self._undone.clear()
             self._apply(step)
@@ -287,6 +303,8 @@ class Session:
 
     def _apply(self, step: Step) -> None:
         self.revision += 1
+        if step.seed != step.seed_was:
+            self.seed = step.seed
         for number, row in step.rows.items():
             self.changed[number] = self.revision
             self._read.pop(number, None)

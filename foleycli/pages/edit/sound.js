@@ -112,9 +112,10 @@ export class Sound extends EventTarget {
     if (!this.blocks.has(number)) {
       const entry = { promise: null };
       const from = number * BLOCK, to = from + BLOCK;
-      const body = JSON.stringify(this.model.silent);
-      entry.promise = ask(`media/sound/${this.model.desk}?from=${from}&to=${to}`, { method: "POST", headers: { "Content-Type": "application/json" }, body })
-        .then(answer => answer.arrayBuffer()).then(data => this.buffer(data))
+      const body = JSON.stringify(this.model.silent), { heardTake, state: { channels } } = this.model;
+      const take = heardTake === null ? "" : `&take=${heardTake}`;
+      entry.promise = ask(`media/sound/${this.model.desk}?from=${from}&to=${to}${take}`, { method: "POST", headers: { "Content-Type": "application/json" }, body })
+        .then(answer => answer.arrayBuffer()).then(data => this.buffer(data, channels))
         .catch(error => { if (this.blocks.get(number) === entry) this.blocks.delete(number); throw error; });
       this.blocks.set(number, entry);
       this.trim(this.blocks, number);
@@ -131,11 +132,14 @@ export class Sound extends EventTarget {
     return this.own.get(number).promise;
   }
 
-  buffer(data) {
-    const samples = new Float32Array(data);
-    if (!samples.length) return null;
-    const buffer = this.context.createBuffer(1, samples.length, this.model.project.rate);
-    buffer.copyToChannel(samples, 0);
+  buffer(data, channels = 1) {
+    const samples = new Float32Array(data), length = samples.length / channels;
+    if (!length) return null;
+    const buffer = this.context.createBuffer(channels, length, this.model.project.rate);
+    for (let channel = 0; channel < channels; channel++) {
+      const own = buffer.getChannelData(channel);
+      for (let i = 0, at = channel; i < length; i++, at += channels) own[i] = samples[at];
+    }
     return buffer;
   }
 
