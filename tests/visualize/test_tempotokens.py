@@ -42,6 +42,11 @@ def test_missing_weights_are_named_with_their_sizes_and_licences(tmp_path: Path)
     for fact in ("--t2v", "3.7 GB", "CC-BY-NC-4.0", "--mapper", "132 MB", "--beats", "363 MB"):
         assert fact in caught.value.problem
     assert "\n" not in caught.value.problem
+    (tmp_path / "half" / "unet").mkdir(parents=True)
+    half = {"t2v": tmp_path / "half", "mapper": sound, "beats": sound}
+    with pytest.raises(ModelError, match="half has no vae, text_encoder, tokenizer") as caught:
+        visualize(sound, tmp_path / "a.mov", Request(way="tempotokens", model=half))
+    assert caught.value.exit_code == 4
 
 
 def test_a_film_is_generated_by_sound_and_seed(tmp_path: Path, weights: dict[str, Any]) -> None:

@@ -148,7 +148,8 @@ export class Lanes {
 
   forget(spans = [[0, Infinity]]) {
     for (const [from, to] of spans)
-      for (const found of this.peaks.values()) if (found.n * CHUNK < to && (found.n + 1) * CHUNK > from) found.stale = true;
+      for (const found of this.peaks.values()) // other takes have other recordings, which may last longer
+        if (found.take !== null || found.n * CHUNK < to && (found.n + 1) * CHUNK > from) found.stale = true;
     this.draw();
   }
   forgetAll() { this.thumbs.clear(); this.peaks.clear(); this.wanted = []; }
@@ -325,7 +326,7 @@ export class Lanes {
     if (old) old.stale = false;
     const answer = await ask(`media/peaks/${desk}?from=${n * CHUNK}&to=${(n + 1) * CHUNK}${take === null ? "" : `&take=${take}`}`);
     const data = new Int8Array(await answer.arrayBuffer());
-    if (desk === this.model.desk) this.peaks.set(key, { n, data, stale: this.peaks.get(key)?.stale ?? false });
+    if (desk === this.model.desk) this.peaks.set(key, { n, take, data, stale: this.peaks.get(key)?.stale ?? false });
     if (this.peaks.size > 700) this.peaks.delete(this.peaks.keys().next().value);
   }
 

@@ -403,7 +403,7 @@ model.addEventListener("stage", () => { status(); lanes.draw(); });
 model.addEventListener("selection", () => { inspect(); lanes.draw(); showAlternatives(); });
 model.addEventListener("dragging", () => { inspect(); });
 model.addEventListener("looked", () => { lanes.resize(); if (lanes.fitted) lanes.fit(); film.show(time); lanes.draw(); });
-model.addEventListener("sound", event => { sound.changed(event.detail); lanes.forget(event.detail); if (model.one) showAlternatives(); });
+model.addEventListener("sound", event => { sound.changed(model.heardTake === null ? event.detail : [[0, model.duration]]); lanes.forget(event.detail); if (model.one) showAlternatives(); });
 model.addEventListener("notice", event => say(event.detail));
 model.addEventListener("render", event => rendered(event.detail));
 model.addEventListener("desk", async () => {

@@ -56,6 +56,9 @@ class Networks:
     device: torch.device
 
 
+PARTS = ("unet", "vae", "text_encoder", "tokenizer")  # folders of --t2v
+
+
 def check_weights(model: dict[str, Any]) -> None:
     """Whether what the user has to bring was named and is there.
 
@@ -72,6 +75,12 @@ def check_weights(model: dict[str, Any]) -> None:
         raise ModelError(
             f"tempotokens needs weights of yours: {'; '.join(missing)}.",
             "Download them (docs/visualize.md says where), or leave --model out for a sheet.",
+        )
+    parts = [part for part in PARTS if not (Path(model["t2v"]) / part).is_dir()]
+    if parts:
+        raise ModelError(
+            f"{model['t2v']} has no {', '.join(parts)} in it.",
+            f"Give the whole folder of {NEEDED['t2v'][0]}.",
         )
     condition = model.get("condition") or "both"
     if condition not in CONDITIONS:
