@@ -59,7 +59,7 @@ export class Lanes {
 
   resize() {
     const height = this.above + this.gainsHigh + this.layers.reduce((sum, layer) => sum + this.high(layer), 0);
-    const dense = devicePixelRatio || 1, width = Math.max(50, this.canvas.parentElement.clientWidth - this.heads.clientWidth);
+    const dense = devicePixelRatio || 1, width = Math.max(50, this.canvas.parentElement.clientWidth - this.heads.offsetWidth);
     this.canvas.style.height = `${height}px`;
     this.heads.style.height = `${height}px`;
     if (this.canvas.width !== Math.round(width * dense) || this.canvas.height !== Math.round(height * dense)) {

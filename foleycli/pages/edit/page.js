@@ -362,7 +362,7 @@ function status() {
   $("own-label").hidden = !state.own || state.speed !== 1;
   const slow = state.stage === "ready" && !state.instant ? ` · ${state.model} renders anew after a change${state.seconds ? `: about ${Math.ceil(state.seconds)} s` : ""}` : "";
   $("waiting").textContent = state.stage === "ready" ? "" : state.trouble || `${state.stage} ${state.done ? `${Math.round(state.done * 100)} %` : "…"}`;
-  if (!status.rendering) $("status").textContent = state.stage === "ready" ? `${state.events.length} events${slow}` : $("waiting").textContent;
+  if (!status.rendering) $("status").textContent = state.stage === "ready" ? `${state.events.length} event${state.events.length === 1 ? "" : "s"}${slow}` : $("waiting").textContent;
   if (!$("layer").options.length) for (const layer of [...model.project.layers, ""]) { const option = document.createElement("option"); option.value = layer; option.textContent = layer || "other"; $("layer").append(option); }
 }
 
