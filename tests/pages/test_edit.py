@@ -397,6 +397,16 @@ def test_a_sheet_that_cannot_be_read_does_not_end_the_watch(film) -> None:
     project.close()
 
 
+def test_ended_while_it_looks_it_stops_looking(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("FOLEY_CACHE", str(tmp_path / "cache"))
+    film = write_film(tmp_path / "long.mp4", strikes([0.5], 20))
+    project = open_project(film, GenerateConfig(model="library"))
+    project.close()
+    desk = project.desks[0]
+    assert not desk._thread.is_alive() and desk.stage != "ready" and not desk.trouble
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["long.mp4"]
+
+
 def test_closed_while_it_renders_nothing_is_left_behind(film) -> None:
     project = open_project(film, GenerateConfig(model="library"))
     ready(project)

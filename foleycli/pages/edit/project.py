@@ -50,6 +50,10 @@ LONGEST_STOP = 20.0  # seconds until what is being rendered has to be gone
 LONGEST_SCORED = 120.0  # seconds of film whose takes are told apart while one waits
 
 
+class _EndedError(Exception):
+    """The page was closed while it looked or rendered."""
+
+
 @dataclass(frozen=True, slots=True)
 class Looked:
     """What is known of a film's pictures once they were looked at."""
@@ -91,6 +95,7 @@ class Desk:
         self.looked: Looked | None = None
         self.stage, self.done, self.trouble = "waiting", 0.0, ""
         self._lock = threading.RLock()
+        self._ended = threading.Event()
         self._claimed: IO[bytes] | None = None
         self._thread = threading.Thread(target=self._work, daemon=True, name="foley-edit-look")
 
@@ -132,7 +137,10 @@ class Desk:
             self._thread.start()
 
     def close(self) -> None:
-        """Let go of the sheet."""
+        """Stop looking, and let go of the sheet."""
+        self._ended.set()
+        if self._thread.is_alive() and threading.current_thread() is not self._thread:
+            self._thread.join(LONGEST_STOP)
         if self._claimed is not None:
             with suppress(OSError):
                 Path(self._claimed.name).unlink()
@@ -317,6 +325,8 @@ class Desk:
         except FoleyError as error:
             self.trouble = f"{error.problem} {error.remedy}"
             self._progress("failed", 0.0)
+        except _EndedError:
+            pass
         except Exception as error:  # a bug is said on the page and in the terminal
             LOG.exception("%s: a bug", self.title)
             self.trouble = f"{type(error).__name__}: {error}"
@@ -342,6 +352,8 @@ class Desk:
         def watched(pictures: Iterator[Picture]) -> Iterator[Picture]:
             end = Fraction(0)
             for picture in pictures:
+                if self._ended.is_set():
+                    raise _EndedError
                 times.append(float(picture.time))
                 end = picture.end
                 self._progress("looking", min(0.99, float(picture.time) / length))
@@ -400,10 +412,6 @@ class Desk:
             return Looked(seen, kept["frames"])
         except Exception:  # a file cut short: it is looked at again
             return None
-
-
-class _EndedError(Exception):
-    """The page was closed while it rendered."""
 
 
 @dataclass
