@@ -235,7 +235,7 @@ def plan_sounds(
     edges = np.array([round(cut * sample_rate) for cut in sorted(cuts)], np.int64)
     sounds: list[Sound] = []
     latest: dict[tuple[str, ...], int] = {}
-    ordered = sorted(enumerate(cues), key=lambda one: (one[1].start, one[1].kind, one[1].what))
+    ordered = sorted(enumerate(cues), key=_order)
     for place, cue in ordered:
         sound = _sound(cue, place, sample_rate, total, seed)
         if sound.start >= total:
@@ -253,6 +253,12 @@ def plan_sounds(
         latest[same] = len(sounds)
         sounds.append(sound)
     return [_at_cuts(sound, edges, sample_rate, total) for sound in sounds]
+
+
+def _order(numbered: tuple[int, Cue]) -> tuple[float, Fraction, str, str]:
+    """By time; floats are compared first, fractions only where those are the same."""
+    cue = numbered[1]
+    return float(cue.start), cue.start, cue.kind, cue.what
 
 
 def _sound(cue: Cue, place: int, sample_rate: int, total: int, seed: int) -> Sound:

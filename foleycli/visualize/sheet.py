@@ -490,7 +490,8 @@ class _Page:
             place = 2 * ((row - height // 2) // 2), 2 * (layout.scaled(8) // 2)
             ink = np.asarray(image, np.float32) / 255 * 0.9
             ground = luma_of(INK) * SHADE * (1 - ink) + luma_of(PAPER) * ink
-            labels.append(_Mark(*place, (1 - SHADE) * (1 - ink), ground))
+            kept = (1 - SHADE) * (1 - ink)
+            labels.append(_Mark(*place, kept.astype(np.float32), ground.astype(np.float32)))
         return labels
 
     def frame(
