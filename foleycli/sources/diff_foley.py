@@ -334,12 +334,13 @@ class DiffFoleySource:
             logger.warning(
                 "%s follows the picture alone: prompts and cues change nothing", self.name
             )
-        if self.few_steps and (config.steps or config.guidance != self.few_steps.guidance):
+        few = self.few_steps
+        if few and (config.steps or few.steps, config.guidance) != (few.steps, few.guidance):
             logger.warning(
                 "%s takes %d steps at guidance %g, whatever is asked for",
-                self.name, self.few_steps.steps, self.few_steps.guidance,
+                self.name, few.steps, few.guidance,
             )  # fmt: skip
-        if self.few_steps and config.double_guidance:
+        if few and config.double_guidance:
             raise UsageError(f"{self.name} has its guidance inside.", "Omit --double-guidance.")
         stretches = group_shots(features)
         together = {} if self.model.device.type == "cpu" else _takes_together(stretches, config)
