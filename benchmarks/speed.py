@@ -97,14 +97,15 @@ def windows_of_sounds(sounds: Path, limit: int, model: SmallModel) -> list[Rows]
     return [np.pad(rows, ((0, ROWS - len(rows)), (0, 0))) for rows in found]
 
 
-def ways(model: SmallModel) -> dict[str, SpeedConfig]:
-    """The speeds, and that of the student without it."""
+def ways(model: SmallModel, only: str = "") -> dict[str, SpeedConfig]:
+    """The speeds, and that of the student without it; or some of them."""
     alone = {
         f"{name}, no student": replace(speed, distilled=False)
         for name, speed in SPEEDS.items()
         if speed.distilled and model.few_steps
     }
-    return SPEEDS | alone
+    known = SPEEDS | alone
+    return {name: known[name] for name in only.split(",")} if only else known
 
 
 def steps_of(model: SmallModel, speed: SpeedConfig) -> int:
@@ -169,7 +170,7 @@ def compare_small(options: argparse.Namespace, model: SmallModel) -> None:
 def compare_heard(options: argparse.Namespace, model: SmallModel) -> None:
     """What is heard of held-out sounds that ``small`` makes again, speed by speed."""
     real, asked, made, costs = [], [], {}, {}
-    names = ways(model)
+    names = ways(model, options.only)
     for speed in names.values():
         model.sample(np.ones((ROWS, 512), np.float32), 0, None, speed=speed)  # weights are laid out
     for seed, (samples, cues, rows) in enumerate(held_out(options.sounds, options.limit, model)):
@@ -252,6 +253,7 @@ def main() -> None:
     parser.add_argument("--sounds", type=Path, help="folder with sounds.csv")
     parser.add_argument("--limit", type=int, default=24, help="windows")
     parser.add_argument("--exact", action="store_true", help="also against 100 steps")
+    parser.add_argument("--only", default="", help="of --heard: reference,fast")
     parser.add_argument("--heard", action="store_true", help="what YAMNet hears; needs --sounds")
     parser.add_argument("--bundle", type=Path, help="of diff-foley, or of the family of small")
     options = parser.parse_args()

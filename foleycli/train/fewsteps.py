@@ -40,7 +40,7 @@ from foleycli.output import atomic_output, make_folder
 from foleycli.sources.diff_foley import DiffFoleyModel, draw_noise
 from foleycli.sources.identity import DIFF_FOLEY, find_family, find_folder
 from foleycli.sources.open import find_device
-from foleycli.sources.small import STUDENT, SmallModel, write_tensors
+from foleycli.sources.small import STUDENT, SmallModel, find_changes, write_tensors
 from foleycli.sources.speed import FEW_STEPS
 from foleycli.train.data import Scenes, SoundSet, held_out_examples
 from foleycli.train.denoiser import make_optimizers
@@ -62,11 +62,12 @@ NOTE = (
     "Command: `foley train fewsteps`.\n"
 )
 SMALL_NOTE = (
-    "## Few steps\n\n`fewsteps.safetensors` is a student of the denoiser, in float16: {steps} "
-    "looks of the network, guidance {guidance} inside. `--speed fast` sounds it, unless other "
-    "steps, another guidance or negative words are asked for. It learned from {lessons} windows "
-    "that the denoiser sounded in {walk} corrected steps to one of its own: {done} updates of "
-    "{batch}, Muon and AdamW at {rate}. Command: `foley train fewsteps`.\n"
+    "## Few steps\n\n`fewsteps.safetensors` is a student of the denoiser, what it differs by in "
+    "small whole numbers: {steps} looks of the network, guidance {guidance} inside. "
+    "`--speed fast` sounds it, unless other steps, another guidance or negative words are asked "
+    "for. It learned from {lessons} windows that the denoiser sounded in {walk} corrected steps "
+    "to one of its own: {done} updates of {batch}, Muon and AdamW at {rate}. "
+    "Command: `foley train fewsteps`.\n"
 )
 
 
@@ -338,8 +339,8 @@ class SmallTeacher:
         for path in self.folder.iterdir():
             if path.is_file():
                 shutil.copyfile(path, folder / path.name)
-        half = {name: tensor.half().cpu() for name, tensor in student.state_dict().items()}
-        write_tensors(folder / STUDENT, half, asdict(self.model.denoiser.config))
+        changes = find_changes(self.model.denoiser.state_dict(), student.state_dict())
+        write_tensors(folder / STUDENT, changes, asdict(self.model.denoiser.config))
         about = {"steps": self.config.steps, "guidance": self.config.guidance}
         config = json.dumps(read_config(folder) | {FEW_STEPS: about}, indent=1)
         (folder / CONFIG).write_text(config + "\n", "utf-8")

@@ -172,6 +172,18 @@ def test_fast_sounds_the_student_unless_something_else_is_asked(run, bundle):
     Bundle.open(run / "run" / "bundle").verify()
 
 
+def test_what_a_student_differs_by_is_kept_in_small_numbers(run):
+    model = SmallModel.load(run / "run" / "bundle")
+    before, kept = model.denoiser.state_dict(), model.student.state_dict()
+    learned = read_latest(run / "run" / "checkpoints").module("average")
+    stored = load_file(run / "run" / "bundle" / "fewsteps.safetensors")
+    assert stored["tokens_in.weight"].dtype == torch.int8
+    for name, tensor in learned.items():
+        usual = (tensor - before[name]).square().mean(-1, keepdim=True).sqrt()
+        assert ((kept[name] - tensor).abs() <= 0.61 * usual + 1e-7).all(), name
+    assert any(not torch.equal(tensor, before[name]) for name, tensor in kept.items())
+
+
 def test_a_recipe_says_the_steps_of_the_student(run):
     few = FewSteps.of(read_config(run / "run" / "bundle"))
     assert few == FewSteps(4, 4.5)
