@@ -57,7 +57,7 @@ class Room:
         level_db: of the whole answer to a sound at its usual distance. A director's level: softer
             than by the critical distance, for recordings have some of a room already.
             On 26 film clips tails of small rooms led away from the clips' own sound, and their
-            single reflections did not: a small room is nearly those alone.
+            single reflections did not: a small room is mostly those.
         early: share of the power that comes as single reflections.
         reflects: amplitude that is left at a wall; at one wall alone, the ground, when ``open``.
     """
@@ -71,7 +71,7 @@ class Room:
 
 
 ROOMS = {
-    "small": Room((4.6, 3.7, 2.5), (0.62, 0.55, 0.48, 0.45, 0.42, 0.40, 0.36), -20.0, 0.85, 0.75),
+    "small": Room((4.6, 3.7, 2.5), (0.62, 0.55, 0.48, 0.45, 0.42, 0.40, 0.36), -20.0, 0.7, 0.75),
     "large": Room((14.0, 9.0, 3.4), (1.0, 0.95, 0.9, 0.85, 0.8, 0.72, 0.55), -19.0, 0.6, 0.8),
     "hall": Room((32.0, 20.0, 9.0), (2.1, 2.05, 2.0, 1.9, 1.7, 1.35, 1.0), -18.0, 0.3, 0.85),
     "street": Room((60.0, 14.0, 18.0), (1.1, 1.2, 1.3, 1.3, 1.2, 0.95, 0.7), -23.0, 0.5, 0.75),
