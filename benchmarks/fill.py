@@ -28,7 +28,9 @@ from numpy.typing import NDArray
 
 from benchmarks.recuts import lay
 from benchmarks.reel import build
+from foleycli.clip.probe import probe
 from foleycli.config import FILL, GENERATE
+from foleycli.errors import FoleyError
 from foleycli.mux.bwf import Broadcast, write_broadcast
 from foleycli.sources.open import open_source
 from foleycli.spot.cues import Cue, read_cues, write_cues
@@ -36,6 +38,7 @@ from foleycli.timeline.files import read_timeline, write_timeline
 from foleycli.timeline.fill import Filling, SeenShot, find_gaps
 from foleycli.timeline.heard import STEPS, Floats, TrackSound, listen, open_sound
 from foleycli.timeline.journal import read_journal
+from foleycli.timeline.markers import clip_timeline
 from foleycli.timeline.model import Timeline
 from foleycli.timeline.seen import see_film, see_reel
 
@@ -255,10 +258,11 @@ def own(clips: Path, count: int) -> None:
 
 
 def open_own(film: Path) -> TrackSound | None:
-    """A film's own sound."""
+    """A film's own sound; None of one without, or of a rate that no timeline has."""
     try:
+        clip_timeline(probe(film))
         return open_sound(film)
-    except Exception:
+    except FoleyError:
         return None
 
 

@@ -38,7 +38,7 @@ ZERO = Fraction(0)
 RECIPE = ".foley.json"
 # What a film's options say of how it was written, and a reel's do not.
 _OF_FILMS = ("start", "end", "mode", "cues", "takes", "wav", "stems", "split", "loudness", "verify",
-             "overwrite", "budget", "layers")  # fmt: skip
+             "overwrite", "budget")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
