@@ -22,6 +22,7 @@ import numpy as np
 from PIL import Image
 
 from foleycli.clip.probe import probe
+from foleycli.output import atomic_output
 from foleycli.timeline.cuts import find_cuts
 from foleycli.timeline.looks import align, read_strip
 
@@ -59,12 +60,13 @@ def treated(number: int, picture: np.ndarray) -> np.ndarray:
 
 def write(path: Path, pictures: Iterator[np.ndarray], crf: int) -> None:
     """Code a film."""
-    with av.open(str(path), "w") as container:
+    with atomic_output(path) as beside, av.open(str(beside), "w") as container:
         stream = container.add_stream("libx264", rate=RATE)
         stream.options = {"preset": "veryfast", "crf": str(crf)}
         for n, pixels in enumerate(pictures):
-            stream.height, stream.width = (stream.height, stream.width) if n else pixels.shape[:2]
-            stream.pix_fmt = "yuv420p"
+            if not n:
+                stream.height, stream.width = pixels.shape[:2]
+                stream.pix_fmt = "yuv420p"
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
             frame.pts, frame.time_base = n, Fraction(1, RATE)
             container.mux(stream.encode(frame))
@@ -85,8 +87,9 @@ def main(clips: Path, out: Path) -> None:
             head = tail = 0
         new.append((n, 3 + head, lengths[n] - head - tail))
     chance.shuffle(new)
-    if not (out / "v2.mp4").exists():
+    if not (out / "v1.mp4").exists():
         write(out / "v1.mp4", (p for n, a, c in old for p in frames_of(films[n], a, c)), 18)
+    if not (out / "v2.mp4").exists():
         pictures = (p for n, a, c in new for p in frames_of(films[n], a, c))
         write(out / "v2.mp4", (treated(i, p) for i, p in enumerate(pictures)), 32)
     began = time.process_time()

@@ -4,6 +4,7 @@ Tracks are read a second at a time and never held. What is kept grows by some hu
 second.
 """
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -20,6 +21,7 @@ from foleycli.mux.bwf_read import read_broadcast
 from foleycli.mux.soundtrack import read_soundtrack
 from foleycli.waveform.loudness import k_weighting
 
+LOG = logging.getLogger("foleycli")
 RATE = OUTPUT.sample_rate
 STEPS = 10  # of loudness, a second
 POINTS = 100  # of the onset strength, a second
@@ -129,12 +131,15 @@ def _mono(block: NDArray[np.float32]) -> Mono:
     return block @ np.full(channels, channels**-0.5, np.float32)
 
 
-def open_sound(path: Path, reel_start: Fraction = Fraction(0)) -> TrackSound:
+def open_sound(
+    path: Path, reel_start: Fraction = Fraction(0), duration: Fraction | None = None
+) -> TrackSound:
     """A sound file as a track: from the reel's first frame, or where its time stamp says.
 
     Args:
         reel_start: seconds from midnight of the reel's first frame; 0 where it has no timecode,
             and stamps say nothing.
+        duration: seconds of the reel; a stamp past its end is of another reel, and says nothing.
 
     Raises:
         MediaError: it cannot be opened, or has no sound.
@@ -149,7 +154,11 @@ def open_sound(path: Path, reel_start: Fraction = Fraction(0)) -> TrackSound:
         index = streams[0].index
     about = read_broadcast(path) if reel_start else None
     at = about.start - reel_start if about else Fraction(0)
-    if at < -EARLY or (about and not about.start):
+    is_past = duration is not None and at >= duration
+    if about and about.start and (at < -EARLY or is_past):
+        LOG.warning("%s has the time stamp of another reel: taken from the first frame", path.name)
+        at = Fraction(0)
+    if about and not about.start:
         at = Fraction(0)
     return TrackSound(path.name, (Piece(path, at, index=index, origin=origin),))
 

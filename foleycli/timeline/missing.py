@@ -6,7 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from foleycli.clip.find import VIDEO_SUFFIXES, is_film
-from foleycli.clip.probe import probe
+from foleycli.clip.probe import Clip, probe
 from foleycli.config import FILL, FillConfig, GenerateConfig
 from foleycli.documents import is_file
 from foleycli.errors import MediaError, UsageError
@@ -71,9 +71,8 @@ def find_missing(
     if is_film(reel):
         film = probe(reel)
         start = film.timecode.seconds if film.timecode else Fraction(0)
-        streams = [(track.index, film.start) for track in film.audio]
         effects, dialogue = (
-            [_film_track(reel, name, streams, start) for name in names]
+            [_film_track(film, name, start) for name in names]
             for names in (asked.effects, asked.dialogue)
         )
         _check(effects, reel)
@@ -126,23 +125,24 @@ def _check(effects: Sequence[TrackSound], reel: Path) -> None:
         )
 
 
-def _film_track(
-    film: Path, name: str, streams: Sequence[tuple[int, Fraction]], start: Fraction
-) -> TrackSound:
+def _film_track(film: Clip, name: str, start: Fraction) -> TrackSound:
+    """A file, or one of the film's own tracks by its number, from 1."""
     if not name.isdigit() or is_file(Path(name)):
-        return _file(name, start, film)
-    if not 1 <= int(name) <= len(streams):
+        return _file(name, start, film.duration, film.path)
+    if not 1 <= int(name) <= len(film.audio):
         raise UsageError(
-            f"{film.name} has no sound track {name}.", f"It has {len(streams)}; or give a file."
+            f"{film.path.name} has no sound track {name}.",
+            f"It has {len(film.audio)}; or give a file.",
         )
-    index, origin = streams[int(name) - 1]
-    return TrackSound(f"track {name}", (Piece(film, Fraction(0), index=index, origin=origin),))
+    index = film.audio[int(name) - 1].index
+    piece = Piece(film.path, Fraction(0), index=index, origin=film.start)
+    return TrackSound(f"track {name}", (piece,))
 
 
 def _cut_track(reel: Path, name: str, timeline: Timeline, roots: Sequence[Path]) -> TrackSound:
     """A file, or a sound track of the cut by its name or its number, from 1."""
     if is_file(Path(name)):
-        return _file(name, timeline.start_seconds, reel)
+        return _file(name, timeline.start_seconds, timeline.duration, reel)
     tracks = timeline.sounds
     named = [track for track in tracks if track.name.casefold() == name.casefold()]
     if not named and name.isdigit() and 1 <= int(name) <= len(tracks):
@@ -180,11 +180,11 @@ def _stamped(path: Path) -> Fraction:
     return Fraction(0)
 
 
-def _file(name: str, start: Fraction, reel: Path) -> TrackSound:
+def _file(name: str, start: Fraction, duration: Fraction | None, reel: Path) -> TrackSound:
     path = Path(name)
     if not is_file(path):
         raise MediaError(f"The sound {name} of {reel.name} is not there.", "Check its name.")
-    return open_sound(path, start)
+    return open_sound(path, start, duration)
 
 
 def _own(folder: Path, journal: Journal, timeline: Timeline) -> TrackSound:

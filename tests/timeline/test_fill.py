@@ -131,8 +131,9 @@ def test_tracks_lie_where_their_time_stamp_says(tmp_path) -> None:
     write_broadcast(tmp_path / "fx.wav", [samples[:, None]], RATE, 1, about=about)
     (piece,) = open_sound(tmp_path / "fx.wav", Fraction(3600)).pieces
     assert piece.at == -2
-    (piece,) = open_sound(tmp_path / "fx.wav").pieces
-    assert piece.at == 0
+    for start, length in ((0, None), (0, 9), (36_000, 9), (3000, 9)):  # no clock, another reel's
+        (piece,) = open_sound(tmp_path / "fx.wav", Fraction(start), length).pieces
+        assert piece.at == 0
     placed = TrackSound("fx", (Piece(tmp_path / "fx.wav", Fraction(-1, 2)),
                                Piece(tmp_path / "fx.wav", Fraction(2), Fraction(3, 4),
                                      Fraction(1))))  # fmt: skip
