@@ -1,6 +1,6 @@
-"""Twenty shots as sessions for the mix: AAF, REAPER, OTIO and FCPXML, opened again and mixed.
+"""Shots as sessions for the mix: AAF, REAPER, OTIO and FCPXML, opened again and mixed.
 
-python -m benchmarks.sessions CLIPS OUT [RATE]     # films, a folder for what comes out; 23.976
+python -m benchmarks.sessions CLIPS OUT [RATE [SHOTS]]   # films, and a folder; 23.976, and 20
 
 The shots are sounded once, in layers, with handles; each session is then opened by a reader that is
 not ours where there is one (pyaaf2, the package `rpp`), what it says lies where is mixed sample by
@@ -82,7 +82,7 @@ def of_project(path: Path) -> Iterator[Clip]:
             source = next(x for x in item if getattr(x, "tag", "") == "SOURCE")
             file = path.parent / next(line[1] for line in source if line[0] == "FILE")
             start, length, lead = (_count(one[key][0]) for key in ("POSITION", "LENGTH", "SOFFS"))
-            wave, _ = soundfile.read(file, lead + length, lead, dtype="int32", always_2d=True)
+            wave, _ = soundfile.read(file, length, lead, dtype="int32", always_2d=True)
             rise, fall = (_count(one[key][1]) for key in ("FADEIN", "FADEOUT"))
             yield Clip(name, start, wave.astype(np.int64), rise, fall)
 
@@ -104,7 +104,7 @@ def of_timeline(path: Path) -> Iterator[Clip]:
                      event.end - event.fade_out)  # fmt: skip
             first, last, risen, falls = (round((begin + at) * RATE) for at in times)
             lead = round(event.source * RATE) - round(media.start * RATE)
-            wave, _ = soundfile.read(media.path, lead + last - first, lead, dtype="int32",
+            wave, _ = soundfile.read(media.path, last - first, lead, dtype="int32",
                                      always_2d=True)  # fmt: skip
             yield Clip(track.name, first - origin, wave.astype(np.int64), risen - first,
                        last - falls)  # fmt: skip
@@ -125,9 +125,9 @@ def mix(clips: list[Clip], length: int, channels: int) -> np.ndarray:
     return mixed
 
 
-def main(clips: Path, out: Path, name: str = "23.976") -> None:
+def main(clips: Path, out: Path, name: str = "23.976", shots: str = str(SHOTS)) -> None:
     out.mkdir(parents=True, exist_ok=True)
-    there = build(sorted(clips.glob("*.mp4"))[:SHOTS], name)
+    there = build(sorted(clips.glob("*.mp4"))[: int(shots)], name)
     cut = out / "cut.fcpxml"
     write_timeline(there, cut, overwrite=True)
     readers = {".aaf": of_aaf, ".rpp": of_project, ".otio": of_timeline, ".fcpxml": of_timeline}
