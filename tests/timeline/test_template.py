@@ -1,5 +1,6 @@
 """Sounds on the tracks of a mixing room's template, in every format alike."""
 
+import json
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -206,3 +207,23 @@ def test_the_same_template_serves_every_format(tmp_path, film, suffix) -> None:
         assert {track.name for track in laid} <= set(NAMES)
     if suffix == ".fcpxml":
         assert 'audioRole="effects.FOLEY PROPS A"' in out.read_text()
+
+
+def test_a_film_becomes_a_session_from_the_command_line(
+    tmp_path, film, monkeypatch, capsys
+) -> None:
+    pytest.importorskip("otio_aaf_adapter")
+    from foleycli.cli import main
+    from foleycli.timeline import reel
+
+    monkeypatch.setattr(reel, "open_source", lambda config: Clicks())
+    (tmp_path / "room.txt").write_text("DX\nFOLEY PROPS\nBG\n")
+    out = tmp_path / "out.aaf"
+    words = ["foley", "timeline", film, "-o", out, "--template", tmp_path / "room.txt", "--json"]
+    monkeypatch.setattr("sys.argv", list(map(str, words)))
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    assert not ended.value.code and json.loads(capsys.readouterr().out)["timeline"] == str(out)
+    assert read_template(out).tracks[-3:] == ("DX", "FOLEY PROPS", "BG")
+    (shown,) = read_timeline(out).pictures[0].events
+    assert shown.media.path == str(film)
