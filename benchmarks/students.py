@@ -1,14 +1,17 @@
 """What close-ups and camera moves cost the encoder, and how much of it a student wins back.
 
     python benchmarks/students.py --clips CLIPS --photos PHOTOS --scenes SCENES
+    python benchmarks/students.py --clips CLIPS --sizes .2,.4,.6,.8 --sounds teacher   # a curve
 
-Every encoder (the teacher, the student that ships, and each folder of --students with
-``what.safetensors``, ``when.safetensors`` or ``encoder.json``) sees the full picture, close-ups
+Every encoder (the teacher, which is the published networks of what ships, the student that ships if
+one does, and each folder of --students with ``seen.safetensors``, ``what.safetensors``,
+``when.safetensors`` or ``encoder.json``) sees the full picture, close-ups
 (cu) and camera moves (cm) of
 
 - photographs, panned and cropped: films of 4 s;
 - SCENES, a file of held-out rendered scenes that ``foley train when`` or ``distill`` wrote;
 - CLIPS, real videos with clips.csv; their windows are cut in memory, the same in every run.
+  Encoders there are over the published networks, whose looks are kept: no ``what.safetensors``.
 
 Of each example --windows windows of either kind are drawn, and its scores are their means. It is
 compared with what the teacher sees in the full picture: ``cosine`` of rows of *what*, ``word``
@@ -24,11 +27,12 @@ loss that it wins back.
 import argparse
 import csv
 import json
+import pickle
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from importlib.resources import files
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -41,24 +45,56 @@ from soxr import resample
 from when import plain_sound
 
 from foleycli.clip.probe import probe
-from foleycli.config import CINEMATIC, CUES, EVALUATE, FEATURES, FRAMES, OUTPUT, GenerateConfig
+from foleycli.config import (
+    CINEMATIC,
+    CUES,
+    EVALUATE,
+    FEATURES,
+    FRAMES,
+    OUTPUT,
+    CinematicConfig,
+    GenerateConfig,
+)
 from foleycli.errors import UsageError
 from foleycli.evaluate.compare import Sound, compare, describe
 from foleycli.evaluate.interval import bootstrap
 from foleycli.evaluate.timing import env, find_onsets, level_curve, onf1c, onset_f1, onset_strength
 from foleycli.frames.decode import Picture, decode_pictures
-from foleycli.frames.windows import clip_random, clip_window, crop_for, draw_window, vary_frames
+from foleycli.frames.windows import (
+    KINDS,
+    clip_random,
+    clip_window,
+    crop_for,
+    draw_window,
+    vary_frames,
+)
 from foleycli.listeners.yamnet import SAMPLE_RATE
+from foleycli.output import atomic_output
+from foleycli.sight.lite import CLASSES, Classifier, open_classifier
+from foleycli.sight.sightings import Sighting
 from foleycli.sight.track import Track
+from foleycli.sight.watch import Watcher
 from foleycli.sight.when import MotionReader, pick_hits
 from foleycli.sources.library import LibrarySource
-from foleycli.spot.encode import FACTS, WHAT, WHEN, Encoder, share_context
+from foleycli.spot.encode import (
+    FACTS,
+    SHIPPED,
+    WHAT,
+    WHEN,
+    Encoder,
+    read_facts,
+    share_context,
+    shot_numbers,
+)
 from foleycli.spot.features import Features
 from foleycli.spot.find import find_cues
 from foleycli.spot.phrases import read_shares, vocabulary
+from foleycli.spot.seen import SEEN
+from foleycli.spot.what import Seer, class_sounds, is_dark
 from foleycli.train.views import VIEWS, load_views
 
 RATE = FEATURES.when_rate
+VERSIONS: list[int] = read_facts(SHIPPED)["versions"]  # of the networks that ship
 PHOTO_ROWS = 16  # 4 s
 HELD = 10  # a tenth of the photographs
 Scores = dict[str, float]
@@ -74,23 +110,28 @@ class Example:
 
 
 def photo_examples(
-    folder: Path, encoders: dict[str, Encoder], windows: int, all_of_them: bool
+    folder: Path,
+    encoders: dict[str, Encoder],
+    windows: int,
+    all_of_them: bool,
+    views: Sequence[str] = VIEWS[1:],
 ) -> Iterator[Example]:
     """Photographs as films of 4 s; only *what* can be seen of a still.
 
     Args:
         all_of_them: not only those that no student learned from.
     """
-    names = sound_names()
+    names = sound_names(folder)
     for path in sorted(folder.glob("*.jpg")):
         if zlib.crc32(path.name.encode()) % HELD and not all_of_them:
             continue
         photo = np.asarray(Image.open(path).convert("RGB"))
         scores: Drawn = {}
         truth = None
-        for view, seed in drawn_views(windows):
-            for name, rows in look_all(show(photo, path.name, view, seed), encoders).items():
-                what = share_context(_repeated(rows), (), encoders[name].reach)
+        for view, seed in drawn_views(windows, views):
+            shown = show(photo, path.name, view, seed)
+            for name, encoder in encoders.items():
+                what = share_context(_repeated(look_rows(shown, encoder)), (), encoder.reach)
                 truth = what if truth is None else truth
                 found = compare_what(truth, what)
                 word = names.get(path.name.partition("_")[0])
@@ -98,6 +139,16 @@ def photo_examples(
                     found["named"] = float((_sounding(what).argmax(axis=1) == word).mean())
                 scores.setdefault((name, view), []).append(found)
         yield Example(path.stem, mean_scores(scores))
+
+
+def look_rows(frames: NDArray[np.uint8], encoder: Encoder) -> NDArray[np.float32]:
+    """Rows (n, 384) of pictures of one shot."""
+    if encoder.head is None:
+        return encoder.seer.look(frames)
+    shares, embeddings = encoder.seer.see(frames)
+    shots = np.zeros(len(frames), int)
+    settled = encoder.head.settle(shares, encoder.head.inner(embeddings), shots)
+    return encoder.seer.words(settled, is_dark(frames))
 
 
 def show(photo: NDArray[np.uint8], name: str, view: str, seed: int) -> NDArray[np.uint8]:
@@ -110,23 +161,35 @@ def show(photo: NDArray[np.uint8], name: str, view: str, seed: int) -> NDArray[n
     height, width = photo.shape[:2]
     times = (np.arange(PHOTO_ROWS) + 0.5) / FEATURES.frame_rate
     seconds = PHOTO_ROWS / FEATURES.frame_rate
-    window = draw_window(view, width, height, seconds, clip_random(seed, name))
-    shown = times[:1] if view == "cu" else times
+    kind, config = kind_of(view, seed)
+    window = draw_window(kind, width, height, seconds, clip_random(seed, name), config)
+    shown = times[:1] if kind == "cu" else times
     return vary_frames(np.stack([photo] * len(shown)), list(shown), window)
 
 
-def sound_names() -> dict[str, int]:
-    """WordNet id -> place in the vocabulary of what such a thing sounds like."""
-    places = {phrase.words: n for n, phrase in enumerate(vocabulary())}
-    with (files("foleycli.spot") / "soundings.csv").open(encoding="utf-8") as file:
-        return {row["wnid"]: places[row["sound"]] for row in csv.DictReader(file) if row["sound"]}
+def kind_of(view: str, seed: int) -> tuple[str, CinematicConfig]:
+    """What a view is: a kind of window, or a close-up of that size."""
+    config = replace(CINEMATIC, seed=seed)
+    if view in KINDS:
+        return view, config
+    return "cu", replace(config, smallest=float(view), largest=float(view))
 
 
-def drawn_views(windows: int) -> Iterator[tuple[str, int]]:
+def sound_names(folder: Path) -> dict[str, int]:
+    """WordNet id -> place in the vocabulary of what such a thing sounds like; of a folder with one
+    photograph of each class, else of none."""
+    ids = sorted({path.name.partition("_")[0] for path in folder.glob("n*.jpg")})
+    if len(ids) != CLASSES:
+        return {}
+    sounds = class_sounds()[0] * [phrase.layer != "air" for phrase in vocabulary()]
+    return {name: int(row.argmax()) for name, row in zip(ids, sounds, strict=True) if row.any()}
+
+
+def drawn_views(windows: int, views: Sequence[str] = VIEWS[1:]) -> Iterator[tuple[str, int]]:
     """(view, seed of the window): the full picture first, and once."""
     yield "full", 0
-    for view in VIEWS[1:]:
-        for seed in range(windows):
+    for seed in range(windows):
+        for view in views:
             yield view, seed
 
 
@@ -161,22 +224,53 @@ def scene_examples(path: Path, encoders: dict[str, Encoder]) -> Iterator[Example
         )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """What the published networks and the detectors see of a clip in one view, row by row."""
+
+    shares: NDArray[np.float16]  # (rows, networks, 1000)
+    embeddings: NDArray[np.float16]  # (rows, networks, 1280)
+    dark: NDArray[np.bool_]  # (rows,)
+    cuts: tuple[Fraction, ...]
+    end: Fraction
+    track: Track
+    points: NDArray[np.float64]
+    places: NDArray[np.float32]
+    sightings: tuple[Sighting, ...]
+
+
 def clip_examples(
-    folder: Path, encoders: dict[str, Encoder], sounded: list[str], kept: Path | None, windows: int
+    folder: Path,
+    encoders: dict[str, Encoder],
+    sounded: list[str],
+    kept: Path,
+    windows: int,
+    only: range,
+    views: Sequence[str] = VIEWS[1:],
+    scored: bool = True,
 ) -> Iterator[Example]:
     """Real clips; windows are drawn from their names.
 
     Args:
-        kept: folder that keeps what was decoded, for the next run.
+        kept: folder that keeps what was seen, for the next run.
+        only: which of the clips.
+        scored: False: they are looked at, and nothing is measured.
     """
     with (folder / "clips.csv").open(newline="") as file:
         paths = [folder / row["file"] for row in csv.DictReader(file)]
+    paths = [path for n, path in enumerate(paths) if n in only]
+    if not scored:
+        for view, seed in drawn_views(windows, views):
+            for path in paths:
+                see(path, view, seed, kept)
+        return
     library = LibrarySource() if sounded else None
     for path, (own, motion) in zip(paths, real_clips(paths), strict=True):
         scores: Drawn = {}
         truth = None
-        for view, seed in drawn_views(windows):
-            for name, features in encode_all(see(path, view, seed, kept), encoders).items():
+        for view, seed in drawn_views(windows, views):
+            for name, encoder in encoders.items():
+                features = read_look(see(path, view, seed, kept), encoder)
                 truth = truth or features
                 found = compare_what(truth.what, features.what)
                 found |= compare_when(truth, features, own)
@@ -187,84 +281,89 @@ def clip_examples(
         yield Example(path.stem, mean_scores(scores))
 
 
-def encode_all(pictures: list[Picture], encoders: dict[str, Encoder]) -> dict[str, Features]:
-    """`encode_video` of a short clip for every encoder; what they have in common is done once."""
+def read_look(look: Look, encoder: Encoder) -> Features:
+    """What an encoder over the published networks makes of a look: `encode_video`'s features."""
+    kept = [VERSIONS.index(version) for version in encoder.versions]
+    shares = look.shares[:, kept].astype(np.float32).mean(axis=1)
+    if encoder.head is not None:
+        shots = shot_numbers(look.cuts, len(shares))
+        shares = encoder.head.settle(shares, encoder.head.inner(look.embeddings), shots)
+    hits, activity = encoder.reading(look.track, look.points)
+    what = share_context(encoder.seer.words(shares, look.dark), look.cuts, encoder.reach)
+    return Features.assemble(
+        what,
+        pick_hits(hits),
+        activity,
+        look.end,
+        look.cuts,
+        classes=shares.astype(np.float16),
+        sightings=look.sightings,
+        dark=look.dark,
+        places=look.places,
+    )
+
+
+def see(path: Path, view: str, seed: int, kept: Path) -> Look:
+    """What is seen of a clip in one view; kept, as pickled here and by nobody else."""
+    file = kept / f"{path.stem}.{view}{seed}.look"
+    if file.exists():
+        return pickle.loads(file.read_bytes())
+    film = probe(path)
+    crop = None
+    if view != "full":
+        kind, config = kind_of(view, seed)
+        crop = crop_for(film, clip_window(kind, film, path.stem, config))
+    look = look_at(decode_pictures(film, crop=crop))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_output(file, overwrite=True) as beside:
+        beside.write_bytes(pickle.dumps(look))
+    return look
+
+
+def look_at(pictures: Iterable[Picture]) -> Look:
+    """Look at a short clip as `encode_video` does.
+
+    Raises:
+        UsageError: it is longer than what is read of motion at once.
+    """
     tracks: list[tuple[Track, NDArray[np.float64]]] = []
 
     def keep(track: Track, points: NDArray[np.float64]) -> tuple[NDArray, NDArray]:
         tracks.append((track, points))
         return np.zeros(len(points), np.float32), np.zeros(len(points), np.float32)
 
-    motion, end = MotionReader(keep), pictures[-1].end
+    motion, watcher, end = MotionReader(keep), Watcher(), Fraction(0)
+    rows: list[tuple[NDArray, NDArray, NDArray]] = []
     for picture in pictures:
         motion.push(picture.time, picture.luma)
+        watcher.push(picture)
+        end = picture.end
+        if picture.rgb is not None:
+            seen = [net.see(picture.rgb[None]) for net in open_eyes()]
+            shares, embeddings = (np.stack(part, axis=1) for part in zip(*seen, strict=True))
+            dark = is_dark(picture.rgb[None])
+            looked = shares.astype(np.float16), embeddings.astype(np.float16), dark
+            rows += [looked] * picture.repeats
     motion.curves(end)
     if len(tracks) > 1:
         raise UsageError("A clip is longer than 16 s.", "Measure on shorter ones.")
-    cuts, (track, points) = motion.cuts(), tracks[0]
-    frames = np.stack([picture.rgb for picture in pictures if picture.rgb is not None])
-    repeats = [picture.repeats for picture in pictures if picture.rgb is not None]
-    features = {}
-    for name, rows in look_all(frames, encoders).items():
-        encoder = encoders[name]
-        hits, activity = encoder.reading(track, points)
-        what = share_context(np.repeat(rows, repeats, axis=0), cuts, encoder.reach)
-        features[name] = Features.assemble(what, pick_hits(hits), activity, end, cuts)
-    return features
+    shares, embeddings, dark = (np.concatenate(part) for part in zip(*rows, strict=True))
+    places = motion.places(end)
+    sightings = tuple(watcher.sightings)
+    return Look(shares, embeddings, dark, motion.cuts(), end, *tracks[0], places, sightings)
 
 
-def look_all(
-    frames: NDArray[np.uint8], encoders: dict[str, Encoder]
-) -> dict[str, NDArray[np.float32]]:
-    """Rows (n, 384) of every encoder."""
-    return {name: encoder.seer.look(frames) for name, encoder in encoders.items()}
-
-
-def see(path: Path, view: str, seed: int, kept: Path | None) -> list[Picture]:
-    """The pictures of a clip in one view."""
-    file = kept / f"{path.stem}.{view}{seed}.npz" if kept else None
-    if file and file.exists():
-        return read_pictures(file)
-    film = probe(path)
-    crop = None
-    if view != "full":
-        config = replace(CINEMATIC, seed=seed)
-        crop = crop_for(film, clip_window(view, film, path.stem, config))
-    pictures = list(decode_pictures(film, crop=crop))
-    if file:
-        keep_pictures(file, pictures)
-    return pictures
-
-
-def keep_pictures(file: Path, pictures: list[Picture]) -> None:
-    """Write pictures as arrays; times as pairs of whole numbers."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    times = [(p.time, p.duration) for p in pictures]
-    np.savez(
-        file,
-        times=[[t.numerator, t.denominator, d.numerator, d.denominator] for t, d in times],
-        lumas=np.stack([p.luma for p in pictures]),
-        rgb=np.stack([p.rgb for p in pictures if p.rgb is not None]),
-        repeats=[p.repeats for p in pictures],
-    )
-
-
-def read_pictures(file: Path) -> list[Picture]:
-    """What `keep_pictures` wrote."""
-    with np.load(file) as held:
-        rgb = iter(held["rgb"])
-        return [
-            Picture(Fraction(a, b), Fraction(c, d), luma, next(rgb) if repeats else None, repeats)
-            for (a, b, c, d), luma, repeats in zip(
-                held["times"].tolist(), held["lumas"], held["repeats"].tolist(), strict=True
-            )
-        ]
+@lru_cache(maxsize=1)
+def open_eyes() -> list[Classifier]:
+    """The published networks that any encoder here is over."""
+    return [open_classifier(version) for version in VERSIONS]
 
 
 def make_sound(library: LibrarySource, features: Features, own: Sound) -> NDArray[np.float32]:
     """What ``library`` makes of features, mono at 16 kHz, as long as the clip's own sound."""
-    blocks = library.render(features, find_cues(features), GenerateConfig())
-    waveform = resample(np.concatenate(list(blocks)), OUTPUT.sample_rate, SAMPLE_RATE)
+    whole = np.concatenate(list(library.render(features, find_cues(features), GenerateConfig())))
+    mono = whole if whole.ndim == 1 else whole.mean(axis=1)
+    waveform = resample(mono, OUTPUT.sample_rate, SAMPLE_RATE)
     samples = round(own.duration * SAMPLE_RATE)
     return np.pad(waveform, (0, max(0, samples - len(waveform))))[:samples].astype(np.float32)
 
@@ -326,6 +425,7 @@ def recovered(
 def tables(title: str, examples: list[Example], encoders: list[str]) -> str:
     """Markdown: every score, then what is lost and won back."""
     measures = list(examples[0].scores[encoders[0], "full"])
+    views = [view for encoder, view in examples[0].scores if encoder == encoders[0]]
     lines = [
         f"### {title}: {len(examples)}",
         "",
@@ -333,19 +433,19 @@ def tables(title: str, examples: list[Example], encoders: list[str]) -> str:
     ]
     lines.append("|---" * (1 + len(measures)) + "|")
     for encoder in encoders:
-        for view in VIEWS:
+        for view in views:
             cells = [_cell(bootstrap(values(examples, encoder, view, m))) for m in measures]
             lines.append(f"| {encoder}, {view} | " + " | ".join(cells) + " |")
     lines += ["", "| student | " + " | ".join(measures) + " |", "|---" * (1 + len(measures)) + "|"]
     for encoder in encoders[1:]:
-        for view in VIEWS:
+        for view in views:
             change = [
                 values(examples, encoder, view, m) - values(examples, encoders[0], view, m)
                 for m in measures
             ]
             cells = [_cell(bootstrap(difference)) for difference in change]
             lines.append(f"| {encoder}, {view}: change | " + " | ".join(cells) + " |")
-        for view in VIEWS[1:]:
+        for view in views[1:]:
             cells = [
                 _cell(
                     recovered(
@@ -365,10 +465,16 @@ def _cell(interval: tuple[float, float, float]) -> str:
 
 
 def find_encoders(folder: Path | None) -> dict[str, Encoder]:
-    """The teacher first, then the student that ships, then every one in a folder, by name."""
-    encoders = {name: Encoder.open(name) for name in ("teacher", "student")}
+    """The teacher first, the published networks of what ships; then the student that ships, if one
+    does; then every one in a folder, by name."""
+    student = Encoder.open("student")
+    seer = Seer(None, VERSIONS)
+    encoders = {"teacher": replace(student, seer=seer, head=None, versions=tuple(VERSIONS))}
+    if student.head is not None:
+        encoders["student"] = student
     if folder:
-        found = {path.parent for name in (WHAT, WHEN, FACTS) for path in folder.glob(f"*/{name}")}
+        files = (WHAT, WHEN, SEEN, FACTS)
+        found = {path.parent for name in files for path in folder.glob(f"*/{name}")}
         encoders |= {path.name: Encoder.open(str(path)) for path in sorted(found)}
     return encoders
 
@@ -386,23 +492,31 @@ def main() -> None:
         "--all-photos", action="store_true", help="also those that students may have learned from"
     )
     parser.add_argument("--sounds", action="append", default=[], help="encoder to sound, by name")
-    parser.add_argument("--kept", type=Path, help="folder that keeps decoded clips for another run")
+    parser.add_argument("--kept", type=Path, help="folder that keeps what is seen of the clips")
+    parser.add_argument("--only", default="0:1000", help="FIRST:LAST[:STEP] of the clips")
+    parser.add_argument(
+        "--sizes", help="commas between: close-ups of these sizes, .2 say, in place of cu and cm"
+    )
+    parser.add_argument("--look", action="store_true", help="fill --kept, and measure nothing")
     parser.add_argument("--json", type=Path, help="write every number here")
     options = parser.parse_args()
     torch.set_num_threads(1)
     encoders = find_encoders(options.students)
     parts: dict[str, list[Example]] = {}
+    views = options.sizes.split(",") if options.sizes else list(VIEWS[1:])
     if options.photos:
         title = "photographs" if options.all_photos else "held-out photographs"
-        parts[title] = list(
-            photo_examples(options.photos, encoders, options.windows, options.all_photos)
-        )
+        stills = options.photos, encoders, options.windows, options.all_photos, views
+        parts[title] = list(photo_examples(*stills))
     if options.scenes:
         parts["held-out scenes"] = list(scene_examples(options.scenes, encoders))
     if options.clips:
-        parts["real clips"] = list(
-            clip_examples(options.clips, encoders, options.sounds, options.kept, options.windows)
-        )
+        kept = options.kept or options.clips.with_name(f"{options.clips.name}_looks")
+        only = range(*map(int, options.only.split(":")))
+        clips = options.clips, encoders, options.sounds, kept, options.windows, only, views
+        found = list(clip_examples(*clips, scored=not options.look))
+        if found:
+            parts["real clips"] = found
     for title, examples in parts.items():
         print(tables(title, examples, list(encoders)))
     if options.json:

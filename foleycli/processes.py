@@ -104,12 +104,12 @@ def do_all(
     """
     if jobs <= 1:
         for task in tasks:
-            yield task, _attempt(work, task)
+            yield task, attempt(work, task)
         return
     left: list[Task] = []
     with one_thread_each(), _pool(jobs) as pool:
         with _interrupts_held_back():
-            futures = {pool.submit(_attempt, work, task): task for task in tasks}
+            futures = {pool.submit(attempt, work, task): task for task in tasks}
         for future in as_completed(futures):
             try:
                 yield futures[future], future.result()
@@ -119,7 +119,7 @@ def do_all(
         with one_thread_each(), _pool(1) as pool:
             try:
                 with _interrupts_held_back():
-                    future = pool.submit(_attempt, work, task)
+                    future = pool.submit(attempt, work, task)
                 yield task, future.result()
             except BrokenProcessPool:
                 yield task, "the process died over it; is there memory enough?"
@@ -196,7 +196,8 @@ def _end_with_parent() -> None:
             os.kill(os.getpid(), signal.SIGTERM)  # the main thread unwinds
 
 
-def _attempt(work: Callable[[Task], None], task: Task) -> str:
+def attempt(work: Callable[[Task], None], task: Task) -> str:
+    """Do a task; its problem in words, "" when it went well."""
     try:
         work(task)
     except SystemExit as end:

@@ -17,7 +17,7 @@ def credits(
         typer.Argument(
             metavar="OUT|MODEL",
             help="A video that foley gen wrote, its .foley.json, a timeline that foley timeline "
-            "wrote, or a model's name.",
+            "wrote, or a model's name (also ear and sight).",
         ),
     ],
     output: Annotated[
@@ -30,7 +30,7 @@ def credits(
     overwrite: options.Overwrite = False,
     as_json: options.Json = False,
 ) -> None:
-    """List every recording that is heard, or that a model learned from, with author and licence."""
+    """List every recording that is heard, or all that a model learned from: authors, licences."""
     from foleycli.library.credits import credit_lines
     from foleycli.library.credits import end_credits as closing
     from foleycli.output import atomic_output
@@ -45,7 +45,12 @@ def credits(
         about = "learned from" if found.learned else "heard"
         head = f"{found.of}: {found.model}, {len(found.credits)} recordings {about}"
         licence = [f"licence: {found.licence}"] if found.licence else []
-        text = "\n".join([head, *licence, *credit_lines(found.credits)])
+        sets = [
+            f"{one.part} learned from {one.set}: {one.what}; by {one.author}; {one.licence}"
+            + (f"; {one.url}" if one.url else "")
+            for one in found.sets
+        ]
+        text = "\n".join([head, *licence, *sets, *credit_lines(found.credits)])
     if output is None:
         if as_json:
             print(text)

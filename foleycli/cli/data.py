@@ -30,7 +30,13 @@ Seed = Annotated[int, typer.Option(help="Same seed, same data.")]
 def variants(
     films: Films,
     out: Out,
-    kind: Annotated[str, typer.Option(help="cu, a close-up, or cm, a camera move.")],
+    kind: Annotated[
+        str,
+        typer.Option(
+            help="cu, a close-up; cm, a camera move; zoom, a slow one in or out; transition, a "
+            "dissolve between two close-ups; grade, other colours and light."
+        ),
+    ],
     seed: Seed = VARIANT.seed,
     a1: Annotated[float, typer.Option(help="Least share of the picture's sides.")] = (
         VARIANT.smallest
@@ -72,7 +78,7 @@ def variants(
     as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Cut close-ups or camera moves out of films; their sound is copied untouched.
+    """Make films seen otherwise, such as close up; their sound is copied untouched.
 
     Windows are drawn from the seed and each film's name. Run the same command again after any
     interruption and it goes on. Films that cannot be used are listed in bad.csv, with exit code 5.
@@ -127,6 +133,13 @@ def prepare(
     ),
     device: options.Device = PREPARE.device,
     jobs: Jobs = 1,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            help="In place of --jobs: 'ray' for a cluster here, or the address of one whose nodes "
+            "see the same folders: auto, ray://host."
+        ),
+    ] = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -145,7 +158,7 @@ def prepare(
         duration=seconds, shard=shard, quality=quality, device=device,
     )  # fmt: skip
     examples = read_set(folder, table, split)
-    _follow(prepare(examples, out, config, jobs), "prepare", len(examples), as_json, quiet)
+    _follow(prepare(examples, out, config, jobs, on), "prepare", len(examples), as_json, quiet)
 
 
 @app.command()

@@ -61,7 +61,10 @@ def run(
         int, typer.Option(min=1, help="Sounds of each clip and model, a seed each.")
     ] = EVALUATE.takes,
     variants: Annotated[
-        str, typer.Option(help="What models see: full, cu (close-ups), cm (camera moves).")
+        str,
+        typer.Option(
+            help="What models see: full, cu (close-up), cm (camera move), zoom, transition, grade."
+        ),
     ] = "full",
     measures: Annotated[
         str,

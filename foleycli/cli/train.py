@@ -29,6 +29,7 @@ app = typer.Typer(
 )
 
 DIFF_FOLEY = "diff-foley"
+SELVA = "selva"
 SAID_EVERY = 30  # seconds between two lines of progress where there is no terminal
 
 Sounds = Annotated[
@@ -301,42 +302,80 @@ def align(
 def distill(
     asked: Asked,
     part: Annotated[
-        str, typer.Option(help="Of small: what (from photographs) or when (from rendered scenes).")
+        str,
+        typer.Option(
+            help="Of small: what (from photographs), when (from rendered scenes), or seen (a head "
+            "over the networks that ship, from films and photographs)."
+        ),
     ] = "what",
     photos: Annotated[
-        Path | None, typer.Option(exists=True, file_okay=False, help="Small: folder of .jpg files.")
+        list[Path] | None,
+        typer.Option(exists=True, file_okay=False, help="Small: folder of .jpg files; seen: any."),
+    ] = None,
+    films: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="Folder of films.")
     ] = None,
     kept: Annotated[
         Path | None,
         typer.Option(file_okay=False, help="Small: keeps what was drawn, for other students."),
     ] = None,
     data: SomeData = None,
-    model: Base = DIFF_FOLEY,
-    variation: Annotated[str | None, typer.Option(help="cu, cm or both.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Paper: the bundle it begins from: diff-foley, or selva.")
+    ] = None,
+    encoder: Annotated[
+        str, typer.Option(help="Paper: cavp (--data), or synchformer, the eyes of selva (--films).")
+    ] = "cavp",
+    variation: Annotated[
+        str | None,
+        typer.Option(help="cu, cm or both; paper also zoom, transition, grade or all."),
+    ] = None,
     proportion: Annotated[
         float | None, typer.Option("--k", min=0, max=1, help="How often the picture is varied.")
+    ] = None,
+    share: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Seen: of what is there to learn from, for curves."),
     ] = None,
 ) -> None:
     """A video encoder that sees in a close-up or a moving window what its teacher sees in all.
 
-    Paper: the full-size model's, from films (--data). Small: one of its two (--photos).
+    Paper: a full-size model's, from films (--data, --films). Small: a part of its own (--photos).
     """
-    if asked.preset == "small" and part not in ("what", "when"):
-        raise UsageError(f"There is no part {part!r}.", "Choose what or when.")
+    if asked.preset == "small" and part not in ("what", "when", "seen"):
+        raise UsageError(f"There is no part {part!r}.", "Choose what, when or seen.")
+    if encoder not in ("cavp", "synchformer"):
+        raise UsageError(f"There is no encoder {encoder!r}.", "Choose cavp or synchformer.")
     stage = f"distill-{part}" if asked.preset == "small" else "distill"
-    given = {"variation": variation, "proportion": proportion}
+    if encoder == "synchformer":
+        stage = "distill-synchformer"
+    given: dict[str, str | float | None] = {"variation": variation, "proportion": proportion}
+    if share is not None and part != "seen":
+        raise UsageError("--share belongs to --part seen.", "Leave it out.")
+    given["share"] = share
     changes = {name: value for name, value in given.items() if value is not None}
     config = replace(asked.config(stage), **changes)
     with asked.options(stage, config.updates) as options:
         from foleycli.train import distill, distill_what, distill_when
 
+        if encoder == "synchformer":
+            from foleycli.train import distill_synchformer
+
+            folder = needed(films, "--films", "distill")
+            say(distill_synchformer.train(folder, model or SELVA, asked.out, config, options))
+            return
         if asked.preset != "small":
-            films = needed(data, "--data", "distill")
-            say(distill.train(films, model, asked.out, config, options))
+            prepared = needed(data, "--data", "distill")
+            say(distill.train(prepared, model or DIFF_FOLEY, asked.out, config, options))
+            return
+        kept = kept or asked.out.parent / f"kept-{part}"
+        if part == "seen":
+            from foleycli.train import distill_seen
+
+            say(distill_seen.train(films, photos or [], kept, asked.out, config, options))
             return
         recipe = distill_what if part == "what" else distill_when
-        stills = needed(photos, "--photos", "distill")
-        kept = kept or asked.out.parent / f"kept-{part}"
+        stills = needed(photos[0] if photos else None, "--photos", "distill")
         say(recipe.train(stills, kept, asked.out, config, options))
 
 

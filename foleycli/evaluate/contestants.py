@@ -11,8 +11,10 @@ from foleycli.clip.find import VIDEO_SUFFIXES
 from foleycli.config import GenerateConfig
 from foleycli.errors import MediaError, UsageError
 from foleycli.evaluate.clipset import Example
+from foleycli.frames.windows import KINDS
 
-FULL, CLOSE_UP, CAMERA_MOVE = VARIANTS = ("full", "cu", "cm")  # what of a clip is seen
+FULL = "full"  # all of a clip is seen
+VARIANTS = (FULL, *KINDS)  # how it is seen
 ENCODERS = ("student", "teacher")
 PROMPT = "prompt"  # follows a model that is told in words what sounds
 NAME = re.compile(r"[\w.+-]+")

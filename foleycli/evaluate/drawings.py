@@ -54,8 +54,9 @@ def see_strip(example: Example, variant: str, plan: Plan) -> Strip:
     film = probe(example.clip)
     crop, width, height = None, film.width, film.height
     if variant != FULL:
-        window = clip_window(variant, film, example.id, plan.cinematic)
-        crop, width, height = crop_for(film, window), window.width, window.height
+        view = clip_window(variant, film, example.id, plan.cinematic)
+        across, down = view.size_share
+        crop, width, height = crop_for(film, view), width * across, height * down
     frames, end = [], 0.0
     for picture in decode_pictures(film, crop=crop):
         end = float(picture.end)

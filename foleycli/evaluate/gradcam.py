@@ -206,7 +206,7 @@ def draw_gradcam(
     if variant in KINDS:
         crop = crop_for(film, clip_window(variant, film, clip.stem, CINEMATIC))
     elif variant != FULL:
-        raise UsageError(f"--variant {variant} is not known.", "Give full, cu or cm.")
+        raise UsageError(f"--variant {variant} is not known.", f"Give full, {', '.join(KINDS)}.")
     seen = _frames(clip, crop)
     whole = seen if crop is None else _frames(clip, None)
     lookers = {name: open_looker(name) for name in encoders}

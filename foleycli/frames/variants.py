@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,17 @@ from foleycli.clip.media import content_hash, open_media
 from foleycli.clip.probe import Clip, probe
 from foleycli.config import VariantConfig
 from foleycli.errors import MediaError
-from foleycli.frames.crop import crop_frame, turn_frame
+from foleycli.frames.crop import turn_frame
 from foleycli.frames.resize import color_matrix
-from foleycli.frames.windows import Window, clip_window, stored_box
+from foleycli.frames.windows import (
+    Dissolve,
+    Grade,
+    View,
+    Window,
+    clip_window,
+    see_frame,
+    stored_box,
+)
 from foleycli.output import atomic_output
 
 NOTES = ".made"  # a note a film, from which an interrupted run goes on
@@ -33,7 +41,8 @@ KEPT_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".ts", ".m2ts", ".mts")  # othe
 class Variant:
     """A row of the manifest; pixels are of the upright picture, ``source_hash`` is `content_hash`.
 
-    ``x, y`` is where the window begins and ``end_x, end_y`` where it is after ``seconds``.
+    ``x, y`` is where the window begins and ``end_x, end_y`` where it is after ``seconds``; of a
+    dissolve that is its first shot. ``more`` is JSON of what else the kind has.
     """
 
     id: str
@@ -55,11 +64,15 @@ class Variant:
     sha256: str
     sound: str  # SHA-256 of the packets of all sound tracks
     source_hash: str
+    more: str = ""
 
     @property
-    def window(self) -> Window:
-        """Where it was cut out."""
-        return Window(
+    def window(self) -> View:
+        """How the film is seen."""
+        more = json.loads(self.more) if self.more else {}
+        if self.kind == "grade":
+            return Grade(**more)
+        window = Window(
             self.picture_width,
             self.picture_height,
             self.w,
@@ -69,11 +82,17 @@ class Variant:
             self.seconds,
             self.easing,
         )
+        if self.kind == "transition":
+            (x, y), start, seconds = more["place"], more["start"], more["seconds"]
+            after = replace(window, first=(x, y), last=(x, y))
+            return Dissolve(window, after, start, seconds)
+        return replace(window, last_size=tuple(more["last_size"])) if more else window
 
     @classmethod
     def read(cls, row: dict[str, str]) -> "Variant":
-        """From a row of the manifest."""
-        return cls(**{name: kind(row[name]) for name, kind in cls.__annotations__.items()})
+        """From a row of the manifest; those of earlier versions have fewer columns."""
+        kinds = cls.__annotations__.items()
+        return cls(**{name: kind(row[name]) for name, kind in kinds if row.get(name) is not None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,16 +136,29 @@ def write_variant(task: Task) -> None:
         sound = sound_hash(hidden)
         if sound != sound_hash(task.film):
             raise _not_copied(task.film, out, "its sound would not stay the same")
-    (x, y), (end_x, end_y) = window.first, window.last
+    seen, more = _columns(window, clip)
+    (x, y), (end_x, end_y) = seen.first, seen.last
     variant = Variant(
         id=task.id, kind=task.kind, file=task.file, source=task.film.name,
         picture_width=clip.width, picture_height=clip.height,
-        x=x, y=y, w=window.width, h=window.height, end_x=end_x, end_y=end_y,
-        seconds=window.seconds, easing=window.easing, seed=task.config.seed, pictures=pictures,
+        x=x, y=y, w=seen.width, h=seen.height, end_x=end_x, end_y=end_y,
+        seconds=seen.seconds, easing=seen.easing, seed=task.config.seed, pictures=pictures,
         sha256=file_hash(out), sound=sound, source_hash=source_hash,
+        more=more,
     )  # fmt: skip
     with atomic_output(task.note, overwrite=True) as note:
         note.write_text(json.dumps(asdict(variant)))
+
+
+def _columns(view: View, clip: Clip) -> tuple[Window, str]:
+    """A view as the manifest has it: a window, and JSON of what that does not say."""
+    if isinstance(view, Dissolve):
+        facts = {"place": view.after.first, "start": view.start, "seconds": view.seconds}
+        return view.before, json.dumps(facts)
+    if isinstance(view, Grade):
+        sides = clip.width, clip.height
+        return Window(*sides, *sides, (0.0, 0.0), (0.0, 0.0)), json.dumps(asdict(view))
+    return view, json.dumps({"last_size": view.last_size}) if view.last_size else ""
 
 
 def read_note(note: Path) -> dict[str, Any]:
@@ -139,7 +171,7 @@ def _not_copied(film: Path, out: Path, why: str) -> MediaError:
     )
 
 
-def _transcode(clip: Clip, window: Window, out: Path, config: VariantConfig) -> int:
+def _transcode(clip: Clip, window: View, out: Path, config: VariantConfig) -> int:
     """Read every packet once: sound goes through, pictures are decoded, cut and coded.
 
     Returns:
@@ -181,10 +213,10 @@ def _decoded(picture: VideoStream, packet: Packet | None) -> list[VideoFrame]:
 
 
 class _Coder:
-    """Codes what is seen through the window, upright, at the film's own time stamps."""
+    """Codes what is seen, upright, at the film's own time stamps."""
 
     def __init__(
-        self, result: OutputContainer, clip: Clip, window: Window, config: VariantConfig
+        self, result: OutputContainer, clip: Clip, window: View, config: VariantConfig
     ) -> None:
         self._clip, self._window, self._result = clip, window, result
         self._last: int | None = None  # time stamp
@@ -206,7 +238,7 @@ class _Coder:
         """Width and height of what is cut out, as it is stored, even."""
         width, height = self._clip.coded_width, self._clip.coded_height
         if not enlarge:
-            share = self._window.share_at(0)
+            share = (0.0, 0.0, *self._window.size_share)
             _, _, width, height = stored_box(share, (width, height), self._clip.rotation)
         return 2 * round(width / 2), 2 * round(height / 2)
 
@@ -225,9 +257,7 @@ class _Coder:
     def _see(self, frame: VideoFrame) -> VideoFrame:
         clip = self._clip
         time = float(Fraction(frame.pts or 0) * clip.time_base - clip.start)
-        stored = frame.width, frame.height
-        box = stored_box(self._window.share_at(time), stored, clip.rotation)
-        part = crop_frame(frame, box, self._size)
+        part = see_frame(frame, self._window, time, clip.rotation, self._size)
         matrix = color_matrix(part)
         coded = part.reformat(
             format=self._stream.pix_fmt, src_colorspace=matrix, dst_colorspace=matrix

@@ -32,12 +32,15 @@ class Credit:
 
 
 def read_credits(table: Path) -> dict[str, Credit]:
-    """What a table of recordings says of each, by its id, or its file's name where it has no id."""
+    """What a table of recordings says of each, by its id, or its file's name where it has no id; a
+    row of an author with several names how many."""
     with table.open(newline="", encoding="utf-8") as file:
         rows = [{name: value or "" for name, value in row.items()} for row in csv.DictReader(file)]
     found = {}
-    for row in rows:
-        name = row.get("id") or row.get("file", "")
+    for number, row in enumerate(rows, 1):
+        name = row.get("id") or row.get("file") or f"{number}"
+        if row.get("sounds"):
+            row["label"] = f"{row['sounds']} recording{'s' if row['sounds'] != '1' else ''}"
         if row.get("author", "").startswith("["):  # what is left of a page's link
             row["author"] = ""
         found[name] = Credit(name, *(row.get(column, "") for column in

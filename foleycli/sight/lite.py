@@ -46,7 +46,7 @@ SCALES = {0: (1.0, 1.0), 1: (1.0, 1.1), 2: (1.1, 1.2)}  # of channels and of rep
 STEM, HEAD, CLASSES = 32, 1280, 1000
 BATCH_NORM_EPSILON = 1e-3  # TensorFlow's
 MEAN, SCALE = 127.0, 128.0  # of the 8-bit pixels, for the lite models
-FORM = 1  # of the graphs; another number makes them anew
+FORM = 2  # of the graphs; another number makes them anew
 Weights = dict[str, NDArray]
 
 
@@ -100,11 +100,18 @@ class Classifier:
 
         One by one: a picture's numbers do not know its company, and more at once are no faster.
         """
-        rows = [
-            np.asarray(self._session.run(["shares"], {"pictures": frame[None]})[0])
-            for frame in frames
-        ]
-        return np.concatenate(rows) if rows else np.zeros((0, CLASSES), np.float32)
+        return self._see(frames, "shares", CLASSES)
+
+    def see(self, frames: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The same, and the embeddings (n, 1280) that they are made of."""
+        seen = self._see(frames, None, CLASSES + HEAD)
+        return seen[:, :CLASSES], seen[:, CLASSES:]
+
+    def _see(self, frames: NDArray[np.uint8], wanted: str | None, size: int) -> NDArray[np.float32]:
+        names = [wanted] if wanted else ["shares", "embedding"]
+        made = (self._session.run(names, {"pictures": frame[None]}) for frame in frames)
+        rows = [np.concatenate([np.asarray(part) for part in parts], axis=1) for parts in made]
+        return np.concatenate(rows) if rows else np.zeros((0, size), np.float32)
 
 
 def open_classifier(version: int = 0) -> Classifier:
@@ -158,14 +165,14 @@ def published_weights(version: int) -> Weights:
     return weights
 
 
-def build_graph(version: int, weights: Weights) -> bytes:
-    """The network as ONNX: ``pictures`` (n, 224, 224, 3) uint8 -> ``shares`` (n, 1000).
+def build_graph(version: int, weights: Weights, side: int = FRAMES.size) -> bytes:
+    """The network as ONNX: ``pictures`` (n, side, side, 3) uint8 -> ``shares`` (n, 1000), and the
+    ``embedding`` (n, 1280) they are made of.
 
     Raises:
         KeyError: the weights are of another network.
     """
     graph = Graph()
-    side = FRAMES.size
     pixels = graph.input("pictures", np.uint8, ("n", side, side, 3))
     pixels = graph.add("Cast", pixels, to=1)
     pixels = graph.add("Transpose", pixels, perm=(0, 3, 1, 2))
@@ -198,11 +205,13 @@ def build_graph(version: int, weights: Weights) -> bytes:
         out = convolve(graph.add("Clip", inner, low, high), f"blocks.{n}.project", side)
         maps = graph.add("Add", maps, out) if block.skip else out
     maps = graph.add("Clip", convolve(maps, "head", side), low, high)
-    embedding = graph.add("Flatten", graph.add("GlobalAveragePool", maps), axis=1)
+    pooled = graph.add("GlobalAveragePool", maps)
+    embedding = graph.add("Flatten", pooled, axis=1, into="embedding")
     matrix, bias = (graph.constant(weights[f"classify.{part}"]) for part in ("weight", "bias"))
     logits = graph.add("Gemm", embedding, matrix, bias, transB=1)
     shares = graph.add("Softmax", logits, axis=1, into="shares")
     graph.output(shares, np.float32, ("n", CLASSES))
+    graph.output(embedding, np.float32, ("n", HEAD))
     return graph.to_bytes()
 
 

@@ -29,6 +29,7 @@ from foleycli.sight.watch import Watcher
 from foleycli.sight.when import TOGETHER, MotionReader
 from foleycli.sight.when_net import load_net, read_weighed_stops
 from foleycli.spot.features import Features
+from foleycli.spot.seen import SEEN, SeenHead
 from foleycli.spot.select import Selector, choose
 from foleycli.spot.text import embed_text
 from foleycli.spot.what import Seer, is_dark
@@ -36,6 +37,7 @@ from foleycli.spot.what import Seer, is_dark
 if TYPE_CHECKING:
     from foleycli.sight.words import WordEyes
 
+_Looked = tuple[NDArray[np.float32], NDArray[np.float32] | None]  # classes; what a student reads
 BATCH = 16  # pictures whose rows are made at once
 MOST_EYES = 4  # pictures that are looked at side by side; one thread each
 SAME = 2.0  # levels by which a 14th of a picture, each way, may differ from the last one looked at
@@ -54,6 +56,8 @@ class Encoder:
     reading: Reading
     reach: int = 0  # rows to either side, within a shot, whose mean a row of *what* is
     select: Path | None = None  # weights of what looks for words (`foley train select`)
+    head: SeenHead | None = None  # of a student over the networks that see
+    versions: tuple[int, ...] = (0,)  # of those networks, unless it has its own
 
     @classmethod
     def open(cls, name: str = GENERATE.encoder) -> "Encoder":
@@ -61,8 +65,8 @@ class Encoder:
 
         Args:
             name: ``student``, ``teacher``, or a folder with ``what.safetensors``,
-                ``when.safetensors`` or ``encoder.json`` (``versions`` of the networks that see,
-                ``reach``); what it lacks is the teacher's.
+                ``when.safetensors``, ``seen.safetensors`` or ``encoder.json`` (``versions`` of the
+                networks that see, ``reach``); what it lacks is the teacher's.
 
         Raises:
             ModelError: there is no such encoder.
@@ -72,16 +76,20 @@ class Encoder:
             return cls(Seer(), partial(read_weighed_stops, net=load_net(teacher)))
         folder = encoder_folder(name)
         when = folder / WHEN
-        if not any((folder / file).exists() for file in (WHAT, WHEN, FACTS, SELECT)):
+        files = (WHAT, WHEN, SEEN, SELECT, FACTS)
+        if not any((folder / file).exists() for file in files):
             raise ModelError(
-                f"{name} is no encoder: it has no {WHAT}, {WHEN}, {SELECT} or {FACTS}.",
+                f"{name} is no encoder: it has no {', '.join(files[:-1])} or {FACTS}.",
                 "Choose student, teacher, or a folder that foley train distill wrote.",
             )
         net = load_net(when if when.exists() else teacher)
-        seer = Seer(*what_sees(name))
+        weights, versions = what_sees(name)
+        seer = Seer(weights, versions)
         reach, select = read_facts(folder)["reach"], folder / SELECT
         reading = partial(read_weighed_stops, net=net)
-        return cls(seer, reading, reach, select if select.exists() else None)
+        head = SeenHead.open(folder / SEEN) if (folder / SEEN).exists() else None
+        found = select if select.exists() else None
+        return cls(seer, reading, reach, found, head, tuple(versions))
 
     def word_eyes(self, words: Sequence[str]) -> "WordEyes | None":
         """What looks for words, where it was trained.
@@ -111,8 +119,11 @@ def what_sees(name: str) -> tuple[Path | None, list[int]]:
     """
     if name == "teacher":
         return None, [0]
-    weights = encoder_folder(name) / WHAT
-    return weights if weights.exists() else None, read_facts(weights.parent)["versions"]
+    folder = encoder_folder(name)
+    weights = folder / WHAT
+    if (folder / SEEN).exists() and not (folder / FACTS).exists():
+        folder = SHIPPED  # whose networks a head is over
+    return weights if weights.exists() else None, read_facts(folder)["versions"]
 
 
 def read_facts(folder: Path) -> dict[str, Any]:
@@ -155,7 +166,7 @@ def encode_video(
     """
     motion, watcher = MotionReader(encoder.reading, keep=bool(words)), Watcher()
     selector = Selector(words, encoder.seer, encoder.word_eyes(words))
-    looker = _Looker(encoder.seer)
+    looker = _Looker(encoder.seer, encoder.head)
     moves: list[tuple[Fraction, NDArray[np.uint8]]] = []
     end = Fraction(0)
     with Aside(motion.push_all) as reading, Aside(watcher.look) as watching, looker:
@@ -171,13 +182,17 @@ def encode_video(
                 looker.push(picture.rgb, picture.repeats)
                 selector.look(float(picture.time), picture.rgb)
         reading.put(moves)
-    what, classes, dark = looker.seen
+    what, classes, dark, inner = looker.seen
     if not what:
         raise MediaError("The clip has no picture in that span.", "Check --in and --out.")
     hits, activity = motion.curves(end)
     cuts = motion.cuts()
-    seen = np.concatenate(what)
+    seen, classes, dark = (np.concatenate(part) for part in (what, classes, dark))
     what.clear()  # as long as the film
+    if encoder.head is not None:
+        shots = shot_numbers(cuts, len(seen))
+        shares = encoder.head.settle(classes.astype(np.float32), np.concatenate(inner), shots)
+        seen, classes = encoder.seer.words(shares, dark), shares.astype(np.float16)
     rows = share_context(seen, cuts, encoder.reach)
     sizes, force = motion.sizes(end)
     features = Features.assemble(
@@ -186,14 +201,20 @@ def encode_video(
         activity,
         end,
         cuts,
-        classes=np.concatenate(classes),
+        classes=classes,
         sightings=tuple(watcher.sightings),
-        dark=np.concatenate(dark),
+        dark=dark,
         places=motion.places(end),
         sizes=sizes,
         force=force,
     )
     return replace(features, selections=choose(selector, motion, features)) if words else features
+
+
+def shot_numbers(cuts: Sequence[Fraction], rows: int) -> NDArray[np.intp]:
+    """(rows,), four a second: the number of the shot that each belongs to."""
+    edges = [round(cut * FEATURES.frame_rate) for cut in cuts]
+    return np.searchsorted(edges, np.arange(rows), "right")
 
 
 def share_context(
@@ -221,13 +242,14 @@ class _Looker:
     A picture in which nothing differs from the last one that was looked at is taken for it.
     """
 
-    def __init__(self, seer: Seer) -> None:
-        self.seen: tuple[list[NDArray], list[NDArray], list[NDArray]] = ([], [], [])
+    def __init__(self, seer: Seer, head: SeenHead | None = None) -> None:
+        # rows, classes, whether it is dark, and what a student reads
+        self.seen: tuple[list[NDArray], ...] = ([], [], [], [])
         self.looks = 0
-        self._seer = seer
-        self._waiting: deque[tuple[NDArray[np.uint8], int, Future[NDArray[np.float32]]]] = deque()
+        self._seer, self._head = seer, head
+        self._waiting: deque[tuple[NDArray[np.uint8], int, Future[_Looked]]] = deque()
         self._pool: ThreadPoolExecutor | None = None
-        self._last: tuple[NDArray[np.uint8], Future[NDArray[np.float32]]] | None = None
+        self._last: tuple[NDArray[np.uint8], Future[_Looked]] | None = None
 
     def __enter__(self) -> "_Looker":
         threads = count_threads()
@@ -243,27 +265,32 @@ class _Looker:
         if len(self._waiting) == 2 * BATCH:  # the first half is done, or nearly
             self._gather()
 
-    def _looked_at(self, rgb: NDArray[np.uint8]) -> Future[NDArray[np.float32]]:
+    def _looked_at(self, rgb: NDArray[np.uint8]) -> Future[_Looked]:
         self.looks += 1
         if self._pool is not None:
-            return self._pool.submit(self._seer.classify, rgb[None])
-        done: Future[NDArray[np.float32]] = Future()
-        done.set_result(self._seer.classify(rgb[None]))
+            return self._pool.submit(self._look, rgb[None])
+        done: Future[_Looked] = Future()
+        done.set_result(self._look(rgb[None]))
         return done
 
+    def _look(self, frame: NDArray[np.uint8]) -> _Looked:
+        if self._head is None:
+            return self._seer.classify(frame), None
+        shares, embeddings = self._seer.see(frame)
+        return shares, self._head.inner(embeddings)
+
     def _gather(self) -> None:
-        """What up to 16 pictures show: rows (n, 384), ImageNet's classes (n, 1000) float16, and
-        whether they are dark (n,)."""
+        """What up to 16 pictures show: rows (n, 384), ImageNet's classes (n, 1000) float16,
+        whether they are dark (n,), and what a student reads of them, if there is one."""
         count = min(BATCH, len(self._waiting))
         frames, repeats, looks = zip(*(self._waiting.popleft() for _ in range(count)), strict=True)
-        pixels = np.stack(frames)
-        probabilities = np.concatenate([look.result() for look in looks])
-        shown = (
-            self._seer.words(probabilities, pixels),
-            probabilities.astype(np.float16),
-            is_dark(pixels),
-        )
-        for kept, rows in zip(self.seen, shown, strict=True):
+        dark = is_dark(np.stack(frames))
+        shares, inner = zip(*(look.result() for look in looks), strict=True)
+        probabilities = np.concatenate(shares)
+        shown = [self._seer.words(probabilities, dark), probabilities.astype(np.float16), dark]
+        if self._head is not None:
+            shown.append(np.concatenate(inner))
+        for kept, rows in zip(self.seen, shown, strict=False):
             kept.append(np.repeat(rows, repeats, axis=0))
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:

@@ -44,32 +44,38 @@ class Seer:
 
         Rows add: the mean of the rows of a shot says what is seen in all of it.
         """
-        return self.words(self.classify(frames), frames)
+        return self.words(self.classify(frames), is_dark(frames))
 
     def words(
-        self, probabilities: NDArray[np.float32], frames: NDArray[np.uint8]
+        self, probabilities: NDArray[np.float32], dark: NDArray[np.bool_]
     ) -> NDArray[np.float32]:
-        """ImageNet probabilities (n, 1000) of pictures (n, 224, 224, 3) -> rows of `look`."""
-        return self.weigh(probabilities, frames) @ phrase_vectors()
+        """ImageNet probabilities (n, 1000) of pictures, and which are dark (n,) -> rows of
+        `look`."""
+        return self.weigh(probabilities, dark) @ phrase_vectors()
 
     def shares(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Pictures (n, 224, 224, 3) -> (n, phrases): probability of every sound and every place.
 
         Sounds sum to about 1 at most (what is silent has none), and so do places.
         """
-        return self.weigh(self.classify(frames), frames)
+        return self.weigh(self.classify(frames), is_dark(frames))
 
     def weigh(
-        self, probabilities: NDArray[np.float32], frames: NDArray[np.uint8]
+        self, probabilities: NDArray[np.float32], dark: NDArray[np.bool_]
     ) -> NDArray[np.float32]:
-        """ImageNet probabilities (n, 1000) of pictures (n, 224, 224, 3) -> `shares`."""
-        dark = is_dark(frames)[:, None]
-        return np.where(dark, probabilities @ self._by_night, probabilities @ self._by_day)
+        """ImageNet probabilities (n, 1000) of pictures, and which are dark (n,) -> `shares`."""
+        by_night, by_day = probabilities @ self._by_night, probabilities @ self._by_day
+        return np.where(dark[:, None], by_night, by_day)
 
     def classify(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Pictures (n, 224, 224, 3) -> ImageNet probabilities (n, 1000)."""
         shares = [classifier.classify(frames) for classifier in self._classifiers]
         return np.stack(shares).mean(axis=0)
+
+    def see(self, frames: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The same, and the embeddings (n, networks, 1280) that they are made of."""
+        shares, embeddings = zip(*(net.see(frames) for net in self._classifiers), strict=True)
+        return np.stack(shares).mean(axis=0), np.stack(embeddings, axis=1)
 
 
 def is_dark(frames: NDArray[np.uint8]) -> NDArray[np.bool_]:

@@ -5,11 +5,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
+from foleycli.cluster import connect
 from foleycli.config import GenerateConfig
-from foleycli.errors import FoleyError, UsageError
-from foleycli.install import get_extra
+from foleycli.errors import FoleyError
 from foleycli.sources.played import Played
 from foleycli.spot.cues import Cue
 from foleycli.timeline.batch import ATTEMPTS, Outcome, do_job, pass_done, wait_for_others
@@ -32,7 +31,7 @@ def run_on_ray(jobs: Sequence[Job], address: str | None = None) -> Iterator[Outc
         UsageError: Ray is not installed.
         FoleyError: the cluster cannot be reached.
     """
-    ray = _connect(address)
+    ray = connect(address)
     task = ray.remote(num_cpus=1, max_retries=ATTEMPTS)(do_job)
     todo: list[Job] = []
     yield from pass_done(jobs, todo)
@@ -60,7 +59,7 @@ def _do_after_others(job: Job) -> Outcome:
 
 def shots_on_ray(address: str | None = None) -> Doing:
     """What does a reel's shots as Ray tasks of one core each; as `run_on_ray`, and its errors."""
-    ray = _connect(address)
+    ray = connect(address)
 
     def do(
         tasks: Sequence[ShotTask], progress: Callable[[int], None]
@@ -153,23 +152,6 @@ def _seen_everywhere(task: ShotTask) -> ShotTask:
 def _absolute_config(config: GenerateConfig) -> GenerateConfig:
     library = str(Path(config.library).absolute()) if config.library else None
     return replace(config, library=library)
-
-
-def _connect(address: str | None) -> Any:
-    try:
-        import ray  # pyright: ignore[reportMissingImports]
-    except ImportError as error:
-        raise UsageError("Ray is not installed.", get_extra("ray")) from error
-    if not ray.is_initialized():
-        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-        try:
-            ray.init(address=address, **quiet)
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            raise FoleyError(
-                f"No Ray cluster answers at {address}: {error}.",
-                "Start one with `ray start --head`, or give --on ray alone.",
-            ) from error
-    return ray
 
 
 def _absolute(job: Job) -> Job:

@@ -1,19 +1,36 @@
-"""An output, a reel or a model -> whose recordings are in it."""
+"""An output, a reel or a model -> whose recordings are in it, and what else was learned from."""
 
+import csv
 from dataclasses import dataclass
 from pathlib import Path
 
+from foleycli import models
 from foleycli.documents import is_file, parse_json
 from foleycli.errors import MediaError
 from foleycli.library.credits import Credit, credits_of, read_credits
 from foleycli.library.table import RECORDINGS, SHIPPED
-from foleycli.models.registry import find_model
+from foleycli.models.registry import MODELS, find_model
 from foleycli.recipe import HEARD, read_recipe, recipe_path
 from foleycli.timeline.journal import read_journal
 from foleycli.timeline.lanes import show
 from foleycli.timeline.reconform import find_journal
 
 LEARNED = "credits.csv"  # in a model's folder: what it was trained on
+PACKAGE = Path(models.__file__).parent
+SETS = PACKAGE / "sets.csv"  # what each part of what ships was trained on
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSet:
+    """What a part of a model learned from."""
+
+    model: str
+    part: str  # its files, a space between
+    set: str
+    what: str
+    licence: str
+    author: str
+    url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +42,7 @@ class Credits:
     licence: str  # of the weights, or of the recordings as a whole
     credits: tuple[Credit, ...]
     learned: bool  # they are what a model learned from, not what is heard
+    sets: tuple[TrainingSet, ...] = ()  # of a model that ships, all that its parts learned from
 
 
 def find_credits(asked: str) -> Credits:
@@ -44,14 +62,25 @@ def find_credits(asked: str) -> Credits:
     return _of_reel(find_journal(path))
 
 
+def training_sets(name: str) -> tuple[TrainingSet, ...]:
+    """What the parts of a model that ships learned from; of another one, nothing."""
+    with SETS.open(newline="", encoding="utf-8") as file:
+        return tuple(TrainingSet(**row) for row in csv.DictReader(file) if row["model"] == name)
+
+
 def _of_model(name: str) -> Credits:
+    sets = training_sets(name)
+    if sets and not any(model.name == name for model in MODELS):  # eyes and ears of ours
+        table = PACKAGE / name / LEARNED
+        credits = tuple(read_credits(table).values()) if is_file(table) else ()
+        return Credits(name, name, "Apache-2.0", credits, True, sets)
     model = find_model(name)
     table = model.folder / LEARNED
     if model.kind == "recordings":
         credits = tuple(read_credits(SHIPPED / RECORDINGS).values())
-        return Credits(name, name, model.weights_licence, credits, False)
+        return Credits(name, name, model.weights_licence, credits, False, sets)
     credits = tuple(read_credits(table).values()) if is_file(table) else ()
-    return Credits(name, name, model.weights_licence, credits, True)
+    return Credits(name, name, model.weights_licence, credits, True, sets)
 
 
 def _of_recipe(path: Path) -> Credits:
@@ -79,7 +108,7 @@ def _made_by(name: str, source: str, again: str) -> Credits:
     if source == "library":
         raise MediaError(f"{name} does not say which recordings are heard.", f"Run {again}.")
     model = _of_model(source)
-    return Credits(name, source, model.licence, model.credits, True)
+    return Credits(name, source, model.licence, model.credits, True, model.sets)
 
 
 def _of_recordings(name: str, source: str, library: str | None, heard: list[str]) -> Credits:

@@ -12,6 +12,7 @@ statistics, so that the student begins as the teacher itself and a batch's compa
 the rows compared are those before they are made unit length.
 """
 
+from collections.abc import Collection
 from copy import deepcopy
 from dataclasses import asdict, replace
 from fractions import Fraction
@@ -27,7 +28,8 @@ from torch.nn.functional import cosine_similarity, mse_loss
 
 from foleycli.config import FRAMES, CavpDistillTraining, DistillTraining, SelectTraining
 from foleycli.errors import UsageError
-from foleycli.frames.windows import clip_random, draw_window, vary_frames
+from foleycli.frames.windows import KINDS as VIEWS
+from foleycli.frames.windows import clip_random, draw_view, vary_frames
 from foleycli.models.bundle import CARD, FORMAT, Bundle, write_bundle
 from foleycli.sight.cavp import Cavp
 from foleycli.sources.identity import find_folder
@@ -36,7 +38,8 @@ from foleycli.train.prepare import Prepared, PreparedClip
 from foleycli.train.run import Run, RunOptions
 
 SCREEN = (1280, 720)  # prepared frames are square; films are taken to be wide, and moves go across
-KINDS = {"cu": ("cu",), "cm": ("cm",), "both": ("cu", "cm")}  # of a variation
+KINDS = {kind: (kind,) for kind in VIEWS} | {"both": ("cu", "cm"), "all": VIEWS}  # of a variation
+OF_SMALL = ("cu", "cm", "both")  # what photographs and rendered scenes are seen through
 Pixels = NDArray[np.uint8]
 
 
@@ -107,25 +110,27 @@ def distillation_loss(student: Tensor, teacher: Tensor) -> Tensor:
 
 
 def kind_of(config: DistillTraining, chance: np.random.Generator) -> str:
-    """What the student is shown of an example: full, cu or cm; two draws, always.
+    """What the student is shown of an example: full, or a kind of view; two draws, always.
 
     Raises:
         UsageError: the configuration names no such variation.
     """
     check_variation(config)
-    varied, which = chance.random() < config.proportion, int(chance.integers(2))
     known = KINDS[config.variation]
+    varied, which = chance.random() < config.proportion, int(chance.integers(max(2, len(known))))
     return known[which % len(known)] if varied else "full"
 
 
-def check_variation(config: DistillTraining) -> None:
+def check_variation(config: DistillTraining, known: Collection[str] = KINDS.keys()) -> None:
     """Before what takes long.
 
     Raises:
         UsageError: the configuration names no such variation.
     """
-    if config.variation not in KINDS:
-        raise UsageError(f"There is no variation {config.variation!r}.", "Choose cu, cm or both.")
+    if config.variation not in known:
+        raise UsageError(
+            f"There is no variation {config.variation!r} here.", f"Choose {' or '.join(known)}."
+        )
 
 
 def places(run: Run, part: int, count: int) -> list[tuple[int, int]]:
@@ -148,8 +153,8 @@ def draw_lesson(
         return whole, whole
     times = [Fraction(n, FRAMES.frame_rate) for n in range(len(whole))]
     random = clip_random(seed, f"{epoch}:{clip.id}")
-    window = draw_window(kind, *SCREEN, len(whole) / FRAMES.frame_rate, random, config.cinematic)
-    return whole, vary_frames(whole, times, window)
+    view = draw_view(kind, *SCREEN, len(whole) / FRAMES.frame_rate, random, config.cinematic)
+    return whole, vary_frames(whole, times, view)
 
 
 def _span(clip: PreparedClip, count: int, chance: np.random.Generator) -> Pixels:

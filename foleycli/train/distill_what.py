@@ -31,7 +31,7 @@ from foleycli.sight.efficientnet import EfficientNetLite
 from foleycli.spot.encode import WHAT
 from foleycli.spot.phrases import phrase_vectors
 from foleycli.spot.what import class_sounds
-from foleycli.train.distill import check_variation, distillation_loss, kind_of
+from foleycli.train.distill import OF_SMALL, check_variation, distillation_loss, kind_of
 from foleycli.train.listing import keep_settings
 from foleycli.train.run import Run, RunOptions
 from foleycli.train.views import content_name
@@ -52,7 +52,7 @@ def train(
         photos: folder of .jpg photographs.
         kept: folder that keeps their views, for other students too.
     """
-    check_variation(config)
+    check_variation(config, OF_SMALL)
     with Run(out, "distill-what", config, options) as run:
         # what is learned from
         with run.first_alone():

@@ -20,7 +20,7 @@ from foleycli.sight.motion import CHANNELS, COLUMNS, ROWS
 from foleycli.sight.track import RATE
 from foleycli.sight.when_net import STEP, net_inputs
 from foleycli.spot.encode import teacher_file
-from foleycli.train.distill import check_variation, distillation_loss, kind_of
+from foleycli.train.distill import OF_SMALL, check_variation, distillation_loss, kind_of
 from foleycli.train.networks import WhenNet, load_when, save
 from foleycli.train.run import Run, RunOptions
 from foleycli.train.views import POINTS, VIEWS, SeenScene, render_all
@@ -36,7 +36,7 @@ def train(
         scenes: folder that keeps what is rendered, for other students too.
         out: folder of the run.
     """
-    check_variation(config)
+    check_variation(config, OF_SMALL)
     with Run(out, "distill-when", config, options) as run:
         # what is learned from
         with run.first_alone():

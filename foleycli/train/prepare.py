@@ -13,7 +13,7 @@ import json
 import tarfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from foleycli.clip.probe import probe
+from foleycli.cluster import do_on_ray
 from foleycli.config import (
     DIFF_FOLEY_MEL,
     FRAMES,
@@ -43,6 +44,7 @@ from foleycli.sources.identity import DIFF_FOLEY, find_family, find_folder, sour
 from foleycli.sources.open import open_source
 from foleycli.spot.encode import FACTS, SHIPPED, Encoder, encode_video
 from foleycli.spot.features import Features
+from foleycli.spot.seen import SEEN
 from foleycli.train.listing import BAD, BAD_COLUMNS, SETTINGS, keep_settings, write_table
 from foleycli.waveform.mel import log_mel
 from foleycli.waveform.sound import read_sound
@@ -54,12 +56,17 @@ Encode = Callable[[Iterable[Picture]], Features]
 
 
 def prepare(
-    examples: Sequence[Example], out: Path, config: PrepareConfig, jobs: int = 1
+    examples: Sequence[Example],
+    out: Path,
+    config: PrepareConfig,
+    jobs: int = 1,
+    on: str | None = None,
 ) -> Iterator[tuple[str, str]]:
     """Make shards of films. Shards that are there, of the same films, are kept.
 
     Args:
         examples: of `evaluate.clipset.read_set`, of the configuration's split.
+        on: makes them on Ray, in place of ``jobs`` processes here: see `cluster.do_on_ray`.
 
     Yields:
         The id of a film, and what is the matter with it: "" when it is in a shard.
@@ -72,11 +79,15 @@ def prepare(
         raise UsageError(f"--parts {','.join(config.parts)}: unknown.", f"Of {', '.join(PARTS)}.")
     settings = _settings(config)
     keep_settings(out, settings)
+    if on is not None:  # nodes are in other folders
+        out = out.absolute()
+        examples = [replace(example, clip=example.clip.absolute()) for example in examples]
     shards = [
         Shard(out, number, tuple(examples[first : first + config.shard]), first, config)
         for number, first in enumerate(range(0, len(examples), config.shard))
     ]
-    for shard, problem in do_all(write_shard, shards, jobs):
+    done = do_all(write_shard, shards, jobs) if on is None else do_on_ray(write_shard, shards, on)
+    for shard, problem in done:
         if problem:
             raise FoleyError(f"{shard.path.name}: {problem}", "Run the same command again.")
         yield from ((row["id"], row.get("problem", "")) for row in shard.rows())
@@ -121,7 +132,7 @@ def _weights(config: PrepareConfig) -> str:
     Encoder.open(config.encoder)
     folder = Path(config.encoder) if Path(config.encoder).is_dir() else SHIPPED
     digest = hashlib.blake2b(config.encoder.encode(), digest_size=16)
-    for path in sorted([*folder.glob("wh*.safetensors"), *folder.glob(FACTS)]):
+    for path in sorted(p for name in ("wh*.safetensors", SEEN, FACTS) for p in folder.glob(name)):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

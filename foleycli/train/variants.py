@@ -1,7 +1,7 @@
-"""A folder of films becomes the same films in close-up or with a moving camera, sound untouched.
+"""A folder of films becomes the same films seen otherwise, sound untouched.
 
 What it leaves: the films, ``manifest.csv`` (a row a film: its window, hashes), ``settings.json``,
-and ``bad.csv`` for films that could not be used. The windows are those of `cinematic.clip_window`,
+and ``bad.csv`` for films that could not be used. The windows are those of `frames.windows`,
 so that a manifest can be derived again from ids, seed and settings alone: `verify_variants`.
 """
 
@@ -29,7 +29,7 @@ from foleycli.frames.variants import (
     sound_hash,
     write_variant,
 )
-from foleycli.frames.windows import clip_window, draw_window
+from foleycli.frames.windows import clip_window, draw_view
 from foleycli.processes import do_all
 from foleycli.train.listing import (
     BAD,
@@ -60,7 +60,7 @@ def make_variants(
         UsageError: the folder was made with other settings.
     """
     tasks = find_tasks(films, out, kind, config)
-    draw_window(kind, 64, 64, 1.0, Random(0), config)  # refuses what no window can have
+    draw_view(kind, 64, 64, 1.0, Random(0), config)  # refuses what no window can have
     keep_settings(out, {"kind": kind, **asdict(config)})
     (out / NOTES).mkdir(exist_ok=True)
     bad = []
@@ -124,7 +124,7 @@ def _differs(task: Task, kept: Variant) -> str:
     if content_hash(task.film) != kept.source_hash:
         return "the film is another one now"
     if window != kept.window:
-        return f"its window is {kept.window.at(0)}, not {window.at(0)}"
+        return f"its window is {kept.window}, not {window}"
     if not out.is_file():
         return f"{kept.file} is missing"
     if file_hash(out) != kept.sha256:

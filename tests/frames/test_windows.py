@@ -14,10 +14,13 @@ from foleycli.config import CinematicConfig
 from foleycli.errors import UsageError
 from foleycli.frames.decode import decode_pictures
 from foleycli.frames.windows import (
+    Dissolve,
+    Grade,
     Window,
     clip_random,
     clip_window,
     crop_for,
+    draw_view,
     draw_window,
     vary_frames,
     vary_pictures,
@@ -111,6 +114,78 @@ def test_a_random_start_goes_part_of_the_way_and_leaves_all_else_as_it_was():
 def test_the_middle_square_is_kept():
     for window in windows("cu", config=replace(CONFIG, fit="crop")):
         assert window.width == window.height
+
+
+def test_a_zoom_goes_between_the_whole_picture_and_a_close_up_of_its_proportions():
+    zooms, grows = windows("zoom", 40), 0
+    close_ups = windows("cu", 40, config=replace(CONFIG, aspect="kept"))
+    for zoom, close in zip(zooms, close_ups, strict=True):
+        first, last = zoom.at(0), zoom.at(10)
+        small, whole = (first, last) if first[2] < last[2] else (last, first)
+        grows += first is small
+        assert whole == (0, 0, 320, 240)
+        assert small == close.at(0)
+        assert zoom.size_share == (small[2] / 320, small[3] / 240)
+        for time in np.linspace(0, 10, 21):
+            left, top, across, down = zoom.at(time)
+            assert left >= 0 and top >= 0 and left + across <= 320 and top + down <= 240
+            assert across / down == pytest.approx(4 / 3, rel=0.05)
+    assert 10 < grows < 30
+
+
+def test_a_dissolve_goes_from_one_close_up_to_another_in_the_middle():
+    for name in range(20):
+        view = draw_view("transition", 320, 240, 6.0, clip_random(0, str(name)), CONFIG)
+        assert isinstance(view, Dissolve)
+        assert (view.before.width, view.before.height) == (view.after.width, view.after.height)
+        assert view.before.first != view.after.first
+        assert 0.5 <= view.seconds <= 1.5
+        assert view.weight_at(1) == 0 and view.weight_at(5) == 1
+        assert view.weight_at(view.start + view.seconds / 2) == pytest.approx(0.5)
+
+
+def test_half_of_a_dissolve_is_the_mean_of_both_shots():
+    frames = np.zeros((1, 64, 64, 3), np.uint8)
+    frames[:, :, :32] = 200
+    left, right = (Window(64, 64, 32, 64, (x, 0), (x, 0)) for x in (0, 32))
+    view = Dissolve(left, right, 1.0, 2.0)
+    for time, level in ((0, 200), (2, 100), (3, 0)):
+        assert (vary_frames(frames, [time], view, (32, 32)) == level).all()
+
+
+def test_a_grade_changes_light_as_its_numbers_say():
+    grays = np.broadcast_to(np.array([0, 64, 128, 255], np.uint8)[:, None], (4, 4)).copy()
+    plain = Grade(1.0, 1.0, 1.0, 1.0, 0.0, 10.0)
+    colours = np.random.default_rng(0).integers(0, 256, (1, 8, 8, 3), np.uint8)
+    same = vary_frames(colours, [0], plain, (8, 8))
+    assert np.abs(same.astype(int) - colours).mean() < 3  # there and back by YCbCr
+    half = replace(plain, last_gain=0.5)
+    seen = vary_frames(np.stack([grays] * 3), [0, 5, 10], half, (4, 4))
+    np.testing.assert_array_equal(
+        seen[:, :, 0], [[0, 64, 128, 255], [0, 48, 96, 191], [0, 32, 64, 128]]
+    )
+    gray = vary_frames(colours, [0], replace(plain, saturation=0.0), (8, 8))[0].astype(int)
+    assert np.ptp(gray, axis=2).max() <= 2
+    warm = vary_frames(
+        np.full((1, 8, 8, 3), 128, np.uint8), [0], replace(plain, warmth=12.0), (8, 8)
+    )
+    red, green, blue = warm[0, 0, 0]
+    assert red > green > blue
+
+
+@pytest.mark.parametrize("stored", ["yuv420p", "yuv422p10le", "rgb24"])
+def test_a_graded_film_is_as_its_pictures_graded(stored, tmp_path):
+    path = tmp_path / "film.mkv"
+    source = f"testsrc2=s=320x180:r=5:d=0.6,format={stored}"
+    codec = "libx264rgb" if stored == "rgb24" else "libx264"
+    command = ["ffmpeg", "-loglevel", "error", "-f", "lavfi", "-i", source, "-c:v", codec]
+    subprocess.run([*command, "-qp", "1", "-threads", "1", path], check=True)
+    clip = probe(path)
+    view = Grade(1.4, 0.9, 0.7, 0.6, -8.0, 0.6)
+    seen = [p.rgb for p in decode_pictures(clip, crop=crop_for(clip, view)) if p.repeats]
+    whole = [p for p in decode_pictures(clip) if p.repeats]
+    expected = [p.rgb for p in vary_pictures(whole, view)]
+    assert np.abs(np.stack(seen).astype(int) - np.stack(expected)).mean() < 4
 
 
 def test_windows_depend_on_id_and_seed_alone_and_never_change():

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -27,9 +28,9 @@ from foleycli.models.filled import filled
 from foleycli.sight.cavp import Cavp
 from foleycli.sources.convert import to_public
 from foleycli.sources.public import convert_checkpoints
-from foleycli.train.distill import train
+from foleycli.train.distill import places, train
 from foleycli.train.prepare import prepare
-from foleycli.train.run import RunOptions
+from foleycli.train.run import Run, RunOptions
 
 PAPER = cast(CavpDistillTraining, TRAINING["distill"]["paper"])
 QUICK = replace(PAPER, updates=2, batch=2, frames=4, bf16=False)
@@ -106,6 +107,53 @@ def test_a_run_that_stopped_ends_as_one_that_did_not(teacher, shards, student, t
         path = train(shards, str(teacher.folder), tmp_path / "run", config, RunOptions())
     whole, resumed = Bundle.open(student).tensors("cavp"), Bundle.open(path).tensors("cavp")
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_processes_share_out_shards_in_one_order_that_goes_on():
+    def drawn(world: int, accumulate: int, updates: range) -> list[list[tuple[int, int]]]:
+        config = SimpleNamespace(batch=8)
+        share = 8 // (world * accumulate)
+        return [
+            sorted(
+                place
+                for rank in range(world)
+                for part in range(accumulate)
+                for place in places(
+                    cast(
+                        Run,
+                        SimpleNamespace(
+                            config=config, done=done, rank=rank, world=world, share=share
+                        ),
+                    ),
+                    part,
+                    5,
+                )
+            )
+            for done in updates
+        ]
+
+    alone = drawn(1, 1, range(6))
+    assert [place for update in alone for place in update] == [divmod(n, 5) for n in range(48)]
+    for world, accumulate in ((2, 1), (1, 4), (4, 2)):
+        assert drawn(world, accumulate, range(6)) == alone
+        assert drawn(world, accumulate, range(3, 6)) == alone[3:]  # it stopped after three
+
+
+@pytest.mark.slow
+def test_torchrun_goes_on_with_the_shards_where_it_stopped(teacher, shards, tmp_path):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--no-python",
+               "--nproc-per-node", "2", "--", sys.executable, "-m", "foleycli.cli.main", "train",
+               "distill", "--preset", "paper", "--data", str(shards), "--model",
+               str(teacher.folder), "--batch", "2", "--f32", "--device", "cpu",
+               "--quiet"]  # fmt: skip
+    for out, updates in (("whole", 2), ("parts", 1), ("parts", 2)):
+        asked = [*command, "--updates", str(updates), "--out", str(tmp_path / out)]
+        done = subprocess.run(asked, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr[-2000:]
+    whole, parts = (
+        Bundle.open(tmp_path / out / "bundle").tensors("cavp") for out in ("whole", "parts")
+    )
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
 
 
 def test_folders_without_shards_are_named(teacher, tmp_path):

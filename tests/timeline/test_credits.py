@@ -13,7 +13,7 @@ from foleycli.generate import generate
 from foleycli.library.credits import Credit, end_credits, read_credits
 from foleycli.library.table import RECORDINGS, SHIPPED
 from foleycli.spot.cues import Cue
-from foleycli.timeline.credits import find_credits
+from foleycli.timeline.credits import PACKAGE, SETS, find_credits, training_sets
 from tests.films import strikes, write_film
 
 CUE = Cue(start=Fraction(0), duration=Fraction(1), kind="hit", what="dog barking")
@@ -57,7 +57,7 @@ def test_a_model_says_what_it_learned_from(tmp_path) -> None:
         find_credits(str(tmp_path / "cut.edl"))
     assert len(said("small", "--end-credits").splitlines()) < 500
     said("small", "-o", str(tmp_path / "c.txt"))
-    assert (tmp_path / "c.txt").read_text().count("\n") == 2870
+    assert (tmp_path / "c.txt").read_text().count("\n") == 2870 + len(training_sets("small"))
 
 
 def test_an_author_is_named_once_where_the_licence_asks() -> None:
@@ -71,3 +71,29 @@ def test_an_author_is_named_once_where_the_licence_asks() -> None:
         "Ann / pack (CC BY 4.0)",
         "unknown author / set (CC0 (dataset CC-BY-3.0))",
     ]
+
+
+def test_every_file_of_weights_that_ships_says_what_it_learned_from() -> None:
+    shipped = [
+        path
+        for path in PACKAGE.glob("*/*")
+        if path.suffix in (".safetensors", ".onnx") and path.parent.name != "listeners"
+    ]
+    assert shipped
+    for path in shipped:
+        parts = [one for one in training_sets(path.parent.name) if path.name in one.part.split()]
+        assert parts, f"{path} is in no row of {SETS.name}"
+        assert all(one.set and one.what and one.licence and one.author for one in parts)
+
+
+@pytest.mark.parametrize("name", ["small", "ear", "sight", "library"])
+def test_a_model_lists_its_training_sets(name: str) -> None:
+    found = find_credits(name)
+    assert found.sets == training_sets(name) != ()
+    text = said(name)
+    assert all(one.set in text and one.licence in text for one in found.sets)
+    if name == "ear":
+        assert len(found.credits) > 50
+        assert any("recordings" in one.label for one in found.credits)
+    if name == "small":
+        assert len(found.credits) == 2868

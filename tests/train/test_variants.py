@@ -167,3 +167,32 @@ def test_enlarged_pictures_have_the_films_size(films, tmp_path):
     list(make_variants(films, tmp_path, "cu", replace(CONFIG, enlarge=True)))
     clip = probe(tmp_path / "plain.mp4")
     assert (clip.width, clip.height) == (320, 180)
+
+
+@pytest.mark.parametrize("kind", ["zoom", "transition", "grade"])
+def test_other_kinds_are_seen_as_the_manifest_says_and_verify(kind, films, tmp_path):
+    assert all(not problem for _, problem in make_variants(films, tmp_path, kind, CONFIG))
+    rows = {row["id"]: Variant.read(row) for row in read_rows(tmp_path / MANIFEST)}
+    for name in ("plain.mp4", "tall.webm.mkv"):
+        clip = probe(films / name)
+        row = rows[clip.path.stem]
+        view = clip_window(kind, clip, row.id, CONFIG)
+        assert row.window == view
+        made = probe(tmp_path / row.file)
+        sides = clip.width * view.size_share[0], clip.height * view.size_share[1]
+        assert (made.width, made.height) == pytest.approx(sides, abs=0.01)
+        expected = [p.rgb for p in decode_pictures(clip, crop=crop_for(clip, view)) if p.repeats]
+        seen = [p.rgb for p in pictures(tmp_path / row.file) if p.repeats]
+        assert (
+            np.abs(np.stack(expected).astype(int) - np.stack(seen)).mean() < 9
+        )  # a zoom is written small
+        # something is done to the film
+        whole = [p.rgb for p in pictures(films / name) if p.repeats]
+        assert np.abs(np.stack(whole).astype(int) - np.stack(seen)).mean() > 9
+    assert packets(films / "plain.mp4")[0][0] == packets(tmp_path / "plain.mp4")[0][0]
+    assert [problem for _, problem in verify_variants(films, tmp_path, kind)] == ["", "", ""]
+    table = tmp_path / MANIFEST
+
+    other = table.read_text().replace('""seconds"": ', '""seconds"": 9', 3).replace("[", "[9", 3)
+    table.write_text(other)
+    assert all("window" in problem for _, problem in verify_variants(films, tmp_path, kind))

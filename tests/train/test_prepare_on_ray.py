@@ -1,0 +1,84 @@
+"""Shards made on a Ray of two nodes, of which one is killed in the middle of a shard."""
+
+import hashlib
+import os
+import signal
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from foleycli.config import PrepareConfig
+from foleycli.evaluate.clipset import read_set
+from foleycli.train.prepare import prepare
+from tests.films import strikes, write_film
+
+ray = pytest.importorskip("ray")
+CONFIG = PrepareConfig(parts=("frames",), shard=2)
+FILMS = 10
+
+
+@pytest.fixture
+def cluster():
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(
+        initialize_head=True,
+        head_node_args={"num_cpus": 1, "object_store_memory": 80_000_000},
+    )
+    try:
+        yield cluster
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+
+
+def hashes(folder):
+    found = [*folder.glob("shard-*"), folder / "index.csv", folder / "bad.csv"]
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
+
+
+def writers(folder):
+    """Processes that write a hidden file in a folder."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it ends meanwhile
+            for fd in (process / "fd").iterdir():
+                target = str(fd.readlink())
+                if target.startswith(f"{folder}/.") and target.endswith(".tar"):
+                    yield int(process.name)
+
+
+def kill_one(folder, killed):
+    """SIGKILL to the first process that is found in the middle of a shard."""
+    until = time.monotonic() + 60
+    while not killed and time.monotonic() < until:
+        for process in writers(folder):
+            if process != os.getpid():
+                os.kill(process, signal.SIGKILL)
+                killed.append(process)
+                return
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds the worker by /proc")
+def test_a_worker_killed_in_the_middle_of_a_shard_changes_no_byte(tmp_path, cluster):
+    films = tmp_path / "films"
+    films.mkdir()
+    for number in range(FILMS):
+        write_film(films / f"{number}.mp4", strikes([0.4], 2 + number / 24))
+    (films / "torn.mp4").write_bytes(b"\0\0\0\x18ftypmp42")
+    examples = read_set(films)
+    alone = dict(prepare(examples, tmp_path / "alone", CONFIG))
+    cluster.add_node(num_cpus=1, object_store_memory=80_000_000)
+    killed = []
+    hunter = threading.Thread(target=kill_one, args=(tmp_path / "many", killed))
+    hunter.start()
+    many = dict(prepare(examples, tmp_path / "many", CONFIG, on=cluster.address))
+    hunter.join()
+    assert killed, "no worker was met in the middle of a shard"
+    assert set(many) == set(alone)
+    assert [name for name, problem in many.items() if problem] == ["torn"]
+    assert hashes(tmp_path / "many") == hashes(tmp_path / "alone")
+    assert not list((tmp_path / "many").glob(".*tar"))
