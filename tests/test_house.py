@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 PACKAGE = Path(__file__).parents[1] / "foleycli"
-GROUND = ("config", "documents", "errors", "folders", "install", "output", "processes", "quiet",
-          "version")  # fmt: skip
+GROUND = ("cluster", "config", "documents", "errors", "folders", "install", "output", "processes",
+          "quiet", "version")  # fmt: skip
 # In the order of the way, as the house was designed; whoever moves a line here moves a stage.
 STAGES = (
     *("clip", "frames", "waveform", "latents", "models", "listeners", "sight", "spot", "library"),
