@@ -3,6 +3,7 @@
     python benchmarks/clips.py CLIPS --sounds WAVS          WAVS/<clip name>.wav (or any media file)
     python benchmarks/clips.py CLIPS --model library        made now, from the picture alone
     python benchmarks/clips.py CLIPS --model library --prompt   with the description as prompt
+    python benchmarks/clips.py CLIPS --model small --speed fast
 
 CLIPS is a folder of videos with clips.csv (file, class, description). Lower is better for kl,
 higher for the others; the square brackets hold 95 % of 4000 means over resampled clips. A candidate
@@ -22,6 +23,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from foleycli.config import OWN_SPEED
 from foleycli.evaluate import compare as measures
 from foleycli.evaluate.compare import MEASURES, Sound, describe
 from foleycli.evaluate.interval import bootstrap
@@ -143,7 +145,7 @@ def make_sounds(
     from foleycli.generate import generate
     from foleycli.sources.open import open_source
 
-    config = GenerateConfig(model=options.model, seed=options.seed, wav=True)
+    config = GenerateConfig(model=options.model, seed=options.seed, speed=options.speed, wav=True)
     source = open_source(config)
     for row in rows:
         prompt = row["description"] if options.prompt else None
@@ -165,6 +167,7 @@ def main() -> None:
     parser.add_argument("clips", type=Path, help="folder of videos with clips.csv")
     parser.add_argument("--sounds", type=Path, action="append", default=[], help="scored folder")
     parser.add_argument("--model", help="let this source make the sounds: library, small, ...")
+    parser.add_argument("--speed", default=OWN_SPEED, help="of that model: fast, balanced, ...")
     parser.add_argument("--prompt", action="store_true", help="give it the clip's description")
     parser.add_argument("--seed", type=int, default=0, help="chance of the model's sounds")
     parser.add_argument("--each", action="store_true", help="also one line a clip")
@@ -179,6 +182,7 @@ def main() -> None:
         if options.model:
             make_sounds(Path(folder), options.clips, rows, options)
             name = f"{options.model}{', description as prompt' if options.prompt else ''}"
+            name += "" if options.speed == OWN_SPEED else f", {options.speed}"
             named[name] = score(real, candidates_in(Path(folder), rows, real))
         for sounds in options.sounds:
             named[sounds.name] = score(real, candidates_in(sounds, rows, real))
