@@ -22,6 +22,7 @@ from foleycli.timeline.model import (
     Track,
     Transition,
     as_fades,
+    as_overlaps,
     exact_rate,
     file_name,
     in_order,
@@ -392,7 +393,7 @@ def write_sounds(timeline: Timeline, tracks: Sequence[Track], name: str) -> str:
 def channels_of(tracks: Sequence[Track]) -> int:
     """How many channels of sound the lists give to tracks."""
     stereo = bool(tracks) and _is_pair(tracks[0])
-    return len(tracks) + stereo
+    return sum(max(1, len(layers(as_overlaps(track).events))) for track in tracks) + stereo
 
 
 def _is_pair(track: Track) -> bool:
@@ -475,12 +476,16 @@ def _sound_lines(timeline: Timeline, number: int, used: int = 0) -> Iterator[str
         channel = "A" if index == 1 else f"A{index}"
         if index == 1 and _is_pair(track):
             channel, index = "AA", 2  # a film's own two channels
-        for event in track.events:
-            number += 1
-            yield from _sound_event(timeline, number, event, channel)
-            if event.fade_out:
+        for place, events in enumerate(layers(as_overlaps(track).events)):
+            if place:  # sounds that cross into one another are on two channels
+                index += 1
+                channel = f"A{index}"
+            for event in events:
                 number += 1
-                yield from _fade_lines(timeline, number, _until_fade(event), channel)
+                yield from _sound_event(timeline, number, event, channel)
+                if event.fade_out:
+                    number += 1
+                    yield from _fade_lines(timeline, number, _until_fade(event), channel)
 
 
 def _until_fade(event: Event) -> Event:

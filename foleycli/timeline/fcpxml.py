@@ -29,6 +29,7 @@ from foleycli.timeline.model import (
     Timeline,
     Track,
     Transition,
+    as_overlaps,
     exact_rate,
     file_name,
     layers,
@@ -613,11 +614,14 @@ class _Writer:
         Args:
             begin: where the storyline's clock begins, as its document says.
         """
-        for lane, track in enumerate(sounds, 1):
+        lane = lowest
+        for track in sounds:
             role = _role(track.name if track.made else "")
-            for event in track.events:
-                host, offset = self._host(spine, timeline, event.start, begin)
-                self._clip(host, event, offset, lowest - lane, role=role)
+            for events in layers(as_overlaps(track).events) or [()]:
+                lane -= 1
+                for event in events:
+                    host, offset = self._host(spine, timeline, event.start, begin)
+                    self._clip(host, event, offset, lane, role=role)
 
     def _fill(self, spine: ET.Element, timeline: Timeline, track: Track) -> None:
         at = _ZERO

@@ -292,6 +292,31 @@ def as_fades(track: Track) -> Track:
     return replace(track, events=tuple(events))
 
 
+def as_overlaps(track: Track) -> Track:
+    """Sounds that cross into one another as events that overlap, each with its fade, for formats
+    that have no such transition; `layers` parts them."""
+    events = list(track.events) if track.kind == "sound" else []
+    for index in range(1, len(events)):
+        before, event = events[index - 1], events[index]
+        cross = event.intro
+        if cross is None or track.events[index - 1].end != event.start:
+            continue
+        length = cross.duration
+        events[index - 1] = replace(
+            before, duration=before.duration + cross.after, outro=None, fade_out=length
+        )
+        events[index] = replace(
+            event,
+            start=event.start - cross.before,
+            duration=event.duration + cross.before,
+            source=event.source - cross.before * event.speed,
+            levels=moved_levels(event.levels, -cross.before),
+            intro=None,
+            fade_in=length,
+        )
+    return replace(track, events=tuple(events)) if events else track
+
+
 def on_frames(track: Track, rate: Fraction) -> Track:
     """Every event from the frame it begins in to the frame it ends in, and its source along with
     it, so that what is seen and heard stays where it was; for formats that count whole frames.

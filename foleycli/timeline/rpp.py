@@ -12,7 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from foleycli.config import OUTPUT
-from foleycli.timeline.model import Event, Level, Media, Timeline, Track, on_screen
+from foleycli.timeline.model import Event, Level, Media, Timeline, Track, as_overlaps, on_screen
 
 LOG = logging.getLogger("foleycli")
 RATE = OUTPUT.sample_rate
@@ -197,7 +197,7 @@ def _sound_items(timeline: Timeline, track: Track, folder: Path) -> Iterator[lis
     """Sounds, to the sample where the stem has them."""
     begin = timeline.start_seconds
     origin = round(begin * RATE)
-    for event in track.events:
+    for event in as_overlaps(track).events:
         media = event.media
         if not isinstance(media, Media) or event.speed <= 0:
             continue

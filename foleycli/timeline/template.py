@@ -18,7 +18,7 @@ from foleycli.spot.cues import LAYERS
 from foleycli.timeline import aaf, rpp
 from foleycli.timeline.files import text_of
 from foleycli.timeline.markup import parse_xml
-from foleycli.timeline.model import Event, Track
+from foleycli.timeline.model import Event, Track, Transition
 from foleycli.timeline.otio import load_otio
 from foleycli.waveform.space import ROOM
 
@@ -183,8 +183,9 @@ def lay_on(template: Template, tracks: Sequence[Track]) -> tuple[Track, ...]:
     """Our tracks of sound, named "SFX feet 1" and so on, on those of a template, in its order; a
     track that nothing lies on stays empty.
 
-    What has no track of its own goes to the nearest kin, sounds that overlap where there are too
-    few tracks are cut in the middle of the overlap; a warning says of both.
+    Sounds that fade into one another take turns on two tracks, or cross on one. What has no track
+    of its own goes to the nearest kin; others that overlap where there are too few tracks are cut
+    in the middle of the overlap; a warning says of both.
     """
     laid: dict[str, list[Event]] = {name: [] for name in template.tracks}
     added: list[Track] = []
@@ -201,6 +202,10 @@ def lay_on(template: Template, tracks: Sequence[Track]) -> tuple[Track, ...]:
         rooms = own or others or template.tracks[-1:]
         for event in sorted((e for t in several for e in t.events), key=lambda e: e.start):
             name = next((room for room in rooms if _is_free(laid[room], event)), None)
+            if name is None:
+                name = next((room for room in rooms if _crosses(laid[room], event)), None)
+                if name is not None:
+                    laid[name], event = _crossed(laid[name], event)
             if name is None and template.adds:
                 added = _on_added(added, several[0].name, event)
                 continue
@@ -252,6 +257,27 @@ def _is_free(events: Sequence[Event], event: Event) -> bool:
         if (meets or joins) and (other.end == event.start or event.end == other.start):
             return False
     return True
+
+
+def _crosses(events: Sequence[Event], event: Event) -> bool:
+    """Whether a sound fades in just where the one before it on a track fades out, and meets no
+    other: on one track that is a crossfade."""
+    met = [other for other in events if other.start < event.end and event.start < other.end]
+    if len(met) != 1 or met[0].start >= event.start or met[0] is not events[-1]:
+        return False
+    shared = met[0].end - event.start
+    return met[0].fade_out == event.fade_in == shared < min(met[0].duration, event.duration)
+
+
+def _crossed(events: Sequence[Event], event: Event) -> tuple[list[Event], Event]:
+    """The two cut in the middle of what they share, and a crossfade over the cut."""
+    last = events[-1]
+    middle = (event.start + last.end) / 2
+    cross = Transition(before=middle - event.start, after=last.end - middle)
+    return (
+        [*events[:-1], last.part(last.start, middle)],
+        replace(event.part(middle, event.end), intro=cross),
+    )
 
 
 def _parted(events: list[Event], event: Event) -> tuple[list[Event], Event]:

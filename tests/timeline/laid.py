@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from foleycli.timeline.model import Media, Timeline, Track
+from foleycli.timeline.model import Media, Timeline, Track, as_overlaps
 
 RATE = 48_000
 STEP = 256  # one of 24 bits, in 32
@@ -17,7 +17,7 @@ def play(timeline: Timeline, tracks: tuple[Track, ...], samples: int, channels: 
     begin = timeline.start_seconds
     origin = place(begin)
     mixed = np.zeros((samples, channels), np.int64)
-    for track in tracks:
+    for track in map(as_overlaps, tracks):
         for event in track.events:
             assert isinstance(event.media, Media) and event.media.start is not None
             wave, rate = soundfile.read(Path(event.media.path), dtype="int32", always_2d=True)

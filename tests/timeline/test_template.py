@@ -12,7 +12,7 @@ import soundfile
 from foleycli.config import GenerateConfig
 from foleycli.errors import MediaError
 from foleycli.timeline.files import read_timeline, write_timeline
-from foleycli.timeline.model import Event, Media, Timeline, Track
+from foleycli.timeline.model import Event, Media, Timeline, Track, Transition, as_overlaps
 from foleycli.timeline.reel import plan_reel, sound_reel
 from foleycli.timeline.rpp import write_rpp
 from foleycli.timeline.template import Template, kind_of, lay_on, lay_own, read_template
@@ -78,11 +78,19 @@ def test_what_has_no_track_goes_to_its_kin_and_is_said(caplog) -> None:
     assert "no track for feet (on FOLEY), hard (on SFX)" in caplog.text
 
 
-def test_where_tracks_are_too_few_sounds_are_cut_in_the_overlap(caplog) -> None:
+def test_on_one_track_neighbours_cross() -> None:
     a, b = wave("a", 0, 12, fade_out=4 / RATE), wave("b", 8, 20, fade_in=4 / RATE)
-    tracks = ours("SFX feet 1", a), ours("SFX feet 2", b)
-    found = lay_on(Template(("FS",)), tracks)
-    (track,) = found
+    (track,) = lay_on(Template(("FS",)), (ours("SFX feet 1", a), ours("SFX feet 2", b)))
+    first, second = track.events
+    assert (first.end, first.fade_out, second.start) == (10 / RATE, 0, 10 / RATE)
+    assert second.intro == Transition(before=2 / RATE, after=2 / RATE) and not second.fade_in
+    assert second.source == 10 / RATE
+    assert as_overlaps(track).events == (a, b)
+
+
+def test_where_tracks_are_too_few_sounds_are_cut_in_the_overlap(caplog) -> None:
+    tracks = ours("SFX feet 1", wave("a", 0, 12)), ours("SFX feet 2", wave("b", 8, 20))
+    (track,) = lay_on(Template(("FS",)), tracks)
     assert [(int(e.start * RATE), int(e.end * RATE)) for e in track.events] == [(0, 10), (10, 20)]
     assert track.events[1].source == 10 / RATE
     assert "1 on FS" in caplog.text
@@ -176,8 +184,9 @@ def film(tmp_path_factory):
     return write_film(tmp_path_factory.mktemp("films") / "one.mp4", strikes([0.5, 1.5], 3), RATE)
 
 
+@pytest.mark.parametrize("both", [True, False], ids=["two tracks a layer", "one"])
 @pytest.mark.parametrize("suffix", [".otio", ".aaf", ".rpp", ".fcpxml", ".edl"])
-def test_the_same_template_serves_every_format(tmp_path, film, suffix) -> None:
+def test_the_same_template_serves_every_format(tmp_path, film, suffix, both, caplog) -> None:
     if suffix == ".aaf":
         pytest.importorskip("otio_aaf_adapter")
     media = Media(
@@ -186,16 +195,18 @@ def test_the_same_template_serves_every_format(tmp_path, film, suffix) -> None:
     shown = Event(name="one", media=media, start=Fraction(0), duration=14 / RATE, source=5 / RATE)
     track = Track(kind="picture", events=(shown, replace(shown, start=14 / RATE)), name="V1")
     write_timeline(Timeline(name="R", rate=RATE, start=90_000, tracks=(track,)), tmp_path / "c.xml")
-    (tmp_path / "room.txt").write_text("\n".join(NAMES))
+    names = NAMES if both else tuple(n for n in NAMES if not n.endswith((" B", " 2")))
+    (tmp_path / "room.txt").write_text("\n".join(names))
     template = read_template(tmp_path / "room.txt")
     out = tmp_path / f"out{suffix}"
     plan = plan_reel(tmp_path / "c.xml", out, handles=5, template=template)
     assert len(plan.parts) == 6  # its tracks are for layers
     made = sound_reel(plan, GenerateConfig(air=False, cut_fade=2, channels="mono"), Clicks(),
                       embed=False)  # fmt: skip
+    assert "cut in the middle" not in caplog.text
     if suffix == ".rpp":
         text = out.read_text()
-        assert [f'NAME "{name}"' in text for name in NAMES] == [True] * len(NAMES)
+        assert [f'NAME "{name}"' in text for name in names] == [True] * len(names)
         assert 'NAME "SFX"' not in text and text.count("<ITEM") == 4
         return
     back = read_timeline(out)
