@@ -9,7 +9,8 @@ page the one that `foley gen --cues` makes, byte for byte; does undoing everythi
 sheet back, byte for byte; and how long is it from a change to the sound that has it (the answer to
 the change and the second of sound around it, over loopback; a browser adds its own).
 
-`--events N` edits a sheet of N hits over the clip's length, in place of what is seen.
+`--events N` edits a sheet of N hits over the clip's length, in place of what is seen. `--first` only
+measures the processor time until a second is there that nobody has heard yet, without a server.
 """
 
 import argparse
@@ -24,12 +25,17 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
 from foleycli.clip.probe import probe
-from foleycli.spot.cues import read_cues
+from foleycli.config import GenerateConfig
+from foleycli.pages.edit.hearing import RATE, LibraryHearing
+from foleycli.sources.library import LibrarySource
+from foleycli.spot.cues import Cue, read_cues
+from foleycli.spot.features import Features
 
 WORDS = (
     "door slam",
@@ -105,12 +111,34 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--events", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--first", action="store_true")
     options = parser.parse_args()
     chance = random.Random(options.seed)
+    if options.first:
+        hear_first(options.clip, chance, options.events or 100)
+        return
     with tempfile.TemporaryDirectory() as folder:
         film = Path(folder) / options.clip.name
         shutil.copyfile(options.clip, film)
         measure(film, chance, options)
+
+
+def hear_first(clip: Path, chance: random.Random, events: int) -> None:
+    length = int(probe(clip).duration or 1)
+    rows = [Cue(start=Fraction(chance.randrange(1000 * length), 1000), duration=Fraction(1),
+                kind="hit", what=chance.choice(WORDS)) for _ in range(events)]  # fmt: skip
+    nothing = np.zeros(0, np.float32)
+    seen = Features.assemble(np.zeros((1, 384), np.float32), nothing, nothing, Fraction(length))
+    hearing = LibraryHearing(LibrarySource(), seen, GenerateConfig(model="library"))
+    hearing.set_cues(list(enumerate(rows, 1)))
+    used = []
+    for second in chance.sample(range(length), length):
+        began = time.process_time()
+        hearing.mix(second * RATE, (second + 1) * RATE)
+        used.append(1000 * (time.process_time() - began))
+    print(f"{events / length:.0f} events a second: a second that nobody has heard takes "
+          f"{np.median(used):.0f} ms of processor time (median of {length}; the first "
+          f"{used[0]:.0f} ms, the most {max(used):.0f} ms)")  # fmt: skip
 
 
 def measure(film: Path, chance: random.Random, options: argparse.Namespace) -> None:
