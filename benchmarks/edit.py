@@ -9,8 +9,8 @@ page the one that `foley gen --cues` makes, byte for byte; does undoing everythi
 sheet back, byte for byte; and how long is it from a change to the sound that has it (the answer to
 the change and the second of sound around it, over loopback; a browser adds its own).
 
-`--events N` edits a sheet of N hits over the clip's length, in place of what is seen. `--first` only
-measures the processor time until a second is there that nobody has heard yet, without a server.
+`--events N` edits a sheet of N hits over the clip's length, in place of what is seen. `--first`
+only measures the processor time until a second is there that nobody has heard, without a server.
 """
 
 import argparse
