@@ -354,14 +354,15 @@ def bed_cues(features: Features, sound: Heard) -> Iterator[Cue]:
 
 
 def _hit_places(features: Features, sound: Heard, at: Sequence[Fraction]) -> list[dict[str, float]]:
-    """Where hits are: at the thing that sounds, else where what moved stops."""
+    """Where hits are: at the thing that sounds, else where what moved stops, all as far away."""
     seen = [_where(features, sound, time) for time in at]
-    points = [round(time * RATE) for time in at]
-    moving = [_moving(features, sound, point, point + 1) for point in points]
+    points = np.array([round(time * RATE) for time in at], int)
     nameless = [i for i, place in enumerate(seen) if not place]
-    pans = steady_hits([moving[i]["pan"] for i in nameless])
+    moving = [_moving(features, sound, points[i : i + 1]) for i in nameless]
+    pans = steady_hits([place["pan"] for place in moving])
+    distance = _moving(features, sound, points[nameless])["distance"] if nameless else 0.0
     for i, pan in zip(nameless, pans, strict=True):
-        seen[i] = moving[i] | {"pan": round(pan, 2)}
+        seen[i] = {"pan": round(pan, 2), "distance": distance}
     return seen
 
 
@@ -370,15 +371,19 @@ def _bed_places(features: Features, sound: Heard, at: Sequence[Fraction]) -> lis
     seen = [_where(features, sound, time) for time in at]
     if any(seen):
         return steady_places(seen)
-    return [_moving(features, sound, *_points(features, sound))] * len(at)
+    points = np.arange(*_points(features, sound))
+    return [_moving(features, sound, points, lands=False)] * len(at)
 
 
-def _moving(features: Features, sound: Heard, first: int, last: int) -> dict[str, float]:
-    """The middle of what moves, as far away as what the shot shows."""
+def _moving(
+    features: Features, sound: Heard, points: NDArray[np.int64], *, lands: bool = True
+) -> dict[str, float]:
+    """The middle of what moves at some points, as far away as what the shot shows. What lands there
+    has a size; what goes on moving all over the picture, as water does, has none."""
     looks = [s for s in features.sightings if sound.start <= s.time < sound.end]
     places, sizes = (
-        np.zeros(0) if curve is None else curve[first:last]
-        for curve in (features.places, features.sizes)
+        np.zeros(0) if curve is None else curve[points[points < len(curve)]]
+        for curve in (features.places, features.sizes if lands else None)
     )
     pan = float(places.mean()) if len(places) else 0.0
     size = float(np.median(sizes[sizes > 0])) if (sizes > 0).any() else 0.0
