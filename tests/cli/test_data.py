@@ -47,7 +47,7 @@ def test_a_bad_film_is_exit_code_5_and_named(foley, films, tmp_path) -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        ("--kind", "zoom"),
+        ("--kind", "blink"),
         ("--kind", "cu", "--a1", "0.7"),
         ("--kind", "cm", "--easing", "bounce"),
         ("--kind", "cu", "--position", "left"),
