@@ -47,6 +47,7 @@ export class Lanes {
   get each() { return this.model.takesShown ? TAKE : WAVE; } // pixels of a waveform
   get above() { return RULER + STRIP + MOTION + this.each * (this.model.takes?.length ?? 1); }
   top(layer) {
+    if (this.tops) return this.tops.get(layer);
     let top = this.above + this.gainsHigh;
     for (const each of this.layers) { if (each === layer) break; top += this.high(each); }
     return top;
@@ -352,6 +353,7 @@ export class Lanes {
       c.fillStyle = ink.line;
       c.fillRect(0, y + this.high(layer) - 1, width, 1);
     });
+    this.tops = new Map(this.layers.map(layer => [layer, this.top(layer)])); // once for thousands of events
     for (const event of this.visible()) {
       const { x, y, width: w, height: h } = this.box(event), on = model.isHeard(event), chosen = model.selection.has(event.id);
       c.globalAlpha = 0.35 + 0.65 * Math.min(1, event.confidence);
@@ -382,6 +384,7 @@ export class Lanes {
         c.restore();
       }
     }
+    this.tops = null;
   }
 
   room(event, w) { return event.kind === "bed" ? this.model.members(event).reduce((sum, member) => sum + member.duration, 0) * this.scale : w; }
