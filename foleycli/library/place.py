@@ -31,6 +31,7 @@ LEVEL_SPREAD_DB, PITCH_SPREAD = 2.0, 1.0  # dB and semitones, either way, from h
 PEAK = 0.7  # largest sample of one hit: -3 dBFS
 PREROLL = 0.02  # seconds of a recording heard before its onset
 BED_FADE, CUT_FADE = 0.25, 0.01  # seconds in which a bed comes and goes; the latter at a cut
+AIR_FADE = 0.3  # seconds in which the air of one place makes way for that of the next
 STEP_FADE = 0.1  # seconds in which a bed goes from one level to the next
 UNEVEN_DB = 3.0  # a bed whose levels spread more is not heard twice in a row
 LOOP_FADE = 0.5  # seconds in which one pass of a loop turns into the next, at most
@@ -228,8 +229,8 @@ def plan_sounds(
 ) -> list[Sound]:
     """Cues as sounds, in order of time.
 
-    Beds of the same words that touch become one; a hit ends with its cue, soon after a cut, and
-    when the next of the same words follows closely.
+    Beds of the same words that touch become one; airs that touch overlap. A hit ends with its cue,
+    soon after a cut, and when the next of the same words follows closely.
     """
     total = round(duration * sample_rate)
     edges = np.array([round(cut * sample_rate) for cut in sorted(cuts)], np.int64)
@@ -252,7 +253,7 @@ def plan_sounds(
                 sounds[before] = replace(last, end=min(last.end, way))
         latest[same] = len(sounds)
         sounds.append(sound)
-    return [_at_cuts(sound, edges, sample_rate, total) for sound in sounds]
+    return _airs_met([_at_cuts(sound, edges, sample_rate, total) for sound in sounds], sample_rate)
 
 
 def _order(numbered: tuple[int, Cue]) -> tuple[float, Fraction, str, str]:
@@ -309,6 +310,24 @@ def _at_cuts(sound: Sound, cuts: NDArray[np.int64], sample_rate: int, total: int
     return replace(
         sound, fade_in=CUT_FADE if starts else BED_FADE, fade_out=CUT_FADE if ends else BED_FADE
     )
+
+
+def _airs_met(sounds: list[Sound], sample_rate: int) -> list[Sound]:
+    """Let the air of one place turn into that of the next at equal power, half of it on either
+    side of where they touch, so that there is no hole between them."""
+    is_air = [sound.kind == "bed" and sound.where.layer == "air" for sound in sounds]
+    ending = {sound.end: i for i, sound in enumerate(sounds) if is_air[i]}
+    met = list(sounds)
+    for i, sound in enumerate(sounds):
+        before = ending.get(sound.start)
+        if before is None or not is_air[i]:
+            continue
+        shorter = min(sound.end - sound.start, sounds[before].end - sounds[before].start)
+        half = min(round(AIR_FADE / 2 * sample_rate), shorter // 2)
+        fade = 2 * half / sample_rate
+        met[before] = replace(met[before], end=sound.start + half, fade_out=fade)
+        met[i] = replace(met[i], start=sound.start - half, fade_in=fade)
+    return met
 
 
 def _mix(playing: Sequence[_Playing], begin: int, end: int, space: Space | None) -> Samples:

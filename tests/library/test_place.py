@@ -1,6 +1,7 @@
 """Recordings land where the cues say, and the waveform is what was promised."""
 
 import itertools
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -119,6 +120,17 @@ def test_touching_beds_are_one_sound_that_follows_the_levels(bank):
     ]
     assert abs(middle[0] - middle[1] - 12) < 1
     assert abs(middle[2] - middle[3] - 12) < 1
+
+
+def test_the_air_of_a_place_turns_into_that_of_the_next_without_a_hole(bank):
+    airs = [
+        replace(cue(at, 2, "bed", what), layer="air") for at, what in ((0, "wind"), (2, "winds"))
+    ]
+    waveform = place(airs, bank, 4, cuts=[Fraction(2)])
+    assert len(plan_sounds(airs, Fraction(4), SAMPLE_RATE)) == 2
+    steps = (waveform[: 4 * SAMPLE_RATE] ** 2).reshape(-1, SAMPLE_RATE // 100).mean(axis=1)
+    levels = 10 * np.log10(steps[2:-2])
+    assert np.ptp(levels) < 3
 
 
 def test_loop_has_no_seam(bank):
