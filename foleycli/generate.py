@@ -20,7 +20,7 @@ from foleycli.errors import FoleyError, ModelError, UsageError
 from foleycli.frames.decode import Picture, decode_pictures
 from foleycli.library.credits import credits_of
 from foleycli.library.like import ask_like
-from foleycli.mux.adm import Layout, hold_peaks, write_adm
+from foleycli.mux.adm import write_scene
 from foleycli.mux.bwf import Broadcast
 from foleycli.mux.mux import check_mux, mux_audio
 from foleycli.mux.names import adm_path, check_stems, name_parts, sound_paths, take_paths
@@ -165,6 +165,7 @@ def make_take(
         sound = folder / "foley.wav"
         about = describe_sound(film, start, config)
         mixed = config.mode in ("mix", "duck") and film.main_sound is not None
+        target = None if mixed else config.target
         staged = _staged(source, features, cues, config, progress)
         stems = name_parts(staged.names, config)
         waveform_hash = write_sound(
@@ -174,14 +175,11 @@ def make_take(
             stems=stems,
             channels=staged.channels,
             split=config.split,
-            target=None if mixed else config.target,
+            target=target,
         )
         if config.adm:
             scene = stage_objects(source, features, cues, config)
-            target = None if mixed else config.target
-            layout = Layout.of(scene)
-            held = hold_peaks(scene.blocks, layout.tracks)
-            write_adm(adm_path(sound), held, layout, about, target=target)
+            write_scene(adm_path(sound), scene, about, target)
         progress("muxing", 0.0)
         recipe = recipe_path(out)
         made = Recipe.of(film, out, config, source, cues, waveform_hash)

@@ -102,6 +102,14 @@ def hold_peaks(blocks: Iterable[np.ndarray], tracks: int) -> Iterator[np.ndarray
         yield np.concatenate([block[:, :tracks], block[:, tracks:] / apart], axis=1)
 
 
+def write_scene(
+    path: Path, scene: Scene, about: Broadcast, target: LoudnessTarget | None = None
+) -> None:
+    """Write a scene, its peaks held, as an ADM BWF; as `write_adm`."""
+    layout = Layout.of(scene)
+    write_adm(path, hold_peaks(scene.blocks, layout.tracks), layout, about, target=target)
+
+
 def write_adm(
     path: Path,
     blocks: Iterable[np.ndarray],
