@@ -35,12 +35,12 @@ from foleycli.mux.bwf import Broadcast, write_broadcast
 from foleycli.sources.open import open_source
 from foleycli.spot.cues import Cue, read_cues, write_cues
 from foleycli.timeline.files import read_timeline, write_timeline
-from foleycli.timeline.fill import Filling, SeenShot, find_gaps
-from foleycli.timeline.heard import STEPS, Floats, TrackSound, listen, open_sound
+from foleycli.timeline.fill.gaps import Filling, SeenShot, find_gaps
+from foleycli.timeline.fill.heard import STEPS, Floats, TrackSound, listen, open_sound
+from foleycli.timeline.fill.seen import see_film, see_reel
 from foleycli.timeline.journal import read_journal
 from foleycli.timeline.markers import clip_timeline
 from foleycli.timeline.model import Timeline
-from foleycli.timeline.seen import see_film, see_reel
 
 SHOTS, RATE = 20, 48_000
 EVERY = 4  # a hit or a bed of so many is taken out

@@ -88,7 +88,7 @@ def fill(
     """
     from foleycli.output import check_output
     from foleycli.timeline.files import check_written
-    from foleycli.timeline.missing import (
+    from foleycli.timeline.fill.missing import (
         WRITTEN,
         Asked,
         find_missing,

@@ -3,7 +3,7 @@
 import pytest
 
 from foleycli.errors import MediaError
-from foleycli.timeline.heard import open_sound
+from foleycli.timeline.fill.heard import open_sound
 from tests.films import strikes, write_film
 
 

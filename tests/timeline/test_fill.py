@@ -16,9 +16,9 @@ from foleycli.errors import UsageError
 from foleycli.mux.bwf import Broadcast, write_broadcast
 from foleycli.spot.cues import Cue, read_cues
 from foleycli.timeline.files import read_timeline, write_timeline
-from foleycli.timeline.fill import SeenShot, find_gaps, match_times
-from foleycli.timeline.heard import Heard, Piece, TrackSound, listen, open_sound
-from foleycli.timeline.missing import Asked, find_missing, gap_rows, make_missing
+from foleycli.timeline.fill.gaps import SeenShot, find_gaps, match_times
+from foleycli.timeline.fill.heard import Heard, Piece, TrackSound, listen, open_sound
+from foleycli.timeline.fill.missing import Asked, find_missing, gap_rows, make_missing
 from foleycli.timeline.model import Event, Media, Timeline, Track
 from foleycli.timeline.reel import plan_reel, sound_reel
 from tests.films import strikes, write_film

@@ -13,7 +13,7 @@ from foleycli.generate import find_wanted, watch
 from foleycli.sources.open import Source
 from foleycli.spot.cues import Cue
 from foleycli.spot.told import open_eyes, tell
-from foleycli.timeline.fill import SeenShot
+from foleycli.timeline.fill.gaps import SeenShot
 from foleycli.timeline.journal import Journal
 from foleycli.timeline.lanes import show
 from foleycli.timeline.markers import clip_timeline

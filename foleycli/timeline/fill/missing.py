@@ -15,13 +15,13 @@ from foleycli.mux.bwf_read import read_broadcast
 from foleycli.output import scratch_folder
 from foleycli.sources.open import Source, open_source
 from foleycli.spot.cues import Cue, write_cues
-from foleycli.timeline.fill import ROOM_TONE, Filling, Gap, SeenShot, find_gaps
-from foleycli.timeline.heard import Piece, TrackSound, open_sound
+from foleycli.timeline.fill.gaps import ROOM_TONE, Filling, Gap, SeenShot, find_gaps
+from foleycli.timeline.fill.heard import Piece, TrackSound, open_sound
+from foleycli.timeline.fill.seen import see_cut, see_film, see_reel
 from foleycli.timeline.journal import Journal
 from foleycli.timeline.media import find_media
 from foleycli.timeline.model import Event, Media, Timeline
 from foleycli.timeline.reel import ReelResult, plan_reel, read_cut, sound_reel
-from foleycli.timeline.seen import see_cut, see_film, see_reel
 from foleycli.timeline.table import Table
 
 SOUNDS = frozenset(".aif .aiff .flac .m4a .mp3 .ogg .opus .rf64 .w64 .wav".split())

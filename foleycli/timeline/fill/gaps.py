@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from foleycli.config import FILL, FillConfig
 from foleycli.spot.cues import Cue
-from foleycli.timeline.heard import STEPS, Floats, Heard, TrackSound, listen
+from foleycli.timeline.fill.heard import STEPS, Floats, Heard, TrackSound, listen
 from foleycli.timeline.model import Timeline
 
 Kind = Literal["hit", "bed", "air"]
