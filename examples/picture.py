@@ -25,7 +25,7 @@ def draw(clip: Path, out: Path) -> None:
     """Sound a clip and draw what came out."""
     with tempfile.TemporaryDirectory() as folder:
         result = foleycli.generate(clip, Path(folder) / "out.mov", wav=True)
-        sound, rate = soundfile.read(result.takes[0].wav, dtype="float32")
+        sound, rate = soundfile.read(result.takes[0].wav, dtype="float32", always_2d=True)
     seconds = float(result.duration)
     lanes = [layer for layer in LAYERS if any(cue.layer == layer for cue in result.cues)]
     height = STRIP + LANE * len(lanes) + SPECTRUM + 30
@@ -44,20 +44,20 @@ def draw(clip: Path, out: Path) -> None:
     for lane, layer in enumerate(lanes):
         top = STRIP + LANE * lane
         pen.text((8, top + 5), layer, "#cfd6dc", font)
-        said = -1.0
-        for cue in (cue for cue in result.cues if cue.layer == layer):
-            start = across(float(cue.start))
+        cues = [cue for cue in result.cues if cue.layer == layer]
+        starts = [across(float(cue.start)) for cue in cues]
+        for cue, start, following in zip(cues, starts, [*starts[1:], WIDTH], strict=True):
             end = across(float(cue.end)) if cue.kind == "bed" else start + 7
             pen.rectangle((start, top + 3, end - 1, top + LANE - 4), COLOURS[layer])
-            if start > said:
+            if start + 10 + pen.textlength(cue.what, font) < following:
                 pen.text((start + 10, top + 5), cue.what, "#ffffff", font)
-                said = start + 20 + pen.textlength(cue.what, font)
     page.paste(
-        spectrum(sound, rate).resize((WIDTH - LEFT, SPECTRUM)), (LEFT, height - SPECTRUM - 24)
+        spectrum(sound.mean(axis=1), rate).resize((WIDTH - LEFT, SPECTRUM)),
+        (LEFT, height - SPECTRUM - 24),
     )
     pen.text((8, height - SPECTRUM - 20), "sound", "#cfd6dc", font)
     for second in range(int(seconds) + 1):
-        pen.text((across(second) - 4, height - 20), str(second), "#cfd6dc", font)
+        pen.text((min(across(second) - 4, WIDTH - 10), height - 20), str(second), "#cfd6dc", font)
     out.parent.mkdir(parents=True, exist_ok=True)
     page.save(out)
 

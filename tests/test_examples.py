@@ -10,6 +10,7 @@ from pathlib import Path
 
 import av
 import pytest
+from PIL import Image
 
 from foleycli.spot.cues import read_cues
 
@@ -60,3 +61,14 @@ def test_smoke_test_for_ci_passes_here() -> None:
     )
     assert run.returncode == 0, run.stderr
     assert run.stdout.endswith("foley works here\n")
+
+
+@pytest.mark.parametrize("script", ["picture.py", "python_call.py"])
+def test_scripts_run_as_their_first_lines_say(tmp_path, script) -> None:
+    out = tmp_path / ("scene.webp" if script == "picture.py" else "ball_sfx.mp4")
+    clip = [str(EXAMPLES / "ball.mp4")] if script == "picture.py" else []
+    words = [sys.executable, str(EXAMPLES / script), *clip, str(out)]
+    subprocess.run(words, check=True, capture_output=True)
+    assert out.stat().st_size > 10_000
+    if script == "picture.py":
+        assert Image.open(out).width == 1200
