@@ -85,9 +85,9 @@ def test_a_disk_that_fills_up_before_the_recipe_leaves_no_video(tmp_path, monkey
     assert list(out.parent.iterdir()) == []
     monkeypatch.undo()
 
-    def fills_up(sound, out, config):
+    def fills_up(*asked):
         monkeypatch.setattr(make.shutil, "copyfile", full)
-        return real(sound, out, config)
+        return real(*asked)
 
     monkeypatch.setattr(make, "_keep_wavs", fills_up)
     with pytest.raises(FoleyError, match="full"):

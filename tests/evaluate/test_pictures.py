@@ -152,7 +152,7 @@ def test_looking_is_drawn_for_the_encoder_that_ships(done, tmp_path) -> None:
     with pytest.raises(UsageError):
         draw_gradcam(clip, [], "top", tmp_path / "x.png")
     with pytest.raises(UsageError):
-        draw_gradcam(clip, ["teacher"], "top", tmp_path / "x.png", variant="zoom")
+        draw_gradcam(clip, ["teacher"], "top", tmp_path / "x.png", variant="sepia")
 
 
 def test_a_clip_that_no_model_sounded_is_in_the_report_with_its_own(done, tmp_path) -> None:

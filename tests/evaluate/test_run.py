@@ -288,7 +288,7 @@ def test_models_are_read_from_words(tmp_path):
         with pytest.raises(UsageError):
             parse_contestant(wrong, CONFIG)
     with pytest.raises(UsageError):
-        parse_variants("full,zoom")
+        parse_variants("full,sepia")
 
 
 def test_outputs_elsewhere_are_found_by_id(clips, tmp_path):

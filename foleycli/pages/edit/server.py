@@ -516,13 +516,18 @@ def _file(name: str) -> bytes:
 
 
 async def _body(request: Request) -> bytes:
-    """A request's body, which is refused as soon as it is too long."""
+    """A request's body. One that is too long is read on for as much again and forgotten, since who
+    is cut off while sending does not read why; one that still goes on is."""
     most = EDIT.upload_bytes if "/api/like" in request.url.path else MOST_BODY
-    body = bytearray()
+    body, size = bytearray(), 0
     async for part in request.stream():
-        body += part
-        if len(body) > most:
-            raise UsageError(f"That is more than {most >> 20} MB.", "Give a shorter sound.")
+        size += len(part)
+        if size <= most:
+            body += part
+        elif size > 2 * most:
+            break
+    if size > most:
+        raise UsageError(f"That is more than {most >> 20} MB.", "Give a shorter sound.")
     return bytes(body)
 
 
