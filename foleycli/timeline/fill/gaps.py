@@ -98,8 +98,8 @@ def find_gaps(
         heard.append(listen(track.blocks(length), config.least_rise_db))
         progress(number)
     fx = Heard.together(heard[: len(effects)], steps)
-    gaps = [*_without_hit(shots, fx, config), *_without_bed(shots, fx, config)]
-    actions = len(_struck(shots, config)) + len(_lasting(shots))
+    struck, lasting = _struck(shots, config), _lasting(shots)
+    gaps = [*_without_hit(struck, fx, config), *_without_bed(lasting, fx, config)]
     if dialogue:
         dx = Heard.together(heard[len(effects) :], steps)
         gaps += _holes(shots, fx.loudness, dx.loudness, config)
@@ -108,7 +108,7 @@ def find_gaps(
         tuple(shots),
         tuple(track.name for track in effects),
         tuple(track.name for track in dialogue),
-        actions,
+        len(struck) + len(lasting),
         tuple(sorted(gaps, key=lambda gap: (gap.start, gap.kind))),
     )
 
@@ -126,9 +126,10 @@ def _struck(shots: Iterable[SeenShot], config: FillConfig) -> list[tuple[SeenSho
     return found
 
 
-def _without_hit(shots: Sequence[SeenShot], fx: Heard, config: FillConfig) -> list[Gap]:
+def _without_hit(
+    struck: Sequence[tuple[SeenShot, Cue]], fx: Heard, config: FillConfig
+) -> list[Gap]:
     """Hits near which nothing begins; what begins is the sound of one of them only."""
-    struck = _struck(shots, config)
     times = [float(cue.start) for _, cue in struck]
     begins, echoes = _beginnings(fx, config)
     told = match_times(times, begins, config.near)
@@ -223,10 +224,12 @@ def _lasting(shots: Iterable[SeenShot]) -> list[tuple[SeenShot, Cue]]:
     return found
 
 
-def _without_bed(shots: Sequence[SeenShot], fx: Heard, config: FillConfig) -> list[Gap]:
+def _without_bed(
+    lasting: Sequence[tuple[SeenShot, Cue]], fx: Heard, config: FillConfig
+) -> list[Gap]:
     """Beds for most of whose time the effects are no louder than their air."""
     gaps = []
-    for shot, cue in _lasting(shots):
+    for shot, cue in lasting:
         span = _steps(cue.start, cue.end, len(fx.loudness))
         part = fx.loudness[span]
         if not len(part):
