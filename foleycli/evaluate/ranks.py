@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +12,8 @@ from numpy.typing import NDArray
 from scipy.stats import chi2
 
 from foleycli.errors import MediaError, UsageError
+from foleycli.evaluate.answers import answer_files, fullest_answers
 from foleycli.evaluate.interval import bootstrap
-from foleycli.evaluate.tally import answer_files
-
-LOG = logging.getLogger("foleycli")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,22 +88,15 @@ def count_ranks(answers: Sequence[Path], key: Path | None = None) -> Ranks:
     read = [_read(path) for path in answer_files(answers)]
     names = _read_key(key) if key else None
     studies = {answer["study"] for answer in read} | ({names["study"]} if names else set())
-    if len(studies) > 1:
-        raise UsageError("These belong to several studies.", "Count each study by itself.")
-    people = {a["person"]: a for a in sorted(read, key=lambda answer: len(answer["ranks"]))}
-    if len(people) < len(read):
-        LOG.warning(
-            "Of files that name one person the fullest counts: %d left out.",
-            len(read) - len(people),
-        )
-    said = [vote["ranks"] for answer in people.values() for vote in answer["ranks"].values()]
+    people = fullest_answers(read, "ranks", studies)
+    said = [vote["ranks"] for answer in people for vote in answer["ranks"].values()]
     if not said:
         raise UsageError("Nobody has answered anything yet.", "Collect the saved files first.")
     systems = sorted(said[0])
     if any(sorted(one) != systems for one in said):
         raise UsageError("The answers are about different systems.", "Count each by itself.")
     places = np.array([[one[system] for system in systems] for one in said], np.int64)
-    clips = {clip for answer in people.values() for clip in answer["ranks"]}
+    clips = {clip for answer in people for clip in answer["ranks"]}
     shown = tuple(str(names[s]) if names else s for s in systems)
     return Ranks(shown, places, len(people), len(clips))
 

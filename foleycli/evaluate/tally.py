@@ -1,7 +1,6 @@
 """What people said in a study: counts, percentages, and whether it may be chance."""
 
 import json
-import logging
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,8 +10,8 @@ from typing import Any
 from scipy.stats import binomtest
 
 from foleycli.errors import MediaError, UsageError
+from foleycli.evaluate.answers import answer_files, fullest_answers
 
-LOG = logging.getLogger("foleycli")
 SIDES = ("a", "b")
 
 
@@ -84,20 +83,11 @@ def tally(answers: Sequence[Path], key: Path | None = None) -> Tally:
     if key:
         study, names = _read_key(key)
         studies.add(study)
-    if len(studies) > 1:
-        raise UsageError("These belong to several studies.", "Count each study by itself.")
-    people: dict[str, dict[str, Any]] = {}
-    for answer in sorted(read, key=lambda answer: len(answer["votes"])):
-        people[answer["person"]] = answer
-    if len(people) < len(read):
-        LOG.warning(
-            "Of files that name one person the fullest counts: %d left out.",
-            len(read) - len(people),
-        )
+    people = fullest_answers(read, "votes", studies)
     votes: Counter[str] = Counter()
     clips: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(SIDES, 0))
     left = 0
-    for answer in people.values():
+    for answer in people:
         for clip, vote in answer["votes"].items():
             votes[vote["choice"]] += 1
             clips[clip][vote["choice"]] += 1
@@ -124,14 +114,6 @@ def describe(counted: Tally) -> str:
     )
     lines.append("  Votes of one person, or on one clip, hang together: p is a little too small.")
     return "\n".join(lines)
-
-
-def answer_files(answers: Sequence[Path]) -> list[Path]:
-    """JSON files, and those in folders, without keys."""
-    found: list[Path] = []
-    for path in answers:
-        found += sorted(path.glob("*.json")) if path.is_dir() else [path]
-    return [path for path in found if not path.name.endswith(".key.json")]
 
 
 def _read_key(path: Path) -> tuple[str, dict[str, str]]:
