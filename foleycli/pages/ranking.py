@@ -11,8 +11,6 @@ import string
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
-from importlib.resources import files
 from pathlib import Path
 
 from foleycli.clip.find import find_clips
@@ -20,9 +18,9 @@ from foleycli.clip.media import content_hash
 from foleycli.errors import UsageError
 from foleycli.evaluate.clipset import safe_name
 from foleycli.evaluate.plan import write_json
-from foleycli.output import atomic_output, check_output
+from foleycli.output import check_output
 from foleycli.pages.media import encode64, join, small_picture, small_sound
-from foleycli.pages.study import sounds_in
+from foleycli.pages.study import sounds_in, write_questions
 
 FEWEST, MOST = 3, 6  # systems; two are `foley eval study export`'s
 
@@ -99,13 +97,7 @@ def write_ranking(
     told = json.dumps([shown, list(names), question, level])
     study = hashlib.blake2b(told.encode(), digest_size=6).hexdigest()
     content = {"study": study, "systems": list(letters), "clips": clips}
-    template = (files("foleycli.pages") / "ranking.html").read_text(encoding="utf-8")
-    data = json.dumps(content).replace("<", "\\u003c")  # it can end no script and begin no tag
-    with atomic_output(page, overwrite=overwrite) as beside:
-        beside.write_text(
-            template.replace("{{question}}", escape(question)).replace("{{study}}", data),
-            encoding="utf-8",
-        )
+    write_questions(page, "ranking.html", question, content, overwrite=overwrite)
     write_json(key, {"study": study, **dict(zip(letters, names, strict=True)), "clips": len(clips)})
     return key
 

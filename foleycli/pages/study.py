@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from html import escape
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from foleycli.clip.find import VIDEO_SUFFIXES, find_clips
 from foleycli.clip.media import content_hash
@@ -130,16 +131,28 @@ def write_study(
             progress(number + 1)
     study = _name(pairs, names, question, level=level)
     content = {"study": study, "question": question, "clips": clips}
-    template = (files("foleycli.pages") / "study.html").read_text(encoding="utf-8")
+    write_questions(page, "study.html", question, content, overwrite=overwrite)
+    write_json(key, {"study": study, "a": names[0], "b": names[1], "clips": len(pairs)})
+    return key
+
+
+def write_questions(
+    page: Path, template: str, question: str, content: dict[str, Any], *, overwrite: bool
+) -> None:
+    """Write a page that holds all it asks about.
+
+    Args:
+        template: a file of this folder, with places for the question and for the study.
+        content: the study, ready for JSON.
+    """
+    text = (files("foleycli.pages") / template).read_text(encoding="utf-8")
     # with "<" escaped the data can end no script and begin no tag
     data = json.dumps(content).replace("<", "\\u003c")
     with atomic_output(page, overwrite=overwrite) as beside:
         beside.write_text(
-            template.replace("{{question}}", escape(question)).replace("{{study}}", data),
+            text.replace("{{question}}", escape(question)).replace("{{study}}", data),
             encoding="utf-8",
         )
-    write_json(key, {"study": study, "a": names[0], "b": names[1], "clips": len(pairs)})
-    return key
 
 
 def _name(pairs: Sequence[Pair], names: tuple[str, str], question: str, *, level: bool) -> str:
