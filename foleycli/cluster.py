@@ -59,14 +59,25 @@ def do_on_ray(
     remote = ray.remote(num_cpus=1, max_retries=ATTEMPTS)(attempt)
     waiting = {remote.remote(work, task): task for task in tasks}
     try:
-        while waiting:
-            done, _ = ray.wait(list(waiting), num_returns=1)
-            task = waiting.pop(done[0])
-            try:
-                yield task, ray.get(done[0])
-            except ray.exceptions.RayError as error:
-                reason = str(error).strip().partition("\n")[0]
-                yield task, f"{reason} (Ray; is there memory enough on its nodes?)"
+        for task, problem, lost in as_they_end(ray, waiting):
+            yield task, f"{lost} (Ray; is there memory enough on its nodes?)" if lost else problem
     finally:
         for left in waiting:  # whoever listens has stopped
             ray.cancel(left, force=True)
+
+
+def as_they_end(ray: Any, waiting: dict[Any, Task]) -> Iterator[tuple[Task, Any, str]]:
+    """Tasks that run on Ray, as they end: the task, its result, and how it was lost, if it was.
+
+    Args:
+        waiting: what is still to come, by Ray's references; more may join meanwhile.
+    """
+    while waiting:
+        done, _ = ray.wait(list(waiting), num_returns=1)
+        task = waiting.pop(done[0])
+        result, lost = None, ""
+        try:
+            result = ray.get(done[0])
+        except ray.exceptions.RayError as error:
+            lost = str(error).strip().partition("\n")[0] or type(error).__name__
+        yield task, result, lost

@@ -26,3 +26,20 @@ def reference() -> Path:
     if not REFERENCE.is_dir():
         pytest.skip("the large golden files are not beside this checkout")
     return REFERENCE
+
+
+@pytest.fixture
+def cluster():
+    """A Ray cluster of one node on this machine, of one core."""
+    ray = pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(
+        initialize_head=True,
+        head_node_args={"num_cpus": 1, "object_store_memory": 80_000_000},
+    )
+    try:
+        yield cluster
+    finally:
+        ray.shutdown()
+        cluster.shutdown()

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from foleycli.cluster import connect
+from foleycli.cluster import as_they_end, connect
 from foleycli.config import GenerateConfig
 from foleycli.errors import FoleyError
 from foleycli.sources.played import Played
@@ -37,19 +37,14 @@ def run_on_ray(jobs: Sequence[Job], address: str | None = None) -> Iterator[Outc
     yield from pass_done(jobs, todo)
     waiting = {task.remote(_absolute(job)): job for job in todo}
     again = ray.remote(num_cpus=1, max_retries=ATTEMPTS)(_do_after_others)
-    while waiting:
-        done, _ = ray.wait(list(waiting), num_returns=1)
-        job = waiting.pop(done[0])
-        try:
-            outcome = ray.get(done[0])
-            if outcome.state == "busy":
-                waiting[again.remote(_absolute(job))] = job
-            else:
-                yield outcome
-        except ray.exceptions.RayError as error:
-            reason = str(error).strip().partition("\n")[0]
-            yield Outcome(str(job.clip), str(job.out), "failed", problem=f"Ray: {reason}",
+    for job, outcome, lost in as_they_end(ray, waiting):
+        if lost:
+            yield Outcome(str(job.clip), str(job.out), "failed", problem=f"Ray: {lost}",
                           remedy="Is there memory enough on its nodes?")  # fmt: skip
+        elif outcome.state == "busy":
+            waiting[again.remote(_absolute(job))] = job
+        else:
+            yield outcome
 
 
 def _do_after_others(job: Job) -> Outcome:
@@ -67,18 +62,12 @@ def shots_on_ray(address: str | None = None) -> Doing:
         remote = ray.remote(num_cpus=1, max_retries=ATTEMPTS)(_do_shot)
         waiting = {remote.remote(_seen_everywhere(task)): n for n, task in enumerate(tasks)}
         made: dict[int, ShotSound | Failure] = {}
-        while waiting:
-            done, _ = ray.wait(list(waiting), num_returns=1)
-            number = waiting.pop(done[0])
-            task = tasks[number]
-            try:
-                outcome = ray.get(done[0])
-            except ray.exceptions.RayError as error:
-                reason = str(error).strip().partition("\n")[0]
-                lost = FoleyError(f"Ray: {reason}", "Is there memory enough on its nodes?")
-                made[number] = Failure(task.shot, lost)
+        for number, outcome, lost in as_they_end(ray, waiting):
+            if lost:
+                error = FoleyError(f"Ray: {lost}", "Is there memory enough on its nodes?")
+                made[number] = Failure(tasks[number].shot, error)
             else:
-                made[number] = _as_here(outcome, task)
+                made[number] = _as_here(outcome, tasks[number])
             progress(len(made))
         return (made[number] for number in range(len(tasks)))
 

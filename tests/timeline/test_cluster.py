@@ -16,24 +16,9 @@ from foleycli.timeline.reel import plan_reel, sound_reel
 from tests.films import strikes, write_film
 from tests.timeline.test_reel import NTSC, reel
 
-ray = pytest.importorskip("ray")
+pytest.importorskip("ray")
 CONFIG = GenerateConfig(model="library", prompt="wood hit")
 FILMS = 6
-
-
-@pytest.fixture
-def cluster():
-    from ray.cluster_utils import Cluster
-
-    cluster = Cluster(
-        initialize_head=True,
-        head_node_args={"num_cpus": 1, "object_store_memory": 80_000_000},
-    )
-    try:
-        yield cluster
-    finally:
-        ray.shutdown()
-        cluster.shutdown()
 
 
 @pytest.mark.slow

@@ -14,24 +14,9 @@ from foleycli.evaluate.clipset import read_set
 from foleycli.train.prepare import prepare
 from tests.films import strikes, write_film
 
-ray = pytest.importorskip("ray")
+pytest.importorskip("ray")
 CONFIG = PrepareConfig(parts=("frames",), shard=2)
 FILMS = 8
-
-
-@pytest.fixture
-def cluster():
-    from ray.cluster_utils import Cluster
-
-    cluster = Cluster(
-        initialize_head=True,
-        head_node_args={"num_cpus": 1, "object_store_memory": 80_000_000},
-    )
-    try:
-        yield cluster
-    finally:
-        ray.shutdown()
-        cluster.shutdown()
 
 
 def hashes(folder):
